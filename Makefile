@@ -1,0 +1,1 @@
+# The targets are the README's words. Everything they need they install.
