@@ -1,0 +1,284 @@
+"""The WorkerPool resource, `bullpen.dev/v1alpha1`: what people write.
+
+These models are the single source: the CRD is generated from them (`api/crd.py`). Every field acts; one that did nothing would be a
+lie in `kubectl explain`. Unknown fields are ignored here, because an older operator may meet a newer CRD; the API server refuses or
+prunes them before.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from bullpen_operator.api.pods import Environment, PodTemplate, Resources
+from bullpen_operator.api.rules import Extension, Rule
+
+GROUP: Final = "bullpen.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "WorkerPool"
+PLURAL: Final = "workerpools"
+
+INT32: Final = Extension("format", "int32")
+
+
+class Model(BaseModel):
+    """camelCase outside, snake_case inside, never changed after it was read."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+
+def section() -> dict[str, Any]:
+    """`default: {}` in the CRD, which makes the API server fill in the defaults inside."""
+    return {"default": {}}
+
+
+class ScalingPause(StrEnum):
+    """Which direction of scaling is held."""
+
+    NONE = "None"
+    IN = "In"
+    OUT = "Out"
+    BOTH = "Both"
+
+
+class SecretKey(Model):
+    """One key of a Secret in the pool's namespace."""
+
+    name: Annotated[str, Extension("maxLength", 253)] = Field(description="Name of the Secret.")
+    key: Annotated[str, Extension("maxLength", 253)] = Field(description="Key in its data.")
+
+
+class UrlSource(Model):
+    """Where the Redis URL is kept."""
+
+    secret_key_ref: SecretKey = Field(
+        description="The key of a Secret that holds the whole URL, password included."
+    )
+
+
+class Redis(Model):
+    """Where the queue lives: exactly one of url and urlFrom."""
+
+    url: Annotated[
+        str | None,
+        Extension("maxLength", 2048),
+        Rule(
+            "self.matches('^rediss?://[^/?#]+')",
+            "redis.url must read redis://host:port/database, or rediss:// for TLS: correct the scheme or the host.",
+        ),
+    ] = Field(
+        default=None,
+        description="The Redis URL in plain text: redis://host:port/database, or rediss:// for TLS. "
+        "Whoever may read the pool can read it: put a URL with a password into a Secret and use urlFrom.",
+    )
+    url_from: UrlSource | None = Field(
+        default=None,
+        description="Takes the Redis URL from a Secret in the pool's namespace. The operator must be allowed to get it "
+        "(chart value secrets.names), and it is mounted into the pods, so a rotated password reaches running workers.",
+    )
+
+
+class Thresholds(Model):
+    """Rules of thumb; each recommends a number of pods, and the largest recommendation wins."""
+
+    queue_length: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 1",
+            "scaling.thresholds.queueLength is below 1: give the number of waiting jobs one pod may have before it.",
+        ),
+    ] = Field(
+        default=100,
+        description="Waiting jobs per pod: with more, there is at least one pod for each that many.",
+    )
+    wait_seconds: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 1",
+            "scaling.thresholds.waitSeconds is below 1: give the seconds a job may wait before the pool grows.",
+        ),
+    ] = Field(
+        default=60,
+        description="Seconds the oldest job may wait; beyond it the pool grows in proportion, at most to double at a step "
+        "and never to more pods than jobs.",
+    )
+
+
+class Scaling(Model):
+    """How many pods, and when."""
+
+    min_replicas: Annotated[
+        int,
+        INT32,
+        Rule("self >= 0", "scaling.minReplicas is negative: use 0 to let an idle pool go to zero, or more."),
+    ] = Field(default=0, description="Pods that are always there. With 0 an idle pool has none.")
+    max_replicas: Annotated[
+        int, INT32, Rule("self >= 1", "scaling.maxReplicas is below 1: allow the pool at least one pod.")
+    ] = Field(default=10, description="Pods there are at most.")
+    thresholds: Thresholds = Field(
+        default_factory=Thresholds,
+        json_schema_extra=section(),
+        description="Rules of thumb on top of one slot for each job.",
+    )
+    idle_seconds: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 0",
+            "scaling.idleSeconds is negative: give the seconds without a job before the pool goes to zero.",
+        ),
+    ] = Field(
+        default=60,
+        description="Seconds without a waiting, due or running job before the pool goes to minReplicas 0.",
+    )
+    paused: ScalingPause = Field(
+        default=ScalingPause.NONE,
+        description="Holds scaling by hand: In = no scale-down, Out = no scale-up, Both = neither, None = scaling is on.",
+    )
+
+
+class Drain(Model):
+    """What a pod does when it has to stop."""
+
+    seconds: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 0",
+            "drain.seconds is negative: give the seconds a stopping pod may take to finish its jobs.",
+        ),
+        Rule("self <= 86400", "drain.seconds is above a day: give at most 86400 seconds."),
+    ] = Field(
+        default=300,
+        description="Seconds a stopping pod may take to finish its jobs; what is left then goes back to the front of the queue. "
+        "The pod's grace period is 15 s longer.",
+    )
+
+
+class WorkerPoolSpec(Model):
+    """What the pool should be."""
+
+    queue: Annotated[
+        str,
+        Extension("maxLength", 255),
+        Rule("self != ''", "queue is empty: give the name of the BullMQ queue whose jobs the pool runs."),
+        Rule(
+            "!self.contains(':')",
+            "queue contains ':', which BullMQ uses between the parts of its keys: choose a name without it.",
+        ),
+    ] = Field(description="Name of the BullMQ queue whose jobs the pool runs.")
+    prefix: Annotated[
+        str,
+        Extension("maxLength", 255),
+        Rule(
+            "self != ''",
+            "prefix is empty: leave it out for BullMQ's default, bull, or give the prefix the producers use.",
+        ),
+    ] = Field(default="bull", description="BullMQ's key prefix, as the producers of the queue use it.")
+    concurrency: Annotated[
+        int,
+        INT32,
+        Rule("self >= 1", "concurrency is below 1: give the number of jobs one pod runs at a time."),
+        Rule("self <= 10000", "concurrency is above 10000: let more pods share the work instead."),
+    ] = Field(default=10, description="Jobs that one pod runs at a time (QUEUE_CONCURRENCY).")
+    image: Annotated[
+        str,
+        Extension("maxLength", 1024),
+        Rule("self != ''", "image is empty: give the image that holds the worker and your jobs."),
+    ] = Field(description="Image of the worker.")
+    app: Annotated[
+        str | None,
+        Extension("maxLength", 255),
+        Rule(
+            r"self.matches('^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$')",
+            "app must read module:name, such as myapp.jobs:app: give the module the worker imports and the App in it.",
+        ),
+    ] = Field(
+        default=None,
+        description="What the worker imports, as module:name. Leave it out for images that are no Bullpen worker (Node BullMQ, say): "
+        "these get REDIS_URL and the QUEUE_ variables, and no probes.",
+    )
+    redis: Annotated[
+        Redis,
+        Rule("!(has(self.url) && has(self.urlFrom))", "redis has both url and urlFrom: keep one of them."),
+        Rule("has(self.url) || has(self.urlFrom)", "redis has neither url nor urlFrom: give one of them."),
+    ] = Field(description="Where the queue lives: exactly one of url and urlFrom.")
+    resources: Resources = Field(default_factory=dict, description="CPU and memory of each worker pod.")
+    env: Environment = Field(
+        default_factory=list, description="Environment variables of the worker, as in a pod."
+    )
+    template: PodTemplate = Field(
+        default_factory=dict,
+        description="A pod template merged under what the operator sets: annotations, tolerations, volumes, sidecars, a service account.",
+    )
+    scaling: Annotated[
+        Scaling,
+        Rule(
+            "self.minReplicas <= self.maxReplicas",
+            "scaling.minReplicas is above scaling.maxReplicas: lower the one or raise the other.",
+            values="'scaling.minReplicas (' + string(self.minReplicas) + ') is above scaling.maxReplicas ('"
+            " + string(self.maxReplicas) + '): lower the one or raise the other.'",
+        ),
+    ] = Field(default_factory=Scaling, json_schema_extra=section(), description="How many pods, and when.")
+    drain: Drain = Field(
+        default_factory=Drain, json_schema_extra=section(), description="What a pod does when it has to stop."
+    )
+    replicas: Annotated[
+        int | None,
+        INT32,
+        Rule(
+            "self >= 0",
+            "replicas is negative: give the number of pods to pin, or leave it out to let the pool scale.",
+        ),
+    ] = Field(
+        default=None,
+        description="Pins the number of pods and switches autoscaling off (kubectl scale writes it). Overrides minReplicas and paused, "
+        "never maxReplicas. A null patch releases it.",
+    )
+
+
+SPEC_RULES: Final = (
+    Rule(
+        "!has(self.replicas) || self.replicas <= self.scaling.maxReplicas",
+        "replicas is above scaling.maxReplicas, which a pin never overrides: lower the one or raise the other.",
+        values="'replicas (' + string(self.replicas) + ') is above scaling.maxReplicas (' + string(self.scaling.maxReplicas)"
+        " + '), which a pin never overrides: lower the one or raise the other.'",
+    ),
+)
+"""Rules over several fields of the spec."""
+
+POOL_RULES: Final = (
+    Rule(
+        "self.metadata.name.size() <= 63",
+        "metadata.name is longer than 63 characters, and becomes a label of the pods: choose a shorter name.",
+    ),
+)
+"""Rules over the whole object."""
+
+
+class Metadata(Model):
+    """The part of an object's metadata that the operator reads."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int = 1
+    deletion_timestamp: str | None = None
+
+
+class WorkerPool(Model):
+    """A pool as the API server gives it, read by `WorkerPool.model_validate(raw)`.
+
+    Raises pydantic's ValidationError for an object that the CRD of this version would not have admitted.
+    """
+
+    metadata: Metadata
+    spec: WorkerPoolSpec
+    status: dict[str, Any] = Field(default_factory=dict)
+    """As it was last written: the status is built anew as a whole, and looks at the old one for transition times only."""

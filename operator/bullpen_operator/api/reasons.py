@@ -1,0 +1,117 @@
+"""Why something is so: one vocabulary for conditions, Events, metrics and logs.
+
+A reason is spelled in this file and nowhere else, so that what `kubectl describe` shows can be searched for in logs and in metrics.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """A CamelCase word (as the Kubernetes API conventions ask) with the sentence that documents it in `meaning`."""
+
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
+
+    # What a number of replicas was derived from.
+    BACKLOG = "Backlog", "Jobs wait, are due or run, and this many pods have a slot for each of them."
+    QUEUE_LENGTH = "QueueLength", "More jobs wait than scaling.thresholds.queueLength allows for each pod."
+    WAIT_TIME = "WaitTime", "The oldest waiting job has waited longer than scaling.thresholds.waitSeconds."
+    IDLE = "Idle", "No job waits, is due or runs."
+
+    # What held a number back or pushed it, besides the demand.
+    MIN_REPLICAS = "MinReplicas", "The demand is below scaling.minReplicas."
+    MAX_REPLICAS = "MaxReplicas", "The demand is above scaling.maxReplicas."
+    PINNED = "Pinned", "spec.replicas fixes the size and switches autoscaling off."
+    PAUSED = "Paused", "scaling.paused forbids the change."
+    QUEUE_PAUSED = "QueuePaused", "The queue is paused, so only jobs that already run need pods."
+    GLOBAL_CONCURRENCY = (
+        "GlobalConcurrency",
+        "The queue's own concurrency limit leaves more pods without work.",
+    )
+    AWAITING_DRAIN = (
+        "AwaitingDrain",
+        "Fewer pods would do, but the pool shrinks only to zero, when nothing runs, so that no running job is hit.",
+    )
+    BUSY = "Busy", "Jobs run, and their pods are kept."
+    IDLE_WINDOW = "IdleWindow", "The queue has not been idle for scaling.idleSeconds yet."
+    NEXT_JOB_DUE = (
+        "NextJobDue",
+        "A delayed job is due before new pods could start, so the running ones are kept.",
+    )
+    RATE_LIMIT = "RateLimit", "The pool grew a moment ago; the next step up waits a few seconds."
+    ROLLOUT_IN_PROGRESS = (
+        "RolloutInProgress",
+        "A new pod template is being rolled out; nothing shrinks meanwhile.",
+    )
+
+    # What is known of the queue.
+    REACHABLE = "Reachable", "Redis answers."
+    UNREACHABLE = "Unreachable", "Redis does not answer at the address the pool names."
+    AUTHENTICATION_FAILED = "AuthenticationFailed", "Redis refuses the user or the password."
+    BAD_URL = "BadUrl", "The Redis URL cannot be used as it is written."
+    SECRET_MISSING = "SecretMissing", "The Secret that holds the Redis URL, or the key in it, does not exist."
+    SECRET_FORBIDDEN = "SecretForbidden", "The operator may not read the Secret that holds the Redis URL."
+    QUEUE_UNREADABLE = (
+        "QueueUnreadable",
+        "Redis answers, but what lies under the queue's keys is no BullMQ queue.",
+    )
+    QUEUE_FOUND = "QueueFound", "The queue exists in Redis."
+    QUEUE_NOT_FOUND = (
+        "QueueNotFound",
+        "Neither the queue's meta nor its id key exists: wrong name, wrong prefix, or no job yet.",
+    )
+    NOT_READ = "NotRead", "The queue has not been read since the pool or its Redis last changed."
+
+    # What is known of the Deployment.
+    SCALING = "Scaling", "The number of pods follows the queue."
+    PODS_STARTING = "PodsStarting", "The pods of this generation are not ready yet."
+    PODS_READY = "PodsReady", "The pods of this generation are ready."
+    AT_ZERO = "AtZero", "No job asks for a pod, and none runs; the next job starts some."
+    UP_TO_DATE = "UpToDate", "The Deployment is what the pool's spec asks for."
+    ROLLOUT_STALLED = "RolloutStalled", "New pods do not become ready, or may not be made."
+    TEMPLATE_REJECTED = "TemplateRejected", "The pod template cannot be used; the Deployment stays as it was."
+    DEPLOYMENT_CONFLICT = (
+        "DeploymentConflict",
+        "A Deployment with the pool's name exists that the pool does not own.",
+    )
+    WRITE_FAILED = "WriteFailed", "The API server does not take the operator's write; it is tried again."
+
+    # What happened (Events only).
+    SCALED_UP = "ScaledUp", "The pool grew."
+    SCALED_FROM_ZERO = "ScaledFromZero", "The pool started its first pods."
+    SCALED_DOWN = "ScaledDown", "The pool shrank."
+    SCALED_TO_ZERO = "ScaledToZero", "The pool stopped its last pods because nothing waits or runs."
+    QUEUE_UNREACHABLE = (
+        "QueueUnreachable",
+        "The queue can no longer be read; the number of pods stays as it is.",
+    )
+    QUEUE_RECOVERED = "QueueRecovered", "The queue can be read again."
+
+
+class ConditionType(StrEnum):
+    """The conditions of a WorkerPool; each stands on the status at all times, with True, False or Unknown."""
+
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
+
+    READY = (
+        "Ready",
+        "The pool works as its spec says; a gap in the metrics or a change of size never turns it.",
+    )
+    RECONCILING = "Reconciling", "The Deployment is being brought to what the spec says."
+    QUEUE_REACHABLE = "QueueReachable", "Redis answers for the queue."
+    QUEUE_FOUND = "QueueFound", "The queue exists under the pool's name and prefix."
+    SCALING_ACTIVE = "ScalingActive", "The number of pods follows the queue."

@@ -1,0 +1,48 @@
+"""What the planner answers: a number, the reasons for it, and what the next decision must know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bullpen_operator.api.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What a decision needs of the past; seconds since the epoch.
+
+    The default is right after a start of the operator: nothing was seen idle yet, so nothing shrinks at once.
+    """
+
+    idle_since: float | None = None
+    """The first reading of the present unbroken run of idle readings."""
+    grown_at: float | None = None
+    """The last step up."""
+    finished: int | None = None
+    """Jobs completed and failed at the last reading: if they changed, jobs ran between two idle readings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """How many replicas the Deployment is to have, and why; the same value feeds status, Event, metrics and log.
+
+    `memory` is to be kept when the write was accepted (or when there was nothing to write), and the old one when it was refused.
+    """
+
+    from_: int
+    to: int
+    reason: Reason
+    """What the number was derived from; with a failed reading, why it failed."""
+    limited_by: Reason | None
+    """The limit that changed the number last, None when the demand itself is met."""
+    message: str
+    inputs: Mapping[str, float]
+    memory: Memory
+
+    @property
+    def changes(self) -> bool:
+        return self.to != self.from_
