@@ -1,0 +1,226 @@
+"""The write port over the official asyncio client: one session, a timeout on every call, one semaphore.
+
+The client's transport and authentication are used, its thousand models are not: objects go in and out as
+JSON, because a model of another release silently drops the fields it does not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+from kubernetes.aio.client.api_client import ApiClient
+
+from bullpen_operator.api.pool import API_VERSION, GROUP, KIND, PLURAL, VERSION
+from bullpen_operator.cluster.port import FIELD_MANAGER, ClusterError, Kind, Listing, Raw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from kubernetes.aio.client import Configuration
+
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+_JSON = "application/json"
+_CHUNK = 500
+
+OWNED = f"app.kubernetes.io/managed-by={FIELD_MANAGER}"
+"""The label selector of the Deployments that are ours, evaluated by the API server."""
+
+
+class KubernetesCluster:
+    """The `Cluster` protocol over HTTP. `on_request` hears of every answer: verb, resource, status code (0:
+    none came).
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        timeout: float = 10.0,
+        concurrency: int = 16,
+        on_request: Callable[[str, str, int], None],
+    ) -> None:
+        self._client = ApiClient(configuration)
+        self._timeout = timeout
+        self._slots = asyncio.Semaphore(concurrency)
+        self._on_request = on_request
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
+        group, plural, query = (
+            (f"apis/{GROUP}/{VERSION}", PLURAL, {})
+            if kind is Kind.POOL
+            else ("apis/apps/v1", "deployments", {"labelSelector": OWNED})
+        )
+        path = f"/{group}/namespaces/{namespace}/{plural}" if namespace is not None else f"/{group}/{plural}"
+        items: list[Raw] = []
+        token = ""
+        while True:
+            page_query = {**query, "limit": str(_CHUNK)} | ({"continue": token} if token else {})
+            page = await self._call("LIST", plural, path, query=page_query)
+            items += page["items"]
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return Listing(items, page["metadata"]["resourceVersion"])
+
+    async def find_deployment(self, *, namespace: str, name: str) -> Raw | None:
+        # A list with a field selector, because the operator is granted list and watch, and get for Secrets
+        # alone.
+        page = await self._call(
+            "LIST",
+            "deployments",
+            f"/apis/apps/v1/namespaces/{namespace}/deployments",
+            query={"fieldSelector": f"metadata.name={name}"},
+        )
+        found: list[Raw] = page["items"]
+        return found[0] if found else None
+
+    async def apply_deployment(self, deployment: Raw, *, dry_run: bool = False) -> Raw:
+        namespace, name = deployment["metadata"]["namespace"], deployment["metadata"]["name"]
+        # Forced: what the pool's spec says wins over whoever else wrote the same field; the rest of the
+        # object is left to them.
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
+        return await self._call(
+            "PATCH",
+            "deployments",
+            f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
+            query=query,
+            body=deployment,
+            content_type=_APPLY,
+        )
+
+    async def scale_deployment(
+        self, *, namespace: str, name: str, replicas: int, resource_version: str
+    ) -> Raw:
+        return await self._call(
+            "PATCH",
+            "deployments",
+            f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
+            query={"fieldManager": FIELD_MANAGER},
+            body={"metadata": {"resourceVersion": resource_version}, "spec": {"replicas": replicas}},
+            content_type=_MERGE,
+        )
+
+    async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:
+        # The uid is a precondition: a pool deleted and made again under its name does not inherit the old
+        # one's status.
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": name, "namespace": namespace, "uid": uid},
+            "status": dict(status),
+        }
+        return await self._call(
+            "PATCH",
+            f"{PLURAL}/status",
+            f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}/status",
+            query={"fieldManager": FIELD_MANAGER, "force": "true"},
+            body=body,
+            content_type=_APPLY,
+        )
+
+    async def read_secret(self, *, namespace: str, name: str) -> Mapping[str, bytes]:
+        secret = await self._call("GET", "secrets", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        try:
+            return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+        except binascii.Error as error:
+            # Not chained with its value: an exception's text must never hold a piece of a Secret.
+            raise ClusterError(
+                status=200, reason="Malformed", message=f"Secret {namespace}/{name} is not base64"
+            ) from error
+
+    async def create_event(self, event: Raw) -> Raw:
+        namespace = event["metadata"]["namespace"]
+        return await self._call(
+            "POST",
+            "events",
+            f"/apis/events.k8s.io/v1/namespaces/{namespace}/events",
+            query={"fieldManager": FIELD_MANAGER},
+            body=event,
+        )
+
+    async def patch_event(self, *, namespace: str, name: str, patch: Raw) -> Raw:
+        return await self._call(
+            "PATCH",
+            "events",
+            f"/apis/events.k8s.io/v1/namespaces/{namespace}/events/{name}",
+            query={"fieldManager": FIELD_MANAGER},
+            body=patch,
+            content_type=_MERGE,
+        )
+
+    async def _call(
+        self,
+        verb: str,
+        resource: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Raw | None = None,
+        content_type: str = _JSON,
+    ) -> Raw:
+        try:
+            async with asyncio.timeout(self._timeout):
+                async with self._slots:
+                    status, payload = await self._send(
+                        "GET" if verb == "LIST" else verb, path, query or {}, body, content_type
+                    )
+        except (aiohttp.ClientError, OSError) as error:  # OSError: TimeoutError is one
+            self._on_request(verb, resource, 0)
+            what = f"no answer within {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
+            raise ClusterError(
+                status=0, reason="NoAnswer", message=f"{verb} {path}: {what or type(error).__name__}"
+            ) from error
+        self._on_request(verb, resource, status)
+        if status >= 400:
+            raise _refusal(status, payload, what=f"{verb} {path}")
+        try:
+            answer: Raw = json.loads(payload)
+        except ValueError as error:
+            raise ClusterError(
+                status=0, reason="NoJson", message=f"{verb} {path}: the answer ({status}) is no JSON"
+            ) from error
+        return answer
+
+    async def _send(
+        self, method: str, path: str, query: Mapping[str, str], body: Raw | None, content_type: str
+    ) -> tuple[int, bytes]:
+        call = await self._client.param_serialize(
+            method=method,
+            resource_path=path,
+            query_params=list(query.items()),
+            header_params={"Accept": _JSON, "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        response = await self._client.call_api(
+            *call, _request_timeout=aiohttp.ClientTimeout(total=self._timeout)
+        )
+        return int(response.status), await response.read()  # type: ignore[no-untyped-call]
+
+
+def _refusal(status: int, payload: bytes, *, what: str) -> ClusterError:
+    """The API server's own words (a Status object) where it spoke, else the status alone."""
+    try:
+        answer = json.loads(payload)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        return ClusterError(status=status, reason="Unknown", message=f"{what}: HTTP {status}")
+    reason = str(answer.get("reason") or "Unknown")
+    return ClusterError(
+        status=status, reason=reason, message=str(answer.get("message") or f"{what}: HTTP {status}")
+    )
