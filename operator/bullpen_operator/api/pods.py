@@ -1,7 +1,9 @@
-"""The parts of a WorkerPool that Kubernetes' own types describe: resources, env, a Secret's key, the pod template.
+"""The parts of a WorkerPool that Kubernetes' own types describe: resources, env, a Secret's key, the pod
+template.
 
-They are passed on as they are, so Python holds them as plain dicts. Their schemas declare what the rules look at and what a typo should be
-found in; the rest of a pod is left open and checked by the API server when the Deployment is applied.
+They are passed on as they are, so Python holds them as plain dicts. Their schemas declare what the rules
+look at and what a typo should be found in; the rest of a pod is left open and checked by the API server when
+the Deployment is applied.
 """
 
 from __future__ import annotations
@@ -106,7 +108,8 @@ _CONTAINER: dict[str, Any] = with_rules(
         "template may not set the resources of the container worker: set spec.resources instead.",
     ),
     Rule(
-        f"self.name != '{WORKER_CONTAINER}' || !has(self.env) || {_RESERVED_RULE.expression.replace('self.', 'self.env.', 1)}",
+        f"self.name != '{WORKER_CONTAINER}' || !has(self.env) || "
+        f"{_RESERVED_RULE.expression.replace('self.', 'self.env.', 1)}",
         "template: " + _RESERVED_RULE.message,
     ),
 )
@@ -127,7 +130,8 @@ _TEMPLATE: dict[str, Any] = {
                     },
                     Rule(
                         f"!('{POOL_LABEL}' in self)",
-                        f"template may not set the label {POOL_LABEL}, by which the Deployment finds its pods: remove it.",
+                        f"template may not set the label {POOL_LABEL}, by which the Deployment "
+                        f"finds its pods: remove it.",
                     ),
                 ),
                 "annotations": {
@@ -140,7 +144,10 @@ _TEMPLATE: dict[str, Any] = {
         "spec": with_rules(
             {
                 **_OPEN,
-                "description": "A pod's spec, merged under what the operator sets; containers, env, volumes and mounts merge by name.",
+                "description": (
+                    "A pod's spec, merged under what the operator sets; containers, env, "
+                    "volumes and mounts merge by name."
+                ),
                 "properties": {
                     "terminationGracePeriodSeconds": {
                         "type": "integer",
@@ -149,7 +156,10 @@ _TEMPLATE: dict[str, Any] = {
                     },
                     "containers": {
                         "type": "array",
-                        "description": 'Containers; "worker" is merged with the operator\'s own, the others run beside it.',
+                        "description": (
+                            'Containers; "worker" is merged with the operator\'s own, '
+                            "the others run beside it."
+                        ),
                         "maxItems": 16,
                         "items": _CONTAINER,
                         "x-kubernetes-list-type": "map",
@@ -159,7 +169,8 @@ _TEMPLATE: dict[str, Any] = {
             },
             Rule(
                 "!has(self.terminationGracePeriodSeconds)",
-                "template may not set terminationGracePeriodSeconds, which follows from drain.seconds: set spec.drain.seconds instead.",
+                "template may not set terminationGracePeriodSeconds, which follows from "
+                "drain.seconds: set spec.drain.seconds instead.",
             ),
         ),
     },

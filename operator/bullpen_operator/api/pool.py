@@ -1,11 +1,9 @@
 """The WorkerPool resource, `bullpen.dev/v1alpha1`: what people write.
 
-These models are the single source: the CRD is generated from them (`api/crd.py`). Every field acts; one that did nothing would be a
-lie in `kubectl explain`. Unknown fields are ignored here, because an older operator may meet a newer CRD; the API server refuses or
-prunes them before.
+These models are the single source: the CRD is generated from them (`api/crd.py`). Every field acts; one that
+did nothing would be a lie in `kubectl explain`. Unknown fields are ignored here, because an older operator
+may meet a newer CRD; the API server refuses or prunes them before.
 """
-
-from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -68,7 +66,8 @@ class Redis(Model):
         Extension("maxLength", 2048),
         Rule(
             "self.matches('^rediss?://[^/?#]+')",
-            "redis.url must read redis://host:port/database, or rediss:// for TLS: correct the scheme or the host.",
+            "redis.url must read redis://host:port/database, or rediss:// for TLS: correct the "
+            "scheme or the host.",
         ),
     ] = Field(
         default=None,
@@ -77,8 +76,10 @@ class Redis(Model):
     )
     url_from: UrlSource | None = Field(
         default=None,
-        description="Takes the Redis URL from a Secret in the pool's namespace. The operator must be allowed to get it "
-        "(chart value secrets.names), and it is mounted into the pods, so a rotated password reaches running workers.",
+        description=("Takes the Redis URL from a Secret in the pool's namespace. The operator must "
+            "be allowed to get it ")
+        "(chart value secrets.names), and it is mounted into the pods, so a rotated password "
+        "reaches running workers.",
     )
 
 
@@ -90,7 +91,8 @@ class Thresholds(Model):
         INT32,
         Rule(
             "self >= 1",
-            "scaling.thresholds.queueLength is below 1: give the number of waiting jobs one pod may have before it.",
+            "scaling.thresholds.queueLength is below 1: give the number of waiting jobs one pod may "
+            "have before it.",
         ),
     ] = Field(
         default=100,
@@ -101,11 +103,13 @@ class Thresholds(Model):
         INT32,
         Rule(
             "self >= 1",
-            "scaling.thresholds.waitSeconds is below 1: give the seconds a job may wait before the pool grows.",
+            "scaling.thresholds.waitSeconds is below 1: give the seconds a job may wait before the "
+            "pool grows.",
         ),
     ] = Field(
         default=60,
-        description="Seconds the oldest job may wait; beyond it the pool grows in proportion, at most to double at a step "
+        description=("Seconds the oldest job may wait; beyond it the pool grows in proportion, at "
+            "most to double at a step ")
         "and never to more pods than jobs.",
     )
 
@@ -139,7 +143,8 @@ class Scaling(Model):
     )
     paused: ScalingPause = Field(
         default=ScalingPause.NONE,
-        description="Holds scaling by hand: In = no scale-down, Out = no scale-up, Both = neither, None = scaling is on.",
+        description=("Holds scaling by hand: In = no scale-down, Out = no scale-up, Both = neither, "
+            "None = scaling is on."),
     )
 
 
@@ -156,7 +161,8 @@ class Drain(Model):
         Rule("self <= 86400", "drain.seconds is above a day: give at most 86400 seconds."),
     ] = Field(
         default=300,
-        description="Seconds a stopping pod may take to finish its jobs; what is left then goes back to the front of the queue. "
+        description=("Seconds a stopping pod may take to finish its jobs; what is left then goes "
+            "back to the front of the queue. ")
         "The pod's grace period is 15 s longer.",
     )
 
@@ -197,11 +203,13 @@ class WorkerPoolSpec(Model):
         Extension("maxLength", 255),
         Rule(
             r"self.matches('^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$')",
-            "app must read module:name, such as myapp.jobs:app: give the module the worker imports and the App in it.",
+            "app must read module:name, such as myapp.jobs:app: give the module the worker imports "
+            "and the App in it.",
         ),
     ] = Field(
         default=None,
-        description="What the worker imports, as module:name. Leave it out for images that are no Bullpen worker (Node BullMQ, say): "
+        description=("What the worker imports, as module:name. Leave it out for images that are no "
+            "Bullpen worker (Node BullMQ, say): ")
         "these get REDIS_URL and the QUEUE_ variables, and no probes.",
     )
     redis: Annotated[
@@ -215,7 +223,8 @@ class WorkerPoolSpec(Model):
     )
     template: PodTemplate = Field(
         default_factory=dict,
-        description="A pod template merged under what the operator sets: annotations, tolerations, volumes, sidecars, a service account.",
+        description=("A pod template merged under what the operator sets: annotations, tolerations, "
+            "volumes, sidecars, a service account."),
     )
     scaling: Annotated[
         Scaling,
@@ -238,7 +247,8 @@ class WorkerPoolSpec(Model):
         ),
     ] = Field(
         default=None,
-        description="Pins the number of pods and switches autoscaling off (kubectl scale writes it). Overrides minReplicas and paused, "
+        description=("Pins the number of pods and switches autoscaling off (kubectl scale writes "
+            "it). Overrides minReplicas and paused, ")
         "never maxReplicas. A null patch releases it.",
     )
 
@@ -246,8 +256,10 @@ class WorkerPoolSpec(Model):
 SPEC_RULES: Final = (
     Rule(
         "!has(self.replicas) || self.replicas <= self.scaling.maxReplicas",
-        "replicas is above scaling.maxReplicas, which a pin never overrides: lower the one or raise the other.",
-        values="'replicas (' + string(self.replicas) + ') is above scaling.maxReplicas (' + string(self.scaling.maxReplicas)"
+        "replicas is above scaling.maxReplicas, which a pin never overrides: lower the one or raise "
+        "the other.",
+        values=("'replicas (' + string(self.replicas) + ') is above scaling.maxReplicas (' + "
+            "string(self.scaling.maxReplicas)")
         " + '), which a pin never overrides: lower the one or raise the other.'",
     ),
 )
@@ -281,4 +293,5 @@ class WorkerPool(Model):
     metadata: Metadata
     spec: WorkerPoolSpec
     status: dict[str, Any] = Field(default_factory=dict)
-    """As it was last written: the status is built anew as a whole, and looks at the old one for transition times only."""
+    """As it was last written: the status is built anew as a whole, and looks at the old one for transition
+    times only."""

@@ -1,6 +1,7 @@
 """Why something is so: one vocabulary for conditions, Events, metrics and logs.
 
-A reason is spelled in this file and nowhere else, so that what `kubectl describe` shows can be searched for in logs and in metrics.
+A reason is spelled in this file and nowhere else, so that what `kubectl describe` shows can be searched for
+in logs and in metrics.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import Self
 
 
 class Reason(StrEnum):
-    """A CamelCase word (as the Kubernetes API conventions ask) with the sentence that documents it in `meaning`."""
+    """A CamelCase word (as the Kubernetes API conventions ask) with the sentence that documents it in
+    `meaning`."""
 
     meaning: str
 
@@ -38,7 +40,8 @@ class Reason(StrEnum):
     )
     AWAITING_DRAIN = (
         "AwaitingDrain",
-        "Fewer pods would do, but the pool shrinks only to zero, when nothing runs, so that no running job is hit.",
+        "Fewer pods would do, but the pool shrinks only to zero, when nothing runs, so that no "
+        "running job is hit.",
     )
     BUSY = "Busy", "Jobs run, and their pods are kept."
     IDLE_WINDOW = "IdleWindow", "The queue has not been idle for scaling.idleSeconds yet."

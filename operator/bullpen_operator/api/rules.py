@@ -1,7 +1,8 @@
 """CEL rules as annotations on the models, so that a field and the sentence that guards it stand together.
 
-The API server evaluates them (KEP-2876). They replace `minimum`, `pattern` and `minLength` wherever a person may go wrong: those
-only say what was expected, a rule's message also says what to change, and the API server reports no rule while one of them fails.
+The API server evaluates them (KEP-2876). They replace `minimum`, `pattern` and `minLength` wherever a person
+may go wrong: those only say what was expected, a rule's message also says what to change, and the API server
+reports no rule while one of them fails.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class Rule:
     """One CEL expression over the annotated field (`self`) and the full sentence shown when it is false.
 
-    `values` is a CEL expression of type string that says the same with the values in it; the API server falls back to `message`.
+    `values` is a CEL expression of type string that says the same with the values in it; the API server
+    falls back to `message`.
     """
 
     expression: str
@@ -31,7 +33,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """A key of the CRD's schema that the Python type does not tell, such as `maxLength` or `x-kubernetes-list-type`."""
+    """A key of the CRD's schema that the Python type does not tell, such as `maxLength` or
+    `x-kubernetes-list-type`."""
 
     key: str
     value: Any

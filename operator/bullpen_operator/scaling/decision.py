@@ -28,9 +28,11 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """How many replicas the Deployment is to have, and why; the same value feeds status, Event, metrics and log.
+    """How many replicas the Deployment is to have, and why; the same value feeds status, Event, metrics and
+    log.
 
-    `memory` is to be kept when the write was accepted (or when there was nothing to write), and the old one when it was refused.
+    `memory` is to be kept when the write was accepted (or when there was nothing to write), and the old one
+    when it was refused.
     """
 
     from_: int

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class QueueReading:
     """One queue at one moment.
 
-    Counts are ≥ 0. `at` and `next_due_at` are seconds since the epoch, `oldest_wait_seconds` is ≥ 0 and None when nothing waits.
+    Counts are ≥ 0. `at` and `next_due_at` are seconds since the epoch, `oldest_wait_seconds` is ≥ 0 and None
+    when nothing waits.
     """
 
     at: float

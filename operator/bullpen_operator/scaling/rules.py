@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from bullpen_operator.api.pool import ScalingPause
 
 if TYPE_CHECKING:
-    from bullpen_operator.api.pool import WorkerPoolSpec
+    from bullpen_operator.api.pool import ScalingPause, WorkerPoolSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
