@@ -1,1 +1,56 @@
-# The targets are the README's words. Everything they need they install.
+# The two commands are `make demo` and `make test`; the rest are their parts. Each installs what it needs, and can be run again at any time.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CLUSTER := $(PYTHON) hack/cluster
+# Cluster tests mostly wait for pods, so more of them than cores run side by side.
+CLUSTER_PROCESSES ?= 4
+
+.PHONY: help demo demo-down test setup lint format test-unit test-redis test-cluster cluster-up cluster-down crds lock
+
+help: ## What there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: setup ## The main job, live: a cluster, the operator, 300 jobs from a Node program
+	@$(BIN)/python -m hack.demo up
+
+demo-down: cluster-down ## Remove what the demo made; the caches stay
+
+test: lint test-unit test-redis test-cluster ## Every test there is
+
+setup:
+	@$(PYTHON) hack/setup.py
+
+lint: setup ## Format, lint, types, and who may import whom
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy worker operator tests hack/demo hack/stage hack/setup.py benchmarks examples
+	@cd hack/cluster && ../../$(BIN)/mypy --config-file ../../pyproject.toml .
+	@$(BIN)/lint-imports
+
+format: setup
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+test-unit: setup ## Pure code; seconds
+	@$(BIN)/pytest -n 2 -q tests/unit
+
+test-redis: setup ## Against a real Redis and Node's BullMQ
+	@$(BIN)/pytest -n 2 -q tests/integration tests/conformance
+
+test-cluster: setup cluster-up ## Against a real Kubernetes
+	@$(CLUSTER) build && $(CLUSTER) load
+	@$(BIN)/pytest -n $(CLUSTER_PROCESSES) -q -m "cluster and not harness" tests/cluster
+	@$(BIN)/pytest -q -m harness tests/cluster
+
+cluster-up: ## A kind cluster on this machine
+	@$(CLUSTER) up
+
+cluster-down:
+	@$(CLUSTER) down
+
+crds: setup ## Write the CRD from the models
+	@$(BIN)/python -m bullpen_operator.api.crd
+
+lock: setup ## Resolve the dependencies anew
+	@$(BIN)/pip install --quiet uv
+	@for extra in dev worker operator; do $(BIN)/uv pip compile --quiet pyproject.toml --extra $$extra --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --upgrade -o lock/$$extra.txt; done

@@ -1,0 +1,82 @@
+"""One namespace for all cluster tests, with its own operator, Redis and ledger; every test has a pool and a queue of its own.
+
+The namespace is left in place, so that the next run starts at once; `make cluster-down` removes it with its cluster.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import yaml
+
+from hack.stage.kubectl import ROOT, Kubectl
+from hack.stage.site import Site
+from tests.cluster.pool import Pool
+
+NAMESPACE = "bullpen-test"
+SECRETS = ("bullpen-redis", "rotating-redis", "absent-redis")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Site:
+    """The namespace, set up by whichever test process comes first."""
+    shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    made = Site(Kubectl.connect(NAMESPACE))
+    with (shared / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = shared / "site.ready"
+        if not done.exists():
+            made.open()
+            made.install_operator(*(f"redis.secretNames[{i}]={name}" for i, name in enumerate(SECRETS)))
+            made.kubectl("delete", "workerpools", "--all", "--timeout=60s")
+            made.redis.flush()
+            done.touch()
+    return made
+
+
+@pytest.fixture
+def kubectl(site: Site) -> Kubectl:
+    return site.kubectl
+
+
+@pytest.fixture(scope="session")
+def redis_url(site: Site) -> Iterator[str]:
+    with site.redis.reached() as url:
+        yield url
+
+
+class MakePool(Protocol):
+    def __call__(self, **spec: Any) -> Pool: ...
+
+
+@pytest.fixture
+def make_pool(site: Site, request: pytest.FixtureRequest) -> Iterator[MakePool]:
+    """Applies the example pool under a name and queue of the test's own, with the given fields of its spec changed."""
+    manifest = yaml.safe_load((ROOT / "examples/workerpool.yaml").read_text())
+    made: list[Pool] = []
+
+    def make(**spec: Any) -> Pool:
+        name = f"{_slug(request.node.name)}-{len(made)}"
+        pool = Pool(site, name, queue=name)
+        made.append(pool)
+        pool.apply({**manifest["spec"], "queue": name, **spec})
+        return pool
+
+    yield make
+    for pool in made:
+        pool.delete()
+
+
+def _slug(test: str) -> str:
+    """A name that is valid for objects and labels, and short enough for a pod's."""
+    words = "".join(letter if letter.isalnum() else "-" for letter in test.lower().removeprefix("test_"))
+    return words[:36].strip("-")
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    return ROOT / "examples"

@@ -1,0 +1,34 @@
+"""The operator's death in the middle of a burst: nobody but the operator notices."""
+
+from __future__ import annotations
+
+import pytest
+
+from hack.stage.kubectl import Kubectl, until
+from tests.cluster.conftest import MakePool
+
+pytestmark = pytest.mark.cluster
+
+OPERATOR = "--selector=app.kubernetes.io/name=bullpen-operator"
+
+
+def test_a_killed_operator_loses_no_job_and_restarts_no_pod(make_pool: MakePool, redis_url: str, kubectl: Kubectl) -> None:
+    pool = make_pool(concurrency=4, scaling={"maxReplicas": 2, "idleSeconds": 5})
+    pool.await_condition("QueueReachable", "True")
+    first = pool.produce(redis_url, 40, seconds=1)
+    pods = {pod["metadata"]["uid"] for pod in pool.await_pods(ready=2)}
+    until(lambda: pool.account().starts, "the first job to start", within=60)
+
+    killed = {pod["metadata"]["uid"] for pod in kubectl.get("pods", OPERATOR)["items"]}
+    kubectl("delete", "pod", OPERATOR, "--grace-period=0", "--force")
+    second = pool.produce(redis_url, 40, seconds=1)
+    jobs = {**first, **second}
+    account = pool.await_ended(jobs)
+
+    kubectl("rollout", "status", "deployment/bullpen-operator", "--timeout=60s")
+    assert killed.isdisjoint(pod["metadata"]["uid"] for pod in kubectl.get("pods", OPERATOR)["items"])
+    assert account.starts == dict.fromkeys(jobs, 1)
+    assert account.interrupted == ()
+    assert {pod["metadata"]["uid"] for pod in pool.pods()} <= pods
+    assert all(status["restartCount"] == 0 for pod in pool.pods() for status in pod["status"]["containerStatuses"])
+    pool.await_gone()
