@@ -59,6 +59,14 @@ class Reason(StrEnum):
     REACHABLE = "Reachable", "Redis answers."
     UNREACHABLE = "Unreachable", "Redis does not answer at the address the pool names."
     AUTHENTICATION_FAILED = "AuthenticationFailed", "Redis refuses the user or the password."
+    PERMISSION_DENIED = (
+        "PermissionDenied",
+        "The ACL of the Redis user does not allow what reading the queue takes.",
+    )
+    TLS_FAILED = (
+        "TlsFailed",
+        "No TLS session with Redis: its certificate is not trusted, or the port speaks no TLS.",
+    )
     BAD_URL = "BadUrl", "The Redis URL cannot be used as it is written."
     SECRET_MISSING = "SecretMissing", "The Secret that holds the Redis URL, or the key in it, does not exist."
     SECRET_FORBIDDEN = "SecretForbidden", "The operator may not read the Secret that holds the Redis URL."
