@@ -36,10 +36,15 @@ test-unit: setup ## Pure code; seconds
 test-redis: setup ## Against a real Redis and Node's BullMQ
 	@$(BIN)/pytest -n 2 -q tests/integration tests/conformance
 
+ifdef BULLPEN_KUBECONFIG
+test-cluster: setup
+	@$(BIN)/pytest -n $(CLUSTER_PROCESSES) -q -m "cluster and not harness" tests/cluster
+else
 test-cluster: setup cluster-up ## Against a real Kubernetes
 	@$(CLUSTER) build && $(CLUSTER) load
 	@$(BIN)/pytest -n $(CLUSTER_PROCESSES) -q -m "cluster and not harness" tests/cluster
 	@$(BIN)/pytest -q -m harness tests/cluster
+endif
 
 cluster-up: ## A kind cluster on this machine
 	@$(CLUSTER) up

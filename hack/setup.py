@@ -81,7 +81,7 @@ def system_packages() -> None:
         return
     names = sorted({package for packages in missing.values() for package in packages})
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        stop(f"{', '.join(missing)} missing: tests and demo run against them; install {' '.join(names)} with your package manager")
+        stop(f"tests and demo need {', '.join(missing)}: install {' '.join(names)} with your package manager")
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     # Debian starts a server when it installs one. Ours are started by those who need them, on ports of their own.
     ours = not POLICY.exists()

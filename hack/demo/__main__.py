@@ -11,8 +11,9 @@ import subprocess
 import sys
 import time
 
-from hack.demo.board import Frame, board
 from hack.demo.queue import watched
+
+from hack.demo.board import Frame, board
 from hack.stage.kubectl import CLUSTER, ROOT, CommandFailed, Kubectl
 from hack.stage.ledger import Account
 from hack.stage.producer import produce
@@ -36,8 +37,10 @@ def harness(*words: str) -> None:
 
 
 def up() -> None:
-    say(f"Bullpen demo: a Node BullMQ program adds {JOBS} jobs; Python workers run them; the operator sizes the pool.\n")
-    say("1/5  A Kubernetes cluster (first time up to 20 min: its tools are compiled; later about 1 min; running: at once)")
+    say(
+        f"Bullpen demo: a Node BullMQ program adds {JOBS} jobs; Python workers run them; the operator sizes the pool.\n"
+    )
+    say("1/5  A Kubernetes cluster (first time up to 20 min, to compile its tools; later 1 min; at once if it runs)")
     harness("up")
     say("2/5  Images of operator, worker, example app and Redis (first time about 3 min, later seconds)")
     harness("build")
@@ -75,7 +78,9 @@ async def run(kubectl: Kubectl, url: str, *, began: float) -> tuple[dict[str, fl
                 if frame.done >= JOBS and frame.ready == frame.desired == 0:
                     return added, peak
                 await asyncio.sleep(0.5)
-    sys.exit(f"demo: not finished after {PATIENCE_SECONDS:.0f} s; look around with\n  " + "\n  ".join(look_around(kubectl)))
+    sys.exit(
+        f"demo: not finished after {PATIENCE_SECONDS:.0f} s; look around with\n  " + "\n  ".join(look_around(kubectl))
+    )
 
 
 def summarise(kubectl: Kubectl, account: Account, added: dict[str, float], *, peak: int, took: float) -> None:
@@ -85,7 +90,7 @@ def summarise(kubectl: Kubectl, account: Account, added: dict[str, float], *, pe
         f"\n  jobs completed      {completed} of {len(added)} in {took:.0f} s, {repeated} of them in more than one try"
         f"\n  worst wait          {account.worst_wait(added):.1f} s from added to started"
         f"\n  peak replicas       {peak}, and 0 now"
-        f"\n  jobs interrupted    {len(account.interrupted)} (starts without an end by the same pod, in the ledger outside Redis)"
+        f"\n  jobs interrupted    {len(account.interrupted)} (started but never ended by their pod, says the ledger outside Redis)"
         "\n\nLook around:"
     )
     for command in look_around(kubectl):

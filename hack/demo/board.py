@@ -38,7 +38,7 @@ class Frame:
 
     @classmethod
     def of(cls, pool: dict[str, Any], reading: QueueReading, *, since: float, before: int) -> Frame:
-        """From the WorkerPool as the API server has it and the queue as the operator reads it; `before`: jobs completed earlier."""
+        """From the WorkerPool and a reading of its queue; `before` is how many jobs had been completed at the start."""
         status = pool.get("status", {})
         decision = status.get("decision", {})
         return cls(
@@ -83,7 +83,11 @@ class Board:
 
     def _moved(self, frame: Frame) -> bool:
         shown = self._shown
-        return shown is None or (frame.ready, frame.desired, frame.reason) != (shown.ready, shown.desired, shown.reason)
+        return shown is None or (frame.ready, frame.desired, frame.reason) != (
+            shown.ready,
+            shown.desired,
+            shown.reason,
+        )
 
     def _print(self, frame: Frame, *, decided: bool) -> None:
         if self._shown is None:

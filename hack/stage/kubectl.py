@@ -89,7 +89,10 @@ class Kubectl:
         """Helm's install or upgrade, waiting until what it made is ready."""
         command = [self.helm, f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}"]
         command += ["upgrade", release, str(chart), "--install", "--create-namespace", "--wait"]
-        command += [f"--timeout={timeout:.0f}s", *(word for setting in settings for word in ("--set", setting))]
+        command += [
+            f"--timeout={timeout:.0f}s",
+            *(word for setting in settings for word in ("--set", setting)),
+        ]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout + 30)
         if done.returncode != 0:
             raise CommandFailed(command, done)
@@ -98,7 +101,9 @@ class Kubectl:
     def forward(self, target: str, port: int) -> Iterator[int]:
         """A local port that leads to a port of a Service or pod, as long as the block lasts."""
         command = [*self.head, "port-forward", target, f":{port}"]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -106,7 +111,9 @@ class Kubectl:
             if local is None:
                 process.terminate()
                 rest = process.communicate(timeout=10)[0]
-                raise CommandFailed(command, subprocess.CompletedProcess(command, process.returncode or 1, line + rest, ""))
+                raise CommandFailed(
+                    command, subprocess.CompletedProcess(command, process.returncode or 1, line + rest, "")
+                )
             yield int(local[1])
         finally:
             process.terminate()

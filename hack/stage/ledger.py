@@ -40,12 +40,21 @@ class Account:
 
 
 def parse(lines: Iterable[str]) -> list[Entry]:
-    """Entries of a ledger's output, oldest first; lines that are no JSON object are not the ledger's and are left out."""
+    """Entries of a ledger's output, oldest first; lines that are no JSON objects are left out."""
     entries = []
     for line in lines:
         if line.startswith("{"):
             fields = json.loads(line)
-            entries.append(Entry(fields["event"], fields["queue"], fields["job"], fields["attempt"], fields["pod"], fields["at"]))
+            entries.append(
+                Entry(
+                    fields["event"],
+                    fields["queue"],
+                    fields["job"],
+                    fields["attempt"],
+                    fields["pod"],
+                    fields["at"],
+                )
+            )
     return entries
 
 

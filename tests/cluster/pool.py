@@ -23,7 +23,12 @@ class Pool:
 
     def apply(self, spec: dict[str, Any]) -> None:
         metadata = {"name": self.name, "namespace": self.site.kubectl.namespace}
-        manifest = {"apiVersion": "bullpen.dev/v1alpha1", "kind": "WorkerPool", "metadata": metadata, "spec": spec}
+        manifest = {
+            "apiVersion": "bullpen.dev/v1alpha1",
+            "kind": "WorkerPool",
+            "metadata": metadata,
+            "spec": spec,
+        }
         self.site.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
 
     def patch(self, spec: dict[str, Any]) -> None:
@@ -50,7 +55,11 @@ class Pool:
             seen = self.condition(kind)
             return seen if seen.get("status") == status and reason in (None, seen.get("reason")) else None
 
-        return until(look, f"{self.name}: {kind}={status} {reason or ''}; last: {self.condition(kind)}", within=START_SECONDS)
+        return until(
+            look,
+            f"{self.name}: {kind}={status} {reason or ''}; last: {self.condition(kind)}",
+            within=START_SECONDS,
+        )
 
     def deployment(self) -> dict[str, Any] | None:
         found = self.site.kubectl.get("deployments", f"--field-selector=metadata.name={self.name}")["items"]
@@ -68,7 +77,11 @@ class Pool:
     def await_pods(self, *, ready: int) -> list[dict[str, Any]]:
         def look() -> list[dict[str, Any]] | None:
             pods = [pod for pod in self.pods() if "deletionTimestamp" not in pod["metadata"]]
-            up = [pod for pod in pods if all(c["ready"] for c in pod["status"].get("containerStatuses", [{"ready": False}]))]
+            up = [
+                pod
+                for pod in pods
+                if all(c["ready"] for c in pod["status"].get("containerStatuses", [{"ready": False}]))
+            ]
             return pods if len(up) == len(pods) == ready else None
 
         return until(look, f"{ready} ready pods of {self.name}", within=START_SECONDS)
@@ -81,7 +94,11 @@ class Pool:
 
     def await_ended(self, jobs: dict[str, float], *, within: float = 120.0) -> Account:
         """Waits until the ledger has heard of the end of each of these jobs."""
-        until(lambda: set(jobs) <= self.account().ended, f"the end of {len(jobs)} jobs of {self.name}", within=within)
+        until(
+            lambda: set(jobs) <= self.account().ended,
+            f"the end of {len(jobs)} jobs of {self.name}",
+            within=within,
+        )
         return self.account()
 
     def events(self) -> dict[str, str]:

@@ -30,7 +30,17 @@ def test_jobs_of_a_node_program_start_pods_and_the_idle_pool_has_none(
     assert {"ScaledFromZero", "ScaledToZero"} <= set(pool.events())
     assert pool.condition("Ready")["status"] == "True"
     header, row = kubectl("get", "wp", pool.name).splitlines()
-    assert header.split() == ["NAME", "QUEUE", "READY", "DESIRED", "WAITING", "ACTIVE", "OLDEST", "REASON", "AGE"]
+    assert header.split() == [
+        "NAME",
+        "QUEUE",
+        "READY",
+        "DESIRED",
+        "WAITING",
+        "ACTIVE",
+        "OLDEST",
+        "REASON",
+        "AGE",
+    ]
     assert row.split()[:6] == [pool.name, pool.queue, "0/0", "0", "0", "0"]
 
 
@@ -68,7 +78,11 @@ def test_deleting_the_pool_removes_its_deployment_and_leaves_the_queue(make_pool
     until(lambda: pool.account().starts, "the first job to start", within=60)
 
     pool.delete()
-    until(lambda: pool.deployment() is None and not pool.pods(), "the Deployment and its pods to be gone", within=60)
+    until(
+        lambda: pool.deployment() is None and not pool.pods(),
+        "the Deployment and its pods to be gone",
+        within=60,
+    )
 
     with redis.Redis.from_url(redis_url) as connection:
         waiting = {job.decode() for job in connection.lrange(f"bull:{pool.queue}:wait", 0, -1)}
@@ -96,7 +110,11 @@ def test_a_deployment_that_somebody_changed_or_deleted_is_put_back(make_pool: Ma
     pool.await_pods(ready=1)
 
     kubectl("set", "env", f"deployment/{pool.name}", "QUEUE_CONCURRENCY=99", "--containers=worker")
-    until(lambda: _environment(pool.deployment()).get("QUEUE_CONCURRENCY", "99") != "99", "the change to be undone", within=60)
+    until(
+        lambda: _environment(pool.deployment()).get("QUEUE_CONCURRENCY", "99") != "99",
+        "the change to be undone",
+        within=60,
+    )
     kubectl("delete", "deployment", pool.name)
     pool.await_pods(ready=1)
 

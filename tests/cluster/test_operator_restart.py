@@ -12,7 +12,9 @@ pytestmark = pytest.mark.cluster
 OPERATOR = "--selector=app.kubernetes.io/name=bullpen-operator"
 
 
-def test_a_killed_operator_loses_no_job_and_restarts_no_pod(make_pool: MakePool, redis_url: str, kubectl: Kubectl) -> None:
+def test_a_killed_operator_loses_no_job_and_restarts_no_pod(
+    make_pool: MakePool, redis_url: str, kubectl: Kubectl
+) -> None:
     pool = make_pool(concurrency=4, scaling={"maxReplicas": 2, "idleSeconds": 5})
     pool.await_condition("QueueReachable", "True")
     first = pool.produce(redis_url, 40, seconds=1)
