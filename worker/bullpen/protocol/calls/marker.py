@@ -1,0 +1,25 @@
+"""The idle wait of a worker (protocol §3.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bullpen.protocol.call import Call
+
+if TYPE_CHECKING:
+    from bullpen.protocol.keys import QueueKeys
+
+
+def wait(keys: QueueKeys, *, seconds: float) -> Call[int | None]:
+    """Blocks until work is announced, at most `seconds` (> 0; Redis takes 0 as for ever).
+
+    Returns 0 for "fetch now", the due time in epoch ms of the earliest delayed job, or None after the time is up.
+    """
+    return Call(command=("BZPOPMIN", keys.marker, f"{max(seconds, 0.001):.3f}"), parse=_marker)
+
+
+def _marker(reply: list[bytes] | None) -> int | None:
+    if reply is None:
+        return None
+    _key, member, score = reply
+    return 0 if member == b"0" else int(float(score))

@@ -1,0 +1,199 @@
+"""Job options: the `opts` JSON of a job hash and its abbreviations (protocol §1.4)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from bullpen.errors import ConfigurationError, ProtocolError
+
+MAX_PRIORITY: Final = 2_097_151
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before the next attempt: `type` fixed, exponential or a custom name; `delay` in ms.
+
+    `jitter` is the share of the delay that is random, 0..1 (§5.1).
+    """
+
+    type: str
+    delay: int = 0
+    jitter: float | None = None
+
+    def milliseconds(self, failures: int, random: Callable[[], float]) -> int:
+        """Delay in ms after the given number of failures (1 for the first), by the formulas of §5.1.
+
+        `random` returns a float in [0, 1). Raises ConfigurationError for a custom type: only the worker that
+        has such a strategy can compute it.
+        """
+        if self.type == "fixed":
+            mean = self.delay
+        elif self.type == "exponential":
+            mean = round(2 ** (failures - 1) * self.delay)
+        else:
+            raise ConfigurationError(
+                f"backoff type {self.type!r} is unknown here: use 'fixed' or 'exponential', "
+                "or give the worker a strategy of that name"
+            )
+        if not self.jitter:
+            return mean
+        lowest = mean * (1 - self.jitter)
+        return math.floor(lowest + random() * (mean - lowest))
+
+    @classmethod
+    def parse(cls, value: object) -> Backoff | None:
+        """From stored JSON: an object, or a bare number of ms (= fixed)."""
+        if value is None or value is False:
+            return None
+        if isinstance(value, int | float):
+            return cls(type="fixed", delay=int(value))
+        if isinstance(value, Mapping) and isinstance(value.get("type"), str):
+            jitter = value.get("jitter")
+            return cls(
+                type=value["type"],
+                delay=int(value.get("delay") or 0),
+                jitter=None if jitter is None else float(jitter),
+            )
+        raise ProtocolError(f"job option backoff is {value!r}: expected a number of ms or an object with 'type'")
+
+    def dump(self) -> dict[str, Any]:
+        """The JSON object as it is stored."""
+        stored: dict[str, Any] = {"type": self.type, "delay": self.delay}
+        return stored if self.jitter is None else stored | {"jitter": self.jitter}
+
+
+@dataclass(frozen=True, slots=True)
+class KeepJobs:
+    """Which finished jobs stay: the newest `count`, none older than `age` seconds; None = no such limit (§4.3).
+
+    At most `limit` jobs (default 1000) are removed by age at one finish. `KeepJobs(count=0)` removes the job itself.
+    """
+
+    count: int | None = None
+    age: float | None = None
+    limit: int | None = None
+
+    @classmethod
+    def parse(cls, value: object) -> KeepJobs | None:
+        """From `removeOnComplete`/`removeOnFail`; None when the option is absent."""
+        if value is None:
+            return None
+        if value is True:
+            return cls(count=0)
+        if value is False:
+            return cls()
+        if isinstance(value, int | float):
+            return cls(count=int(value))
+        if isinstance(value, Mapping):
+            count, age, limit = value.get("count"), value.get("age"), value.get("limit")
+            return cls(
+                count=None if count is None else int(count),
+                age=None if age is None else age,
+                limit=None if limit is None else int(limit),
+            )
+        raise ProtocolError(f"keep-jobs option is {value!r}: expected true, false, a count or an object")
+
+    def dump(self) -> bool | int | dict[str, Any]:
+        """The shortest JSON value that means the same."""
+        if self.age is None and self.limit is None:
+            if self.count is None:
+                return False
+            return True if self.count == 0 else self.count
+        parts = {"age": self.age, "count": self.count, "limit": self.limit}
+        return {name: value for name, value in parts.items() if value is not None}
+
+    @property
+    def argument(self) -> str:
+        """One script argument: empty = keep all, else `count,age,limit` with empty parts for None."""
+        if self.count is None and self.age is None:
+            return ""
+        return ",".join("" if part is None else str(part) for part in (self.count, self.age, self.limit))
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """Options of one job. Times in ms; `timestamp` is epoch ms; `size_limit` in bytes of UTF-8 data.
+
+    `extra` holds every other key of the stored JSON under its stored (abbreviated) name, unchanged.
+    """
+
+    attempts: int = 0
+    backoff: Backoff | None = None
+    delay: int = 0
+    priority: int = 0
+    lifo: bool = False
+    job_id: str | None = None
+    timestamp: int | None = None
+    remove_on_complete: KeepJobs | None = None
+    remove_on_fail: KeepJobs | None = None
+    stack_trace_limit: int | None = None
+    keep_logs: int | None = None
+    size_limit: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> JobOptions:
+        """From the `opts` field of a job hash; raises ProtocolError when that is no JSON object."""
+        try:
+            stored = json.loads(text)
+        except ValueError as error:
+            raise ProtocolError(f"job options are no JSON: {error}") from error
+        if not isinstance(stored, dict):
+            raise ProtocolError(f"job options are {type(stored).__name__}, not a JSON object")
+        try:
+            return cls(
+                attempts=int(stored.pop("attempts", None) or 0),
+                backoff=Backoff.parse(stored.pop("backoff", None)),
+                delay=int(stored.pop("delay", None) or 0),
+                priority=int(stored.pop("priority", None) or 0),
+                lifo=bool(stored.pop("lifo", False)),
+                job_id=_text(stored.pop("jobId", None)),
+                timestamp=_whole(stored.pop("timestamp", None)),
+                remove_on_complete=KeepJobs.parse(stored.pop("removeOnComplete", None)),
+                remove_on_fail=KeepJobs.parse(stored.pop("removeOnFail", None)),
+                stack_trace_limit=_whole(stored.pop("stackTraceLimit", None)),
+                keep_logs=_whole(stored.pop("kl", None)),
+                size_limit=_whole(stored.pop("sizeLimit", None)),
+                extra=MappingProxyType(stored),
+            )
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ProtocolError(f"job options hold a value of the wrong type: {error}") from error
+
+    def dump(self) -> str:
+        """The JSON text to store; `attempts` is always written, as Node does."""
+        stored: dict[str, Any] = {"attempts": self.attempts}
+        if self.backoff is not None:
+            stored["backoff"] = self.backoff.dump()
+        if self.delay:
+            stored["delay"] = self.delay
+        if self.priority:
+            stored["priority"] = self.priority
+        if self.lifo:
+            stored["lifo"] = True
+        if self.remove_on_complete is not None:
+            stored["removeOnComplete"] = self.remove_on_complete.dump()
+        if self.remove_on_fail is not None:
+            stored["removeOnFail"] = self.remove_on_fail.dump()
+        plain = {
+            "jobId": self.job_id,
+            "timestamp": self.timestamp,
+            "stackTraceLimit": self.stack_trace_limit,
+            "kl": self.keep_logs,
+            "sizeLimit": self.size_limit,
+        }
+        stored.update((name, value) for name, value in plain.items() if value is not None)
+        return json.dumps(stored | dict(self.extra), ensure_ascii=False, separators=(",", ":"))
+
+
+def _whole(value: object) -> int | None:
+    return None if value is None else int(value)  # type: ignore[call-overload]
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

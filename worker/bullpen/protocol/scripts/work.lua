@@ -1,0 +1,90 @@
+-- Finishes jobs in the order given, then promotes due jobs once, then claims one job for each token (§3.1, §4.1).
+-- With one finish and one token this is BullMQ's finish with fetch-next (§4.7), with a new token for the new job.
+--
+-- KEYS[1] P
+-- ARGV    now ms | lock ms | worker name or '' | worker limiter max or '' | its duration ms or '' |
+--         minutes of metrics, 0 = none | n | n tokens |
+--         then for each finish: id | token | completed/failed | value | keep `count,age,limit` or '' | attempts |
+--         number of arguments that follow for it | field, value, ...
+-- Reply   [status of each finish] | [[id, starts, hash before the start] ...] | ms until a rate limit ends, else 0 |
+--         due ms of the earliest delayed job when the queue is empty, else 0 | 1 when paused or at its concurrency
+--- include promote
+--- include finish
+--- include claim
+
+local now = tonumber(ARGV[1])
+local metrics = tonumber(ARGV[6])
+local wanted = tonumber(ARGV[7])
+
+local statuses, finished = {}, false
+local at = 8 + wanted
+while at <= #ARGV do
+  local last = at + 6 + tonumber(ARGV[at + 6])
+  local status = finish(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], tonumber(ARGV[at + 5]),
+    at + 7, last, now, metrics, not finished)
+  statuses[#statuses + 1] = status
+  finished = finished or status == 0
+  at = last + 1
+end
+
+if wanted == 0 then
+  if finished then
+    announce_drained()
+  end
+  return { statuses, {}, 0, 0, 0 }
+end
+
+promote(now)
+
+local max = tonumber(meta[3] or ARGV[4])
+local duration = tonumber(ARGV[5]) or tonumber(meta[4])
+local claims, limited, halted, empty = {}, 0, 0, false
+while #claims < wanted and not empty do
+  local room = wanted - #claims
+  if max then
+    local free, left = limiter_room(max)
+    if free <= 0 then
+      limited = left
+      break
+    end
+    room = math.min(room, free)
+  end
+  if paused then
+    halted = 1
+    break
+  end
+  if concurrency then
+    local free = concurrency - call('LLEN', P .. 'active')
+    if free <= 0 then
+      halted = 1
+      break
+    end
+    room = math.min(room, free)
+  end
+  local ids = take(room)
+  empty = #ids < room
+  local counted = 0
+  for _, id in ipairs(ids) do
+    local claim, deferred = start(id, ARGV[8 + #claims], ARGV[2], ARGV[3], ARGV[1])
+    claims[#claims + 1] = claim
+    if not deferred then -- §12: a job that only has to be failed takes no place in the window
+      counted = counted + 1
+    end
+  end
+  if max then
+    count_started(counted, duration)
+  end
+end
+
+if #claims > 0 then
+  call('ZADD', P .. 'marker', 0, '0') -- wakes the next idle worker
+end
+local due = 0
+if empty then
+  local head = call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')
+  due = head[2] and math.floor(tonumber(head[2]) / 4096) or 0
+  if finished and #claims == 0 and due == 0 then
+    announce_drained()
+  end
+end
+return { statuses, claims, limited, due, halted }
