@@ -1,0 +1,126 @@
+"""What was last seen of the pools and their Deployments, and which pools something happened to.
+
+Written by the watch edge, by relists, and with the answers to our own writes; read by the sweep. All on one
+event loop, so nothing locks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bullpen_operator.cluster.port import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bullpen_operator.cluster.port import Listing, Raw
+
+
+class Cache:
+    """Objects by uid, with the pools that changed since they were last taken.
+
+    `forgotten` hears of the uid of each pool that is gone.
+    """
+
+    def __init__(self, *, forgotten: Callable[[Raw], None]) -> None:
+        self._objects: dict[Kind, dict[str, Raw]] = {kind: {} for kind in Kind}
+        self._deployment_of: dict[tuple[str, str], str] = {}
+        self._gone: dict[Kind, set[str]] = {kind: set() for kind in Kind}
+        self._dirty: set[str] = set()
+        self._forgotten = forgotten
+
+    def pools(self) -> Iterator[Raw]:
+        """All pools, as a view that must not be kept over an await."""
+        return iter(self._objects[Kind.POOL].values())
+
+    def pool(self, uid: str) -> Raw | None:
+        return self._objects[Kind.POOL].get(uid)
+
+    def deployment(self, pool: Raw) -> Raw | None:
+        """The Deployment that the pool owns, under its name, if one was seen."""
+        metadata = pool["metadata"]
+        uid = self._deployment_of.get((metadata["namespace"], metadata["name"]))
+        found = self._objects[Kind.DEPLOYMENT].get(uid) if uid is not None else None
+        return found if found is not None and owner(found) == metadata["uid"] else None
+
+    def size(self, kind: Kind) -> int:
+        return len(self._objects[kind])
+
+    def take_dirty(self, uid: str) -> bool:
+        """Whether something happened to the pool or its Deployment since this was last asked."""
+        if uid in self._dirty:
+            self._dirty.remove(uid)
+            return True
+        return False
+
+    def put(self, kind: Kind, raw: Raw) -> None:
+        """Keep an object, unless a newer version of it is known: watch, relist and answers to writes overtake
+        each other.
+        """
+        metadata = raw["metadata"]
+        uid = metadata["uid"]
+        known = self._objects[kind].get(uid)
+        if uid in self._gone[kind] or (known is not None and version(raw) <= version(known)):
+            return
+        # managedFields are the larger half of an object, and nothing here reads them.
+        slim = {key: value for key, value in metadata.items() if key != "managedFields"}
+        self._objects[kind][uid] = {**raw, "metadata": slim}
+        if kind is Kind.DEPLOYMENT:
+            self._deployment_of[metadata["namespace"], metadata["name"]] = uid
+        self._mark(kind, raw)
+
+    def remove(self, kind: Kind, raw: Raw) -> None:
+        """An object is gone; a late echo of it is not taken for new (uids never come back)."""
+        uid = raw["metadata"]["uid"]
+        self._gone[kind].add(uid)
+        known = self._objects[kind].pop(uid, None)
+        if known is None:
+            return
+        if kind is Kind.DEPLOYMENT:
+            place = (known["metadata"]["namespace"], known["metadata"]["name"])
+            if self._deployment_of.get(place) == uid:
+                del self._deployment_of[place]
+        self._mark(kind, known)
+        if kind is Kind.POOL:
+            self._dirty.discard(uid)
+            self._forgotten(known)
+
+    def start_relist(self, kind: Kind) -> None:
+        """A list is about to be asked for: from now on remember what goes away, because the list may still
+        show it.
+        """
+        self._gone[kind].clear()
+
+    def replace(self, kind: Kind, listing: Listing, *, namespace: str | None) -> int:
+        """The whole truth of a moment: what it lacks is gone, unless it is newer than the list. Returns how
+        many were gone.
+        """
+        listed = {raw["metadata"]["uid"] for raw in listing.items}
+        missed = [
+            raw
+            for uid, raw in self._objects[kind].items()
+            if uid not in listed
+            and (namespace is None or raw["metadata"]["namespace"] == namespace)
+            and version(raw) <= int(listing.resource_version)
+        ]
+        for raw in missed:
+            self.remove(kind, raw)
+        for raw in listing.items:
+            self.put(kind, raw)
+        return len(missed)
+
+    def _mark(self, kind: Kind, raw: Raw) -> None:
+        uid = raw["metadata"]["uid"] if kind is Kind.POOL else owner(raw)
+        if uid is not None:
+            self._dirty.add(uid)
+
+
+def owner(raw: Raw) -> str | None:
+    """The uid of the object's controller, if it has one."""
+    references: list[dict[str, Any]] = raw["metadata"].get("ownerReferences") or []
+    return next((reference["uid"] for reference in references if reference.get("controller")), None)
+
+
+def version(raw: Raw) -> int:
+    """resourceVersion as the number it is (KEP-5504: comparable between versions of one resource)."""
+    return int(raw["metadata"]["resourceVersion"])

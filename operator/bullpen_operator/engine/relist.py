@@ -1,0 +1,70 @@
+"""The slow second pair of eyes: lists everything now and then and lets the list replace the cache.
+
+A watch that was down while an object vanished never tells of it, and neither does kopf (410 Gone, then a
+fresh list without the object).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING
+
+from bullpen_operator.cluster.port import ClusterError, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bullpen_operator.cluster.port import Cluster
+    from bullpen_operator.engine.cache import Cache
+
+log = logging.getLogger(__name__)
+
+LEAST_SECONDS, MOST_SECONDS = 300.0, 600.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+
+
+class Relist:
+    """Fills the cache, sets `filled`, then replaces it every 5 to 10 minutes. No namespaces: all of them."""
+
+    def __init__(self, *, cluster: Cluster, cache: Cache, namespaces: Sequence[str]) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._scopes: Sequence[str | None] = namespaces or (None,)
+        self.filled = asyncio.Event()
+
+    async def run(self) -> None:
+        """List until cancelled; a failed list is repeated after 1 to 30 s, jittered."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self.once()
+            except ClusterError as error:
+                log.warning("cannot list: %s%s", error, _advice(error))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(_LONGEST_PAUSE, pause * 2)
+                continue
+            pause = _FIRST_PAUSE
+            self.filled.set()
+            await asyncio.sleep(random.uniform(LEAST_SECONDS, MOST_SECONDS))
+
+    async def once(self) -> None:
+        """One full list of both kinds. Raises ClusterError, and leaves the cache as it was for what was not
+        listed.
+        """
+        for kind in (Kind.DEPLOYMENT, Kind.POOL):  # Deployments first: a pool is then seen with what it has
+            self._cache.start_relist(kind)
+            for namespace in self._scopes:
+                listing = await self._cluster.list_all(kind, namespace=namespace)
+                missed = self._cache.replace(kind, listing, namespace=namespace)
+                if missed:
+                    log.info("%d %ss had vanished without the watch telling", missed, kind.value)
+
+
+def _advice(error: ClusterError) -> str:
+    if error.missing:
+        return "; install the WorkerPool CRD (helm does, or kubectl apply -f crds/)"
+    if error.forbidden:
+        return "; grant the operator's service account list and watch, as the chart does"
+    return ""

@@ -1,0 +1,131 @@
+"""Why a queue could not be read: an exception → a reason and a sentence that says what to look at.
+
+The sentences go to conditions, Events and logs as they are. They are built from the location's shown form and
+from Redis's error codes, never from an exception's text alone, because that may quote what was sent.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import TYPE_CHECKING
+
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+
+from bullpen_operator.api.reasons import Reason
+from bullpen_operator.queues.location import BadUrlError
+from bullpen_operator.queues.question import UnreadableReplyError
+from bullpen_operator.scaling.observation import ReadingFailed
+
+if TYPE_CHECKING:
+    from bullpen_operator.queues.location import Location
+
+_NEEDS = "+eval +evalsha +llen +zcard +zcount +zrange +zrangebyscore +lrange +hmget +exists"
+
+
+def failed_connection(error: Exception, location: Location, *, at: float) -> ReadingFailed:
+    """No queue behind this location can be read. `error`: what redis-py, ssl or the loop raised."""
+    return ReadingFailed(at=at, reason=_reason(error), message=_connection_sentence(error, location))
+
+
+def failed_queue(error: Exception, location: Location, key: str, *, at: float) -> ReadingFailed:
+    """Redis answers, but not for this one queue. `key`: P of the queue."""
+    if isinstance(error, NoPermissionError) or "can't run this command" in str(error) or "NOPERM" in str(error):
+        return ReadingFailed(
+            at=at,
+            reason=Reason.PERMISSION_DENIED,
+            message=f"Redis {location} does not let the operator read {key}*: {_refused(error)}; "
+            f"its user needs {_NEEDS} on the keys {key}*",
+        )
+    if isinstance(error, UnreadableReplyError):
+        words = str(error)
+    elif "WRONGTYPE" in str(error):
+        words = "a key has another type than BullMQ gives it"
+    else:
+        words = _code(error)
+    return ReadingFailed(
+        at=at,
+        reason=Reason.QUEUE_UNREADABLE,
+        message=f"what lies under {key}* in Redis {location} is no BullMQ queue: {words}; check queue and prefix",
+    )
+
+
+def _reason(error: Exception) -> Reason:
+    if isinstance(error, BadUrlError):
+        return Reason.BAD_URL
+    if isinstance(error, AuthenticationError | AuthorizationError):
+        return Reason.AUTHENTICATION_FAILED
+    if isinstance(error, NoPermissionError):
+        return Reason.PERMISSION_DENIED
+    if _tls(error) is not None:
+        return Reason.TLS_FAILED
+    return Reason.UNREACHABLE
+
+
+def _connection_sentence(error: Exception, location: Location) -> str:
+    tls = _tls(error)
+    if isinstance(error, BadUrlError):
+        return str(error)
+    if isinstance(error, AuthenticationError | AuthorizationError):
+        return f"Redis {location} refuses the user or the password ({_code(error)}): check the URL's credentials"
+    if isinstance(error, NoPermissionError):
+        return f"Redis {location} does not let the operator in: {_refused(error)}; its user needs {_NEEDS}"
+    if tls is not None:
+        return f"no TLS with Redis {location}: {tls}; check rediss://, the port and the certificate authority"
+    if isinstance(error, TimeoutError | RedisTimeoutError):
+        return f"Redis {location} does not answer in time: check the address, the network policies and its load"
+    if isinstance(error, BusyLoadingError):
+        return f"Redis {location} is loading its data and not ready yet"
+    if isinstance(error, RedisConnectionError | OSError):
+        return f"no connection to Redis {location}: {_network(error)}; check the address and that Redis runs"
+    return f"Redis {location} answers with an error: {_code(error)}"
+
+
+def _tls(error: BaseException) -> str | None:
+    """The TLS error behind an exception, redis-py wraps it, else None."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return f"the certificate is not trusted ({seen.verify_message})"
+        if isinstance(seen, ssl.SSLError):
+            return f"the handshake failed ({seen.reason or 'no TLS on that port'})"
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _network(error: BaseException) -> str:
+    """What the operating system said, from the innermost OSError; redis-py's own text quotes its arguments."""
+    seen: BaseException | None = error
+    found = "the connection was closed"
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            found = seen.strerror
+        seen = seen.__cause__ or seen.__context__
+    return found
+
+
+def _code(error: Exception) -> str:
+    """The error code Redis put first (`WRONGPASS`, `MISCONF`, …); redis-py strips some, then its class says
+    it.
+    """
+    match = re.match(r"[A-Z]{3,}\b", str(error))
+    return match.group() if match is not None else type(error).__name__
+
+
+def _refused(error: Exception) -> str:
+    """The command or the key that the ACL refused, as Redis names it."""
+    match = re.search(r"'([\w| -]{1,40})' command", str(error))
+    if match is not None:
+        return f"the command {match.group(1)!r} is refused"
+    return "its keys are refused" if "key" in str(error) else "a command is refused"

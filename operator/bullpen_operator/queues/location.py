@@ -1,0 +1,72 @@
+"""Where a Redis is: the URL of a pool, taken apart once and shown without its password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis.asyncio.connection import Connection, parse_url
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 3.0
+
+
+class BadUrlError(ValueError):
+    """The URL cannot be used; the text says what is wrong and never quotes the user information."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One Redis and the credentials for it. Equal URLs are one location; `str()` shows host, port and
+    database only.
+    """
+
+    url: str = field(repr=False)
+    shown: str
+
+    @classmethod
+    def parse(cls, url: str) -> Location:
+        """Raises BadUrlError."""
+        try:
+            parts = urlsplit(url.strip())
+            port = parts.port
+        except ValueError:
+            # Not chained: the text of urlsplit's error quotes what stood between "//" and "/", password
+            # included.
+            raise BadUrlError("the Redis URL has a bad host or port: write redis://host:port/database") from None
+        if parts.scheme not in ("redis", "rediss"):
+            scheme = f"{parts.scheme}://" if parts.scheme.isalpha() and "://" in url else "no scheme"
+            raise BadUrlError(f"the Redis URL has {scheme}: write redis://host:port/database, or rediss:// for TLS")
+        if not parts.hostname:
+            raise BadUrlError("the Redis URL names no host: write redis://host:port/database")
+        database = parts.path.strip("/")
+        if database and not database.isdecimal():
+            raise BadUrlError("the Redis URL's database is no number: write redis://host:port/0")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        return cls(url.strip(), f"{parts.scheme}://{host}:{port or 6379}/{database or 0}")
+
+    def __str__(self) -> str:
+        return self.shown
+
+    def connection(self) -> Connection:
+        """A connection that is not yet open. Raises BadUrlError for an option in the query that redis-py
+        refuses.
+        """
+        try:
+            options: dict[str, Any] = {**parse_url(self.url)}
+            made: type[Connection] = options.pop("connection_class", Connection)
+            # No CLIENT SETINFO and RESP2: an ACL then needs to allow nothing but the script and what it
+            # reads.
+            options |= {
+                "protocol": 2,
+                "driver_info": None,
+                "socket_connect_timeout": CONNECT_SECONDS,
+                "socket_timeout": READ_SECONDS,
+            }
+            return made(**options)
+        except (ValueError, TypeError):
+            # Not chained: the options hold the password.
+            raise BadUrlError(
+                f"the query of the Redis URL {self} has an option that is not understood: leave it out"
+            ) from None

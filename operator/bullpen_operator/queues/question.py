@@ -1,0 +1,82 @@
+"""What is asked of one queue, and how the answer is read."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from bullpen.protocol.keys import QueueKeys
+from bullpen_operator.scaling.observation import QueueReading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCRIPT = (files("bullpen_operator.queues") / "scripts" / "reading.lua").read_text(encoding="utf-8")
+SCRIPT_SHA1 = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+"""Redis names a script by its SHA-1."""
+
+_FIELDS = 11
+
+
+class UnreadableReplyError(Exception):
+    """The script answered something that is no reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One queue; pools that name the same one share the answer."""
+
+    prefix: str
+    queue: str
+
+    @property
+    def key(self) -> str:
+        """P, the prefix of all keys of the queue (bullmq-protocol.md §1.1)."""
+        return QueueKeys(self.prefix, self.queue).base
+
+    def by_digest(self, now: float) -> tuple[str | int, ...]:
+        """The command, for a server that has the script; `now` in seconds since the epoch."""
+        return ("EVALSHA", SCRIPT_SHA1, 1, self.key, int(now * 1000))
+
+    def by_text(self, now: float) -> tuple[str | int, ...]:
+        """The command that also teaches the server the script."""
+        return ("EVAL", SCRIPT, 1, self.key, int(now * 1000))
+
+
+def reading(reply: object, *, now: float) -> QueueReading:
+    """The reply of scripts/reading.lua as a value; `now` is what the question was asked with."""
+    if not isinstance(reply, list) or len(reply) != _FIELDS:
+        raise UnreadableReplyError(f"expected {_FIELDS} numbers, got {reply!r:.100}")
+    exists, paused, waiting, due, active, delayed, failed, completed = _counts(reply[:8])
+    concurrency, next_due_ms, oldest_ready_ms = (_optional(value) for value in reply[8:])
+    return QueueReading(
+        at=now,
+        exists=bool(exists),
+        paused=bool(paused),
+        waiting=waiting,
+        due=due,
+        active=active,
+        delayed=delayed,
+        failed=failed,
+        completed=completed,
+        # A job may be ready ahead of its time: promoted by hand, or stamped by a producer whose clock is
+        # ahead.
+        oldest_wait_seconds=None if oldest_ready_ms is None else max(0.0, now - oldest_ready_ms / 1000),
+        next_due_at=None if next_due_ms is None else next_due_ms / 1000,
+        global_concurrency=concurrency,
+    )
+
+
+def _counts(values: Sequence[object]) -> list[int]:
+    counts = [value for value in values if isinstance(value, int)]
+    if len(counts) != len(values):
+        raise UnreadableReplyError(f"expected numbers, got {values!r:.100}")
+    return counts
+
+
+def _optional(value: object) -> int | None:
+    if value is None or isinstance(value, int):
+        return value
+    raise UnreadableReplyError(f"expected a number or nothing, got {value!r:.100}")

@@ -1,0 +1,135 @@
+--[[
+  What one queue looks like at one moment. Read-only.
+
+  KEYS[1]  P, the queue's key prefix "<prefix>:<queue>:"; every other key is built from it, so that a hash tag keeps them in one slot
+  ARGV[1]  now, ms since the epoch
+
+  Reply: array of
+    1 exists (0 or 1: meta or id is there)      7 failed
+    2 paused (0 or 1)                           8 completed
+    3 waiting (wait + paused + prioritized)     9 global concurrency, or nil
+    4 due (delayed jobs whose time has come)   10 ms at which the next delayed job is due that is not due yet, or nil
+    5 active                                   11 ms since which the oldest sampled job is ready, or nil
+    6 delayed (the due ones included)
+
+  bullmq-protocol.md §1.1 (keys), §1.5 (scores), §1.6 (meta), §7.5 (counts); scaling.md §2 (oldest ready).
+]]
+local P = KEYS[1]
+local now = tonumber(ARGV[1])
+
+-- Score of a delayed job: due ms x 4096 + sequence. %.0f because %d and tostring lose digits above 2^31 and 2^46.
+local first_not_due = string.format('%.0f', (now + 1) * 4096)
+local BAND = 4294967296 -- priority score = priority x 2^32 + counter
+local BANDS_PROBED = 8
+
+local oldest = nil
+
+local function consider(ms)
+  if ms and (not oldest or ms < oldest) then
+    oldest = ms
+  end
+end
+
+-- The pause before the attempt that follows `made` failed ones, ms. Jitter only shortens it.
+local function backoff_of(opts, made)
+  local backoff = opts['backoff']
+  if type(backoff) == 'number' then
+    return backoff
+  end
+  if type(backoff) ~= 'table' or type(backoff['delay']) ~= 'number' then
+    return 0
+  end
+  if backoff['type'] == 'exponential' and made > 1 then
+    return backoff['delay'] * 2 ^ math.min(made - 1, 40)
+  end
+  return backoff['delay']
+end
+
+-- When a job in wait or prioritized became ready, ms: a retry keeps its creation time, so its last start is the lower bound.
+local function ready_at(id)
+  local job = redis.call('HMGET', P .. id, 'timestamp', 'opts', 'processedOn', 'atm')
+  local created = tonumber(job[1] or nil)
+  if not created then
+    return nil
+  end
+  local decoded, opts = pcall(cjson.decode, job[2] or '{}')
+  if not decoded or type(opts) ~= 'table' then
+    opts = {}
+  end
+  local ready = created
+  if type(opts['delay']) == 'number' then
+    ready = created + opts['delay']
+  end
+  local started = tonumber(job[3] or nil)
+  if started then
+    ready = math.max(ready, started + backoff_of(opts, tonumber(job[4] or nil) or 0))
+  end
+  return ready
+end
+
+-- Both ends: workers take from the right, but LIFO jobs are put there too, and then the oldest is at the left.
+local function sample_list(key)
+  for _, range in ipairs({ { 0, 1 }, { -2, -1 } }) do
+    for _, id in ipairs(redis.call('LRANGE', key, range[1], range[2])) do
+      if string.sub(id, 1, 2) ~= '0:' then -- a marker of old clients, no job
+        consider(ready_at(id))
+      end
+    end
+  end
+end
+
+-- The oldest of a priority is the first of its band; the number of bands is open, so only the first few are looked at.
+local function sample_priorities(key)
+  local from = '-inf'
+  for _ = 1, BANDS_PROBED do
+    local first = redis.call('ZRANGEBYSCORE', key, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    if not first[1] then
+      return
+    end
+    consider(ready_at(first[1]))
+    from = string.format('%.0f', (math.floor(tonumber(first[2]) / BAND) + 1) * BAND)
+  end
+end
+
+local waiting_in_list = redis.call('LLEN', P .. 'wait')
+local waiting_paused = redis.call('LLEN', P .. 'paused')
+local prioritized = redis.call('ZCARD', P .. 'prioritized')
+local delayed = redis.call('ZCARD', P .. 'delayed')
+
+local due = 0
+local next_due = nil
+if delayed > 0 then
+  due = redis.call('ZCOUNT', P .. 'delayed', '-inf', '(' .. first_not_due)
+  if due > 0 then
+    local first = redis.call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')
+    consider(math.floor(tonumber(first[2]) / 4096))
+  end
+  if due < delayed then
+    local first = redis.call('ZRANGE', P .. 'delayed', due, due, 'WITHSCORES')
+    next_due = math.floor(tonumber(first[2]) / 4096)
+  end
+end
+if waiting_in_list > 0 then
+  sample_list(P .. 'wait')
+end
+if waiting_paused > 0 then
+  sample_list(P .. 'paused')
+end
+if prioritized > 0 then
+  sample_priorities(P .. 'prioritized')
+end
+
+local meta = redis.call('HMGET', P .. 'meta', 'paused', 'concurrency')
+return {
+  redis.call('EXISTS', P .. 'meta', P .. 'id') > 0 and 1 or 0,
+  meta[1] and 1 or 0,
+  waiting_in_list + waiting_paused + prioritized,
+  due,
+  redis.call('LLEN', P .. 'active'),
+  delayed,
+  redis.call('ZCARD', P .. 'failed'),
+  redis.call('ZCARD', P .. 'completed'),
+  tonumber(meta[2] or nil) or false,
+  next_due or false,
+  oldest or false,
+}

@@ -1,0 +1,135 @@
+"""The Redis URL of a pool: from its spec, or from a Secret that is read by name and never listed.
+
+A Secret is read when a pool first needs it, again within a minute (a rotation must reach the operator, and
+nobody grants it a watch on Secrets), and at once when Redis refuses the credentials it held. Pools that share
+a Secret share the read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bullpen_operator.api.reasons import Reason
+from bullpen_operator.queues.location import BadUrlError, Location
+from bullpen_operator.scaling.observation import ReadingFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bullpen_operator.api.pool import Redis
+
+REFRESH_SECONDS = 50.0
+"""Jittered down to 40; with the tick and the read itself a rotation is seen within a minute."""
+RETRY_SECONDS = 5.0
+_HURRY_SECONDS = 2.0
+
+
+class SecretUnreadableError(Exception):
+    """A Secret could not be read; `reason` says why, the text is a sentence."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class SecretReader(Protocol):
+    """The one thing asked of Kubernetes here; raises SecretUnreadableError."""
+
+    async def __call__(self, *, namespace: str, name: str) -> Mapping[str, bytes]: ...
+
+
+@dataclass(slots=True)
+class _Kept:
+    data: Mapping[str, bytes] | None = None
+    failure: SecretUnreadableError | None = None
+    read_at: float = 0.0
+    next_at: float = 0.0
+
+
+class Locator:
+    """Knows the location of each pool's Redis, as far as it has been read."""
+
+    def __init__(self, read: SecretReader) -> None:
+        self._read = read
+        self._secrets: dict[tuple[str, str], _Kept] = {}
+
+    def locate(self, namespace: str, redis: Redis, *, now: float) -> Location | ReadingFailed:
+        """Where the pool's Redis is, from what is known; `refresh` first. `now`: epoch seconds."""
+        url = redis.url
+        if redis.url_from is not None:
+            found = self._from_secret(namespace, redis, now=now)
+            if isinstance(found, ReadingFailed):
+                return found
+            url = found
+        try:
+            return Location.parse(url or "")
+        except BadUrlError as error:
+            return ReadingFailed(at=now, reason=Reason.BAD_URL, message=str(error))
+
+    async def refresh(self, wanted: Iterable[tuple[str, Redis]], *, now: float) -> None:
+        """Read the Secrets that the given pools need and whose turn it is; forget those that nobody needs any
+        more.
+        """
+        needed = {
+            (namespace, redis.url_from.secret_key_ref.name) for namespace, redis in wanted if redis.url_from is not None
+        }
+        for gone in self._secrets.keys() - needed:
+            del self._secrets[gone]
+        turn = [name for name in needed if self._secrets.setdefault(name, _Kept()).next_at <= now]
+        if turn:
+            async with asyncio.TaskGroup() as group:
+                for name in turn:
+                    group.create_task(self._fetch(name, now))
+
+    def distrust(self, namespace: str, redis: Redis, *, now: float) -> None:
+        """Redis refused what the Secret held: read it again at the next turn, but not more often than every 2
+        s.
+        """
+        if redis.url_from is not None:
+            kept = self._secrets.get((namespace, redis.url_from.secret_key_ref.name))
+            if kept is not None:
+                kept.next_at = min(kept.next_at, max(now, kept.read_at + _HURRY_SECONDS))
+
+    async def _fetch(self, secret: tuple[str, str], now: float) -> None:
+        kept = self._secrets[secret]
+        kept.read_at = now
+        namespace, name = secret
+        try:
+            kept.data, kept.failure = await self._read(namespace=namespace, name=name), None
+            kept.next_at = now + REFRESH_SECONDS * random.uniform(0.8, 1.0)
+        except SecretUnreadableError as error:
+            # An API server that is away is no reason to forget an address that worked.
+            if error.reason is not Reason.UNREACHABLE or kept.data is None:
+                kept.data, kept.failure = None, error
+            kept.next_at = now + RETRY_SECONDS * random.uniform(0.8, 1.2)
+
+    def _from_secret(self, namespace: str, redis: Redis, *, now: float) -> str | ReadingFailed:
+        if redis.url_from is None:
+            raise TypeError("the pool names no Secret")
+        name, key = redis.url_from.secret_key_ref.name, redis.url_from.secret_key_ref.key
+        kept = self._secrets.get((namespace, name), _Kept())
+        if kept.failure is not None:
+            return ReadingFailed(at=now, reason=kept.failure.reason, message=kept.failure.message)
+        if kept.data is None:
+            return ReadingFailed(
+                at=now, reason=Reason.NOT_READ, message=f"Secret {namespace}/{name} has not been read yet"
+            )
+        if key not in kept.data:
+            return ReadingFailed(
+                at=now,
+                reason=Reason.SECRET_MISSING,
+                message=f"Secret {namespace}/{name} has no key {key!r}: add it, holding the Redis URL",
+            )
+        try:
+            return kept.data[key].decode()
+        except UnicodeDecodeError:
+            # Not chained: the error quotes the bytes.
+            return ReadingFailed(
+                at=now,
+                reason=Reason.BAD_URL,
+                message=f"key {key!r} of Secret {namespace}/{name} is no UTF-8 text: put the Redis URL there",
+            )
