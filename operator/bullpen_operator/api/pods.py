@@ -91,9 +91,7 @@ _CONTAINER: dict[str, Any] = with_rules(
         **_OPEN,
         "required": ["name"],
         "properties": {
-            "name": _text(
-                'Name of the container; "worker" is the operator\'s own, any other is a sidecar.', 63
-            ),
+            "name": _text('Name of the container; "worker" is the operator\'s own, any other is a sidecar.', 63),
             "image": _text("Image of a sidecar.", 1024),
             "resources": {**_OPEN, "description": "Resources of a sidecar."},
             "env": _env("Environment of the container."),
@@ -157,8 +155,7 @@ _TEMPLATE: dict[str, Any] = {
                     "containers": {
                         "type": "array",
                         "description": (
-                            'Containers; "worker" is merged with the operator\'s own, '
-                            "the others run beside it."
+                            'Containers; "worker" is merged with the operator\'s own, the others run beside it.'
                         ),
                         "maxItems": 16,
                         "items": _CONTAINER,
@@ -182,9 +179,7 @@ Resources = Annotated[
         {
             "type": "object",
             "properties": {
-                "requests": _quantities(
-                    "What the scheduler reserves for each pod, such as cpu: 500m, memory: 256Mi."
-                ),
+                "requests": _quantities("What the scheduler reserves for each pod, such as cpu: 500m, memory: 256Mi."),
                 "limits": _quantities("What each pod may use at most."),
             },
         }

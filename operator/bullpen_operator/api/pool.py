@@ -53,9 +53,7 @@ class SecretKey(Model):
 class UrlSource(Model):
     """Where the Redis URL is kept."""
 
-    secret_key_ref: SecretKey = Field(
-        description="The key of a Secret that holds the whole URL, password included."
-    )
+    secret_key_ref: SecretKey = Field(description="The key of a Secret that holds the whole URL, password included.")
 
 
 class Redis(Model):
@@ -66,8 +64,7 @@ class Redis(Model):
         Extension("maxLength", 2048),
         Rule(
             "self.matches('^rediss?://[^/?#]+')",
-            "redis.url must read redis://host:port/database, or rediss:// for TLS: correct the "
-            "scheme or the host.",
+            "redis.url must read redis://host:port/database, or rediss:// for TLS: correct the scheme or the host.",
         ),
     ] = Field(
         default=None,
@@ -76,8 +73,8 @@ class Redis(Model):
     )
     url_from: UrlSource | None = Field(
         default=None,
-        description=("Takes the Redis URL from a Secret in the pool's namespace. The operator must "
-            "be allowed to get it ")
+        description="Takes the Redis URL from a Secret in the pool's namespace. The operator must "
+        "be allowed to get it "
         "(chart value secrets.names), and it is mounted into the pods, so a rotated password "
         "reaches running workers.",
     )
@@ -91,8 +88,7 @@ class Thresholds(Model):
         INT32,
         Rule(
             "self >= 1",
-            "scaling.thresholds.queueLength is below 1: give the number of waiting jobs one pod may "
-            "have before it.",
+            "scaling.thresholds.queueLength is below 1: give the number of waiting jobs one pod may have before it.",
         ),
     ] = Field(
         default=100,
@@ -103,13 +99,12 @@ class Thresholds(Model):
         INT32,
         Rule(
             "self >= 1",
-            "scaling.thresholds.waitSeconds is below 1: give the seconds a job may wait before the "
-            "pool grows.",
+            "scaling.thresholds.waitSeconds is below 1: give the seconds a job may wait before the pool grows.",
         ),
     ] = Field(
         default=60,
-        description=("Seconds the oldest job may wait; beyond it the pool grows in proportion, at "
-            "most to double at a step ")
+        description="Seconds the oldest job may wait; beyond it the pool grows in proportion, at "
+        "most to double at a step "
         "and never to more pods than jobs.",
     )
 
@@ -143,8 +138,9 @@ class Scaling(Model):
     )
     paused: ScalingPause = Field(
         default=ScalingPause.NONE,
-        description=("Holds scaling by hand: In = no scale-down, Out = no scale-up, Both = neither, "
-            "None = scaling is on."),
+        description=(
+            "Holds scaling by hand: In = no scale-down, Out = no scale-up, Both = neither, None = scaling is on."
+        ),
     )
 
 
@@ -161,8 +157,8 @@ class Drain(Model):
         Rule("self <= 86400", "drain.seconds is above a day: give at most 86400 seconds."),
     ] = Field(
         default=300,
-        description=("Seconds a stopping pod may take to finish its jobs; what is left then goes "
-            "back to the front of the queue. ")
+        description="Seconds a stopping pod may take to finish its jobs; what is left then goes "
+        "back to the front of the queue. "
         "The pod's grace period is 15 s longer.",
     )
 
@@ -203,13 +199,12 @@ class WorkerPoolSpec(Model):
         Extension("maxLength", 255),
         Rule(
             r"self.matches('^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$')",
-            "app must read module:name, such as myapp.jobs:app: give the module the worker imports "
-            "and the App in it.",
+            "app must read module:name, such as myapp.jobs:app: give the module the worker imports and the App in it.",
         ),
     ] = Field(
         default=None,
-        description=("What the worker imports, as module:name. Leave it out for images that are no "
-            "Bullpen worker (Node BullMQ, say): ")
+        description="What the worker imports, as module:name. Leave it out for images that are no "
+        "Bullpen worker (Node BullMQ, say): "
         "these get REDIS_URL and the QUEUE_ variables, and no probes.",
     )
     redis: Annotated[
@@ -218,13 +213,13 @@ class WorkerPoolSpec(Model):
         Rule("has(self.url) || has(self.urlFrom)", "redis has neither url nor urlFrom: give one of them."),
     ] = Field(description="Where the queue lives: exactly one of url and urlFrom.")
     resources: Resources = Field(default_factory=dict, description="CPU and memory of each worker pod.")
-    env: Environment = Field(
-        default_factory=list, description="Environment variables of the worker, as in a pod."
-    )
+    env: Environment = Field(default_factory=list, description="Environment variables of the worker, as in a pod.")
     template: PodTemplate = Field(
         default_factory=dict,
-        description=("A pod template merged under what the operator sets: annotations, tolerations, "
-            "volumes, sidecars, a service account."),
+        description=(
+            "A pod template merged under what the operator sets: annotations, tolerations, "
+            "volumes, sidecars, a service account."
+        ),
     )
     scaling: Annotated[
         Scaling,
@@ -247,8 +242,8 @@ class WorkerPoolSpec(Model):
         ),
     ] = Field(
         default=None,
-        description=("Pins the number of pods and switches autoscaling off (kubectl scale writes "
-            "it). Overrides minReplicas and paused, ")
+        description="Pins the number of pods and switches autoscaling off (kubectl scale writes "
+        "it). Overrides minReplicas and paused, "
         "never maxReplicas. A null patch releases it.",
     )
 
@@ -256,10 +251,9 @@ class WorkerPoolSpec(Model):
 SPEC_RULES: Final = (
     Rule(
         "!has(self.replicas) || self.replicas <= self.scaling.maxReplicas",
-        "replicas is above scaling.maxReplicas, which a pin never overrides: lower the one or raise "
-        "the other.",
-        values=("'replicas (' + string(self.replicas) + ') is above scaling.maxReplicas (' + "
-            "string(self.scaling.maxReplicas)")
+        "replicas is above scaling.maxReplicas, which a pin never overrides: lower the one or raise the other.",
+        values="'replicas (' + string(self.replicas) + ') is above scaling.maxReplicas (' + "
+        "string(self.scaling.maxReplicas)"
         " + '), which a pin never overrides: lower the one or raise the other.'",
     ),
 )

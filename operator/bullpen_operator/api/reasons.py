@@ -40,8 +40,7 @@ class Reason(StrEnum):
     )
     AWAITING_DRAIN = (
         "AwaitingDrain",
-        "Fewer pods would do, but the pool shrinks only to zero, when nothing runs, so that no "
-        "running job is hit.",
+        "Fewer pods would do, but the pool shrinks only to zero, so that no running job is hit.",
     )
     BUSY = "Busy", "Jobs run, and their pods are kept."
     IDLE_WINDOW = "IdleWindow", "The queue has not been idle for scaling.idleSeconds yet."

@@ -97,9 +97,7 @@ def global_concurrency(proposal: Proposal) -> Proposal:
 def minimum(proposal: Proposal) -> Proposal:
     """Never fewer than minReplicas."""
     least = max(proposal.situation.rules.min_replicas, 0)
-    return proposal.limited(
-        max(proposal.replicas, least), Reason.MIN_REPLICAS, f"raised to minReplicas {least}"
-    )
+    return proposal.limited(max(proposal.replicas, least), Reason.MIN_REPLICAS, f"raised to minReplicas {least}")
 
 
 def pin(proposal: Proposal) -> Proposal:
@@ -115,9 +113,7 @@ def pin(proposal: Proposal) -> Proposal:
 def maximum(proposal: Proposal) -> Proposal:
     """Never more than maxReplicas, pinned or not."""
     most = max(proposal.situation.rules.max_replicas, 0)
-    return proposal.limited(
-        min(proposal.replicas, most), Reason.MAX_REPLICAS, f"limited by maxReplicas {most}"
-    )
+    return proposal.limited(min(proposal.replicas, most), Reason.MAX_REPLICAS, f"limited by maxReplicas {most}")
 
 
 def paused(proposal: Proposal) -> Proposal:
@@ -162,9 +158,7 @@ def keep_busy(proposal: Proposal) -> Proposal:
     if not proposal.shrinks:
         return proposal
     if reading is None:
-        return proposal.held(
-            proposal.situation.unknown or Reason.NOT_READ, "but nobody knows whether jobs run"
-        )
+        return proposal.held(proposal.situation.unknown or Reason.NOT_READ, "but nobody knows whether jobs run")
     active = count(reading.active)
     if active and proposal.replicas == 0:
         return proposal.held(Reason.BUSY, f"but {active} still run")

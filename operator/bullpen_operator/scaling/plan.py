@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Decision", "Memory", "Rules", "plan"]
 
 
-def plan(
-    *, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, memory: Memory, now: float
-) -> Decision:
+def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, memory: Memory, now: float) -> Decision:
     """Decide how many replicas the Deployment is to have; `now` is in seconds since the epoch.
 
     Never raises, whatever the numbers: nonsense counts as nothing, and nothing known means nothing changes.
@@ -67,14 +65,10 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
     replicas = situation.replicas
     if not isinstance(reading, QueueReading):
         clause = reading.message.rstrip(". ")
-        return Proposal(
-            situation=situation, replicas=replicas, reason=reading.reason, clauses=(clause,)
-        ), None
+        return Proposal(situation=situation, replicas=replicas, reason=reading.reason, clauses=(clause,)), None
     if situation.reading is None:
         clause = "the queue does not exist: its name or prefix is wrong, or no job was added yet"
-        held = Proposal(
-            situation=situation, replicas=replicas, reason=Reason.QUEUE_NOT_FOUND, clauses=(clause,)
-        )
+        held = Proposal(situation=situation, replicas=replicas, reason=Reason.QUEUE_NOT_FOUND, clauses=(clause,))
         return held, None
     load = Load.of(reading)
     asked = demand(load=load, rules=situation.rules, replicas=replicas)
@@ -105,8 +99,9 @@ def _explained(asked: Demand, load: Load, rules: Rules) -> str:
     if asked.reason is Reason.QUEUE_LENGTH:
         return f"{load.waiting} waiting at {rules.queue_length} a pod (queueLength)"
     if asked.reason is Reason.WAIT_TIME:
-        return f"the oldest job has waited {load.oldest_wait_seconds:.0f} s of {rules.wait_seconds:g} s
-        (waitSeconds)" parts = ((load.waiting, "waiting"), (load.due, "due"), (load.active, "active"))
+        waited = f"{load.oldest_wait_seconds:.0f} s of {rules.wait_seconds:g} s"
+        return f"the oldest job has waited {waited} (waitSeconds)"
+    parts = ((load.waiting, "waiting"), (load.due, "due"), (load.active, "active"))
     jobs = " + ".join(f"{number} {what}" for number, what in parts if number)
     return f"{jobs} at {rules.concurrency} a pod"
 

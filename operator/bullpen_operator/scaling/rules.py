@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-
 if TYPE_CHECKING:
     from bullpen_operator.api.pool import ScalingPause, WorkerPoolSpec
 
