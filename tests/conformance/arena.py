@@ -1,0 +1,125 @@
+"""Runs one scenario on BullMQ and on ours, and compares every step.
+
+    @item(30, "Fetch: id moved from right of `wait` to left of `active` …")
+    async def test_item_30_fetch_moves_the_oldest_job_to_active(side: Side) -> None:
+        await side.add()
+        …
+
+makes a test that runs against each BullMQ generation. What the scenario asserts by itself holds on all sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.conformance.compare import Difference, differences
+from tests.conformance.intended import INTENDED, Intended
+from tests.conformance.node_side import NodeDriver, NodeSide
+from tests.conformance.our_side import OurSide, Runner
+from tests.conformance.sides import Side, Step
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from bullpen.protocol.scripts import Script
+
+Scenario = Callable[[Side], Awaitable[None]]
+ITEMS: Final = range(1, 97)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a comparison found: differences by the step at which they first showed, and which of them are intended."""
+
+    unexpected: tuple[str, ...]
+    used: frozenset[Intended]
+
+
+@dataclass(frozen=True, slots=True)
+class Arena:
+    """BullMQ of one generation and ours, each on an empty Redis database of its own."""
+
+    generation: int
+    driver: NodeDriver
+    node_redis: Redis
+    our_redis: Redis
+    link: Runner
+
+    async def run_node(self, scenario: Scenario) -> list[Step]:
+        side = NodeSide(redis=self.node_redis, driver=self.driver)
+        return await _run(scenario, side)
+
+    async def run_ours(self, scenario: Scenario, *, alter: Callable[[Script], Script] | None = None) -> list[Step]:
+        side = OurSide(redis=self.our_redis, link=self.link, alter=alter)
+        return await _run(scenario, side)
+
+    async def compare(self, item: ItemTest) -> Found:
+        theirs = await self.run_node(item.scenario)
+        ours = await self.run_ours(item.scenario)
+        return compare_steps(theirs, ours, generation=self.generation, item=item.number)
+
+
+async def _run(scenario: Scenario, side: Side) -> list[Step]:
+    async with side.opened():
+        await scenario(side)
+        return side.steps
+
+
+def compare_steps(theirs: list[Step], ours: list[Step], *, generation: int, item: int) -> Found:
+    """Compare two runs of one scenario; a difference that stays is told once, at the step that made it."""
+    if [step.operation for step in theirs] != [step.operation for step in ours]:
+        raise AssertionError("the scenario took different ways on the two sides")
+    told: set[str] = set()
+    unexpected: list[str] = []
+    used: set[Intended] = set()
+    for number, (their, our) in enumerate(zip(theirs, ours, strict=True), 1):
+        found = [*differences(their.reply, our.reply, ("reply",)), *differences(their.content, our.content)]
+        for difference in found:
+            if row := _intended(difference, generation=generation, item=item):
+                used.add(row)
+            elif str(difference) not in told:
+                told.add(str(difference))
+                unexpected.append(f"step {number}, {our.operation}{dict(our.arguments)}: {difference}")
+    return Found(tuple(unexpected), frozenset(used))
+
+
+def _intended(difference: Difference, *, generation: int, item: int) -> Intended | None:
+    for row in INTENDED:
+        if generation in row.generations and item in row.items and row.covers(difference):
+            return row
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTest:
+    """One scenario of the checklist (bullmq-protocol.md §13)."""
+
+    number: int
+    sentence: str
+    scenario: Scenario
+
+
+REGISTRY: Final[dict[str, ItemTest]] = {}
+
+
+def item(number: int, sentence: str) -> Callable[[Scenario], Callable[[Arena], Awaitable[None]]]:
+    """Make a scenario a test of that item of the checklist; `sentence` says what the item demands."""
+    assert number in ITEMS
+
+    def make(scenario: Scenario) -> Callable[[Arena], Awaitable[None]]:
+        checked = ItemTest(number, sentence, scenario)
+        name = getattr(scenario, "__name__", "")
+        REGISTRY[name] = checked
+
+        async def test(arena: Arena) -> None:
+            found = await arena.compare(checked)
+            assert not found.unexpected, f"{sentence}\n" + "\n".join(found.unexpected)
+
+        # Not functools.wraps: pytest would follow __wrapped__ and ask for a fixture named `side`.
+        test.__name__, test.__qualname__, test.__module__ = name, name, scenario.__module__
+        test.__doc__ = sentence
+        return test
+
+    return make

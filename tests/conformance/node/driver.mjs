@@ -1,0 +1,348 @@
+// One BullMQ generation behind JSON lines: `node driver.mjs <package> <redis port> <db>`.
+//
+// Request  {"id", "op", "now", "args"}   now: epoch ms the clock is frozen at, or null for the machine's clock
+// Reply    {"id", "ok"} or {"id", "error": {"name", "message", "code"}}
+//
+// Ends when stdin closes. Only BullMQ's public surface is used, except for three members its typings mark as private
+// and for which no public way exists without a running worker: blockUntil, limitUntil, moveStalledJobsToWait.
+import readline from 'node:readline';
+
+const [packageName, port, db] = process.argv.slice(2);
+
+// The clock has to be replaced before BullMQ is loaded: a module could hold on to Date.now.
+const MachineDate = Date;
+let frozenAt = null;
+globalThis.Date = class extends MachineDate {
+  constructor(...args) {
+    args.length === 0 ? super(globalThis.Date.now()) : super(...args);
+  }
+  static now() {
+    return frozenAt ?? MachineDate.now();
+  }
+};
+
+const { Job, Queue, QueueEvents, UnrecoverableError, Worker } = await import(packageName);
+
+const connection = { host: '127.0.0.1', port: Number(port), db: Number(db), maxRetriesPerRequest: null };
+
+/** What one scenario has open; replaced as a whole by `open`. */
+let scene = null;
+
+function ignoreConnectionNoise(emitter) {
+  // Without a listener an 'error' event would end the process; op failures are reported by their own promises.
+  emitter.on('error', error => process.stderr.write(`${packageName}: ${error.stack}\n`));
+  return emitter;
+}
+
+const undefinedIfAbsent = (args, key) => (key in args ? args[key] : undefined);
+
+function view(job) {
+  if (!job) return null;
+  return {
+    id: job.id,
+    name: job.name,
+    data: job.data ?? null,
+    timestamp: job.timestamp,
+    delay: job.delay,
+    priority: job.priority,
+    processedOn: job.processedOn ?? null,
+    attemptsStarted: job.attemptsStarted ?? 0,
+    attemptsMade: job.attemptsMade ?? 0,
+    stalledCounter: job.stalledCounter ?? 0,
+    deferredFailure: job.deferredFailure ?? null,
+  };
+}
+
+/** A worker that never runs by itself; one per set of options, so that its limits and names are those of the call. */
+async function handWorker(options = {}) {
+  const key = JSON.stringify(options);
+  if (!scene.workers.has(key)) {
+    const worker = new Worker(scene.queue.name, async () => undefined, {
+      connection,
+      prefix: scene.prefix,
+      autorun: false,
+      ...options,
+    });
+    scene.workers.set(key, ignoreConnectionNoise(worker));
+    await worker.waitUntilReady();
+  }
+  return scene.workers.get(key);
+}
+
+async function heldJob(id) {
+  const job = scene.held.get(id) ?? (await Job.fromId(scene.queue, id));
+  if (!job) throw new Error(`the scenario has never held job ${id}, and Redis does not know it`);
+  return job;
+}
+
+function hold(job, worker, token) {
+  if (job) {
+    job.token = token;
+    scene.held.set(job.id, job);
+    scene.owner.set(job.id, worker);
+  }
+  return job;
+}
+
+function fetched(worker, job) {
+  const now = Date.now();
+  return {
+    job: view(job),
+    due: job ? 0 : worker.blockUntil,
+    limited: job ? 0 : Math.max(0, worker.limitUntil - now),
+  };
+}
+
+/** The reply of a finish with fetch-next: [job, id, limit ms, due ms], or nothing. */
+function fetchedNext(id, reply, token) {
+  const worker = scene.owner.get(id);
+  if (!reply || !worker) return { job: null, due: 0, limited: 0 };
+  const [json, nextId, limited, due] = reply;
+  const job = json && nextId ? hold(Job.fromJSON(worker, json, nextId), worker, token) : null;
+  return { job: view(job), due: job ? 0 : due || 0, limited: job ? 0 : limited || 0 };
+}
+
+function failure({ reason, unrecoverable = false }) {
+  return unrecoverable ? new UnrecoverableError(reason) : new Error(reason);
+}
+
+const operations = {
+  async open({ prefix, queue, writesMeta = false }) {
+    await operations.close();
+    // Without skipMetasUpdate the constructor would fill `meta` by itself, and what scripts do lazily would not show.
+    const opened = new Queue(queue, { connection, prefix, skipMetasUpdate: !writesMeta });
+    scene = {
+      prefix,
+      queue: ignoreConnectionNoise(opened),
+      workers: new Map(),
+      running: new Map(),
+      held: new Map(),
+      owner: new Map(),
+      events: null,
+    };
+    await opened.waitUntilReady();
+    return null;
+  },
+  async close() {
+    if (!scene) return null;
+    const { queue, workers, running, events } = scene;
+    await Promise.all([...running.values()].map(worker => worker.close()));
+    await Promise.all([...workers.values()].map(worker => worker.close(true)));
+    await events?.close();
+    await queue.close();
+    scene = null;
+    return null;
+  },
+
+  // Adding
+  async add({ name, opts, ...rest }) {
+    return (await scene.queue.add(name, undefinedIfAbsent(rest, 'data'), opts)).id;
+  },
+  async add_bulk({ jobs }) {
+    return (await scene.queue.addBulk(jobs)).map(job => job.id);
+  },
+
+  // A worker's calls, one by one
+  async fetch({ token, worker: options }) {
+    const worker = await handWorker(options);
+    worker.limitUntil = 0;
+    worker.blockUntil = 0;
+    return fetched(worker, hold(await worker.getNextJob(token, { block: false }), worker, token));
+  },
+  async process({ token, worker: options, outcome }) {
+    const worker = await handWorker(options);
+    const job = hold(await worker.getNextJob(token, { block: false }), worker, token);
+    if (!job) throw new Error('nothing to process');
+    let started = false;
+    worker.processFn = async () => {
+      started = true;
+      if ('reason' in outcome) throw failure(outcome);
+      return undefinedIfAbsent(outcome, 'value');
+    };
+    await worker.processJob(job, token, () => false);
+    return { id: job.id, started };
+  },
+  async complete({ id, token, fetch_next: fetchNext, ...rest }) {
+    const job = await heldJob(id);
+    const reply = await job.moveToCompleted(undefinedIfAbsent(rest, 'value'), token, fetchNext);
+    return fetchNext ? fetchedNext(id, reply, token) : null;
+  },
+  async fail({ id, token, fetch_next: fetchNext, ...error }) {
+    const reply = await (await heldJob(id)).moveToFailed(failure(error), token, fetchNext);
+    return fetchNext ? fetchedNext(id, reply, token) : null;
+  },
+  async delay({ id, token, until }) {
+    await (await heldJob(id)).moveToDelayed(until, token);
+    return null;
+  },
+  async release({ id, token }) {
+    await (await heldJob(id)).moveToWait(token);
+    return null;
+  },
+  async extend({ id, token, duration }) {
+    return (await heldJob(id)).extendLock(token, duration);
+  },
+  async stalled_check({ worker: options }) {
+    const worker = await handWorker(options);
+    const ids = [];
+    const note = id => ids.push(id);
+    worker.on('stalled', note);
+    try {
+      await worker.moveStalledJobsToWait();
+    } finally {
+      worker.off('stalled', note);
+    }
+    return ids;
+  },
+  async progress({ id, value }) {
+    await (await heldJob(id)).updateProgress(value);
+    return null;
+  },
+  async log({ id, row, keep }) {
+    return Job.addJobLog(scene.queue, id, row, keep ?? undefined);
+  },
+  async clear_logs({ id, keep }) {
+    await (await heldJob(id)).clearLogs(keep ?? undefined);
+    return null;
+  },
+  async update_data({ id, data }) {
+    await (await heldJob(id)).updateData(data);
+    return null;
+  },
+
+  // Operations on jobs and queues
+  async promote({ id }) {
+    await (await heldJob(id)).promote();
+    return null;
+  },
+  async change_delay({ id, delay }) {
+    await (await heldJob(id)).changeDelay(delay);
+    return null;
+  },
+  async change_priority({ id, priority, lifo }) {
+    await (await heldJob(id)).changePriority({ priority, lifo });
+    return null;
+  },
+  async retry({ id, state }) {
+    await (await Job.fromId(scene.queue, id)).retry(state);
+    return null;
+  },
+  async remove({ id }) {
+    return scene.queue.remove(id);
+  },
+  async pause() {
+    await scene.queue.pause();
+    return null;
+  },
+  async resume() {
+    await scene.queue.resume();
+    return null;
+  },
+  async set_concurrency({ concurrency }) {
+    await scene.queue.setGlobalConcurrency(concurrency);
+    return null;
+  },
+  async set_rate_limit({ max, duration }) {
+    await scene.queue.setGlobalRateLimit(max, duration);
+    return null;
+  },
+  async rate_limit({ duration }) {
+    await scene.queue.rateLimit(duration);
+    return null;
+  },
+  async clean({ grace, limit, state }) {
+    return (await scene.queue.clean(grace, limit, state)).sort();
+  },
+  async drain({ delayed }) {
+    await scene.queue.drain(delayed);
+    return null;
+  },
+  async obliterate({ force }) {
+    await scene.queue.obliterate({ force });
+    return null;
+  },
+  async retry_jobs({ state, count }) {
+    await scene.queue.retryJobs({ state, count });
+    return null;
+  },
+  async promote_jobs({ count }) {
+    await scene.queue.promoteJobs({ count });
+    return null;
+  },
+
+  // Questions
+  async state({ id }) {
+    return scene.queue.getJobState(id);
+  },
+  async counts() {
+    return scene.queue.getJobCounts();
+  },
+  async job({ id }) {
+    return view(await scene.queue.getJob(id));
+  },
+  async logs({ id }) {
+    return scene.queue.getJobLogs(id);
+  },
+  async workers() {
+    return (await scene.queue.getWorkers()).map(({ name, rawname }) => ({ name, rawname: rawname ?? null }));
+  },
+
+  // Real workers and listeners
+  async start_worker({ key, options }) {
+    // Each job says in its data how it ends: {"throw": reason}, {"return": value}, or nothing at all.
+    const processor = async job => {
+      if (job.data && 'throw' in job.data) throw new Error(job.data.throw);
+      return job.data?.return;
+    };
+    const worker = new Worker(scene.queue.name, processor, { connection, prefix: scene.prefix, ...options });
+    scene.running.set(key, ignoreConnectionNoise(worker));
+    await worker.waitUntilReady();
+    return null;
+  },
+  async stop_worker({ key }) {
+    await scene.running.get(key).close();
+    scene.running.delete(key);
+    return null;
+  },
+  async listen() {
+    scene.events = ignoreConnectionNoise(new QueueEvents(scene.queue.name, { connection, prefix: scene.prefix }));
+    scene.heard = [];
+    for (const event of ['progress', 'completed', 'failed', 'delayed', 'waiting', 'active', 'added', 'stalled']) {
+      scene.events.on(event, fields => scene.heard.push({ event, ...fields }));
+    }
+    await scene.events.waitUntilReady();
+    return null;
+  },
+  async heard() {
+    return scene.heard;
+  },
+  async wait_until_finished({ id, ttl }) {
+    const job = await Job.fromId(scene.queue, id);
+    if (!job) throw new Error(`job ${id} does not exist`);
+    try {
+      const value = await job.waitUntilFinished(scene.events, ttl);
+      return { resolved: value === undefined ? { undefined: true } : value };
+    } catch (error) {
+      return { rejected: error.message };
+    }
+  },
+};
+
+const describe = error => ({ name: error?.name, message: String(error?.message ?? error), code: error?.code ?? null });
+
+async function answer({ id, op, now, args }) {
+  frozenAt = now;
+  try {
+    if (!(op in operations)) throw new Error(`the driver has no operation ${op}`);
+    return { id, ok: (await operations[op](args)) ?? null };
+  } catch (error) {
+    return { id, error: describe(error) };
+  }
+}
+
+const input = readline.createInterface({ input: process.stdin });
+input.on('line', line => {
+  answer(JSON.parse(line)).then(reply => process.stdout.write(`${JSON.stringify(reply)}\n`));
+});
+input.on('close', () => process.exit(0));
+process.stdout.write(`${JSON.stringify({ ready: packageName })}\n`);

@@ -1,0 +1,289 @@
+"""Our own library as a side: the calls of `bullpen.protocol`, run one by one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from bullpen.errors import BullpenError, ConfigurationError
+from bullpen.protocol.calls import add, fail, job, locks, read, work
+from bullpen.protocol.keys import QueueKeys
+from bullpen.protocol.options import Backoff, JobOptions, KeepJobs
+from bullpen.protocol.replies import JobRecord, Outcome, Status
+from tests.conformance.sides import DEFAULT_WORKER, PREFIX, QUEUE, OperationMissing, Refused, Side, WorkerOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bullpen.protocol.call import Call
+    from bullpen.protocol.replies import WorkReply
+    from bullpen.protocol.scripts import Script
+
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """What runs calls: `bullpen.client`'s Link."""
+
+    async def run(self, call: Call[T]) -> T: ...
+
+
+@dataclass(slots=True)
+class Held:
+    """A job this side's worker fetched, and with which options."""
+
+    record: JobRecord
+    worker: WorkerOptions
+
+
+@dataclass
+class OurSide(Side):
+    """Our behaviour. `alter` replaces script texts before they are run, which is how mutations are planted."""
+
+    link: Runner = field(kw_only=True)
+    alter: Callable[[Script], Script] | None = None
+    keys: QueueKeys = field(default_factory=lambda: QueueKeys(PREFIX, QUEUE))
+    held: dict[str, Held] = field(default_factory=dict)
+
+    async def perform(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        method = getattr(self, f"_{operation}", None)
+        if method is None:
+            raise OperationMissing(f"bullpen has no operation {operation} yet")
+        try:
+            return await method(**arguments)
+        except ConfigurationError as error:
+            raise Refused(str(error)) from error
+
+    async def open(self) -> None:
+        self.held.clear()
+
+    async def close(self) -> None:
+        self.held.clear()
+
+    async def _run(self, call: Call[T]) -> T:
+        """Run a call; a negative status becomes `Refused` with that code, as the scenario compares codes."""
+        replied: list[Any] = []
+
+        def parse(reply: Any) -> T:
+            replied.append(reply)
+            return call.parse(reply)
+
+        script = self.alter(call.script) if self.alter and call.script else call.script
+        try:
+            return await self.link.run(replace(call, parse=parse, script=script))
+        except BullpenError as error:
+            match replied:
+                case [int(code)] if code < 0:
+                    raise Refused(str(error), code=code) from error
+                case _:
+                    raise
+
+    @property
+    def _now(self) -> int:
+        assert self.now is not None, "running workers are not driven through single calls"
+        return self.now
+
+    # Adding
+
+    async def _add(self, name: str, opts: Mapping[str, Any], **data: Any) -> str:
+        added = await self._run(self._add_call(name=name, opts=opts, **data))
+        return added.job_id
+
+    async def _add_bulk(self, jobs: list[Mapping[str, Any]]) -> list[str]:
+        return [
+            await self._add(each["name"], each.get("opts", {}), **({"data": each["data"]} if "data" in each else {}))
+            for each in jobs
+        ]
+
+    def _add_call(self, *, name: str, opts: Mapping[str, Any], **data: Any) -> Call[Any]:
+        text = to_json(data["data"]) if "data" in data else "{}"
+        return add.add(self.keys, name=name, data=text, now=self._now, options=from_node_options(opts))
+
+    # A worker's calls
+
+    async def _fetch(self, token: str, worker: WorkerOptions) -> dict[str, Any]:
+        return self._fetched(await self._work(worker, tokens=[token]), worker)
+
+    async def _complete(self, id: str, token: str, fetch_next: bool, **value: Any) -> Any:
+        text = to_json(value["value"]) if "value" in value else "null"
+        return await self._finish(id, token, Outcome.COMPLETED, text, {}, fetch_next=fetch_next)
+
+    async def _fail(
+        self, id: str, reason: str, token: str, unrecoverable: bool, fetch_next: bool
+    ) -> dict[str, Any] | None:
+        if fetch_next:
+            raise OperationMissing("a failure with fetch-next is two calls of ours; compare them one by one")
+        record = (await self._holding(id)).record
+        options = record.options
+        trace = [*record.stack_trace, f"Error: {reason}"]
+        if (limit := options.stack_trace_limit) is not None:
+            trace = trace[-limit:] if limit else []
+        fields = {"failedReason": reason, "stacktrace": to_json(trace)}
+        if unrecoverable or record.attempts_made + 1 >= options.attempts:
+            return await self._finish(id, token, Outcome.FAILED, reason, fields, fetch_next=False)
+        pause = (options.backoff or Backoff("fixed")).milliseconds(record.attempts_made + 1, lambda: 0.5)
+        if pause > 0:
+            await self._run(
+                fail.delay(self.keys, job_id=id, token=token, now=self._now, delay_ms=pause, fields=fields)
+            )
+        else:
+            await self._run(
+                fail.retry(self.keys, job_id=id, token=token, now=self._now, lifo=options.lifo, fields=fields)
+            )
+        return None
+
+    async def _process(self, token: str, worker: WorkerOptions, outcome: Mapping[str, Any]) -> dict[str, Any]:
+        fetched = await self._fetch(token, worker)
+        id = fetched["job"]["id"]
+        if (deferred := fetched["job"]["deferredFailure"]) is not None:
+            await self._fail(id, deferred, token, unrecoverable=True, fetch_next=False)
+            return {"id": id, "started": False}
+        if "reason" in outcome:
+            await self._fail(id, outcome["reason"], token, outcome.get("unrecoverable", False), fetch_next=False)
+        else:
+            await self._complete(id, token, fetch_next=False, **outcome)
+        return {"id": id, "started": True}
+
+    async def _delay(self, id: str, until: int, token: str) -> None:
+        pause = max(0, until - self._now)
+        await self._run(
+            fail.delay(self.keys, job_id=id, token=token, now=self._now, delay_ms=pause, skip_attempt=True)
+        )
+
+    async def _release(self, id: str, token: str) -> None:
+        await self._run(locks.release(self.keys, job_id=id, token=token))
+
+    async def _extend(self, id: str, duration: int, token: str) -> int:
+        lost = await self._run(locks.extend(self.keys, locks=[(id, token)], lock_ms=duration))
+        return 0 if id in lost else 1
+
+    async def _stalled_check(self, worker: WorkerOptions) -> list[str]:
+        ids = await self._run(
+            locks.stalled_check(
+                self.keys,
+                now=self._now,
+                interval_ms=30_000 if worker.stalled_interval is None else worker.stalled_interval,
+                max_stalled=1 if worker.max_stalled is None else worker.max_stalled,
+            )
+        )
+        return list(ids)
+
+    async def _progress(self, id: str, value: Any) -> None:
+        await self._run(job.progress(self.keys, job_id=id, value=to_json(value)))
+
+    async def _log(self, id: str, row: str, keep: int | None) -> int:
+        return await self._run(job.log(self.keys, job_id=id, row=row, keep=keep or 0))
+
+    async def _update_data(self, id: str, data: Any) -> None:
+        await self._run(job.update_data(self.keys, job_id=id, data=to_json(data)))
+
+    # Questions
+
+    async def _state(self, id: str) -> str:
+        return str(await self._run(read.state(self.keys, job_id=id)))
+
+    async def _counts(self) -> dict[str, int]:
+        counts = await self._run(read.counts(self.keys))
+        return {
+            "active": counts.active,
+            "completed": counts.completed,
+            "delayed": counts.delayed,
+            "failed": counts.failed,
+            "paused": counts.paused,
+            "prioritized": counts.prioritized,
+            "waiting": counts.waiting,
+            "waiting-children": counts.waiting_children,
+        }
+
+    async def _job(self, id: str) -> dict[str, Any] | None:
+        record = await self._run(read.job(self.keys, job_id=id))
+        return None if record is None else view(record)
+
+    async def _logs(self, id: str) -> dict[str, Any]:
+        logs = await self._run(read.logs(self.keys, job_id=id))
+        return {"logs": list(logs.rows), "count": logs.count}
+
+    # What several operations share
+
+    async def _work(self, worker: WorkerOptions, **arguments: Any) -> WorkReply:
+        limiter = worker.limiter and work.RateLimit(max=worker.limiter[0], duration_ms=worker.limiter[1])
+        return await self._run(
+            work.work(
+                self.keys,
+                now=self._now,
+                lock_ms=30_000 if worker.lock_duration is None else worker.lock_duration,
+                worker=worker.name or "",
+                limiter=limiter or None,
+                metrics=worker.metrics or 0,
+                **arguments,
+            )
+        )
+
+    def _fetched(self, reply: WorkReply, worker: WorkerOptions) -> dict[str, Any]:
+        for claimed in reply.claimed:
+            self.held[claimed.job.id] = Held(claimed.job, worker)
+        found = view(reply.claimed[0].job) if reply.claimed else None
+        return {"job": found, "due": reply.due_ms, "limited": reply.limited_ms}
+
+    async def _finish(
+        self, id: str, token: str, outcome: Outcome, value: str, fields: Mapping[str, str], *, fetch_next: bool
+    ) -> dict[str, Any] | None:
+        held = await self._holding(id)
+        options, worker = held.record.options, held.worker
+        own, general = (
+            (options.remove_on_complete, worker.remove_on_complete)
+            if outcome is Outcome.COMPLETED
+            else (options.remove_on_fail, worker.remove_on_fail)
+        )
+        finish = work.Finish(
+            job_id=id,
+            token=token,
+            outcome=outcome,
+            value=value,
+            attempts=options.attempts,
+            keep=own or KeepJobs.parse(general) or KeepJobs(),
+            fields=fields,
+        )
+        reply = await self._work(worker, finishes=[finish], tokens=[token] if fetch_next else [])
+        status = reply.finished[0]
+        if status is not Status.OK:
+            raise Refused(f"finish of job {id}: {status.name}", code=int(status))
+        return self._fetched(reply, worker) if fetch_next else None
+
+    async def _holding(self, id: str) -> Held:
+        if id not in self.held:
+            record = await self._run(read.job(self.keys, job_id=id))
+            if record is None:
+                raise Refused(f"the scenario has never held job {id}, and Redis does not know it")
+            return Held(record, DEFAULT_WORKER)
+        return self.held[id]
+
+
+def to_json(value: Any) -> str:
+    """Write JSON as JSON.stringify does."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_node_options(opts: Mapping[str, Any]) -> JobOptions:
+    """Read the options a JavaScript producer would pass."""
+    return JobOptions.parse(to_json({("kl" if key == "keepLogs" else key): value for key, value in opts.items()}))
+
+
+def view(record: JobRecord) -> dict[str, Any]:
+    """Show a job as the Node driver shows one."""
+    return {
+        "id": record.id,
+        "name": record.name,
+        "data": record.data,
+        "timestamp": record.timestamp,
+        "delay": record.delay,
+        "priority": record.priority,
+        "processedOn": record.processed_on,
+        "attemptsStarted": record.attempts_started,
+        "attemptsMade": record.attempts_made,
+        "stalledCounter": record.stalled_count,
+        "deferredFailure": record.deferred_failure,
+    }
+
+
