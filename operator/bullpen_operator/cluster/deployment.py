@@ -3,7 +3,8 @@
 Three layers, each over the one before:
 
 1. defaults: what a template may change: security contexts, probes, /tmp, the log format, the
-app.kubernetes.io labels of the pods; 2. the pool's template;
+   app.kubernetes.io labels of the pods;
+2. the pool's template;
 3. what the operator owns: names, selector, image, resources, the reserved variables, the Redis Secret, the
 grace period. The CRD refuses templates that set them, so nothing is overruled in silence.
 """
