@@ -75,7 +75,7 @@ class Redis(Model):
         default=None,
         description="Takes the Redis URL from a Secret in the pool's namespace. The operator must "
         "be allowed to get it "
-        "(chart value secrets.names), and it is mounted into the pods, so a rotated password "
+        "(chart value redis.secretNames), and it is mounted into the pods, so a rotated password "
         "reaches running workers.",
     )
 
