@@ -53,7 +53,7 @@ cluster-down:
 	@$(CLUSTER) down
 
 crds: setup ## Write the CRD from the models
-	@$(BIN)/python -m bullpen_operator.api.crd
+	@$(BIN)/python -m bullpen_operator.api.crd crds/bullpen.dev_workerpools.yaml charts/bullpen/crds/bullpen.dev_workerpools.yaml
 
 lock: setup ## Resolve the dependencies anew
 	@$(BIN)/pip install --quiet uv
