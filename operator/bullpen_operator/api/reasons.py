@@ -122,6 +122,7 @@ class ConditionType(StrEnum):
         "The pool works as its spec says; a gap in the metrics or a change of size never turns it.",
     )
     RECONCILING = "Reconciling", "The Deployment is being brought to what the spec says."
+    STALLED = "Stalled", "Somebody has to change something before it goes on."
     QUEUE_REACHABLE = "QueueReachable", "Redis answers for the queue."
     QUEUE_FOUND = "QueueFound", "The queue exists under the pool's name and prefix."
     SCALING_ACTIVE = "ScalingActive", "The number of pods follows the queue."

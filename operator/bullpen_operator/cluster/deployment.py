@@ -107,6 +107,7 @@ def fleet_of(deployment: Mapping[str, Any] | None) -> Fleet:
     return Fleet(
         exists=True,
         replicas=deployment["spec"].get("replicas", 1),
+        pods=total,
         ready=status.get("readyReplicas", 0),
         updated=updated,
         rolling=updated < total,

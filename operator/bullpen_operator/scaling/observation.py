@@ -51,6 +51,8 @@ class Fleet:
     exists: bool
     replicas: int
     """What its spec asks for."""
+    pods: int
+    """What there is, pods of older templates included."""
     ready: int
     updated: int
     """Pods of its newest template."""
@@ -63,4 +65,4 @@ class Fleet:
     stalled_message: str = ""
 
 
-NO_FLEET = Fleet(exists=False, replicas=0, ready=0, updated=0, rolling=False, observed=True, stalled=False)
+NO_FLEET = Fleet(exists=False, replicas=0, pods=0, ready=0, updated=0, rolling=False, observed=True, stalled=False)

@@ -1,0 +1,132 @@
+"""The status of a pool from what was observed and decided, and when it is worth a write. Pure.
+
+The status is built anew as a whole. What it says of the past (transition times, the decision that led to the
+present number) it takes from the status last written, never from memory, so an operator that starts goes on
+where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from bullpen_operator.api.pods import POOL_LABEL
+from bullpen_operator.api.status import DecisionRecord, QueueNumbers, WorkerPoolStatus
+from bullpen_operator.engine.conditions import Obstacle, View, conditions_of
+from bullpen_operator.scaling.observation import QueueReading
+from bullpen_operator.scaling.sizing import count
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bullpen_operator.scaling.decision import Decision
+
+__all__ = ["REFRESH_SECONDS", "Obstacle", "View", "status_of", "timestamp", "write_due"]
+
+REFRESH_SECONDS: Final = 60.0
+"""Numbers of the queue are written at most once in this many seconds."""
+
+
+def timestamp(now: float) -> str:
+    """Seconds since the epoch as RFC 3339 in UTC with whole seconds, as metav1.Time has it."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rounded(number: float) -> int:
+    """Two significant digits: 1 234 → 1200. Fewer changes, fewer writes; exact values are in the metrics."""
+    whole = count(number)
+    digits = len(str(whole))
+    return round(whole, 2 - digits) if digits > 2 else whole
+
+
+def status_of(*, view: View, decision: Decision, now: float) -> dict[str, Any]:
+    """The full status, for server-side apply.
+
+    `decision` is what was decided on this view; a number that an obstacle kept from being written is not
+    recorded as done.
+    """
+    written = view.pool.status
+    time = timestamp(now)
+    moved = decision.changes and view.obstacle is None
+    status = WorkerPoolStatus(
+        observed_generation=view.generation,
+        replicas=view.fleet.pods,
+        ready_replicas=view.fleet.ready,
+        desired_replicas=decision.to,
+        ready=f"{view.fleet.ready}/{decision.to}",
+        selector=f"{POOL_LABEL}={view.pool.metadata.name}",
+        queue=None,
+        decision=None,
+        last_scale_time=time if moved else written.get("lastScaleTime"),
+        conditions=conditions_of(view, time=time),
+    )
+    result = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    queue = _queue(view)
+    if queue is not None:
+        result["queue"] = queue
+    result["decision"] = _decision(decision, written.get("decision"), moved=moved, time=time)
+    return result
+
+
+def write_due(*, before: Mapping[str, Any], after: Mapping[str, Any], written_at: float | None, now: float) -> bool:
+    """Whether `after` is to be written over `before`.
+
+    At once when a condition, a number of pods or the number decided changed. Numbers of the queue, and the
+    reasons of a decision that leaves the number as it is, wait until a minute has gone since `written_at`
+    (None: unknown, so do not wait). An idle pool, where nothing changes, causes no write at all.
+    """
+    if _urgent(before) != _urgent(after):
+        return True
+    if before == after:
+        return False
+    return written_at is None or not now - written_at < REFRESH_SECONDS
+
+
+def _urgent(status: Mapping[str, Any]) -> dict[str, Any]:
+    urgent = {key: value for key, value in status.items() if key not in ("queue", "decision")}
+    return {**urgent, "to": (status.get("decision") or {}).get("to")}
+
+
+def _queue(view: View) -> dict[str, Any] | None:
+    """The numbers of the reading; without one those last written, which is what was last known."""
+    reading = view.reading
+    if not isinstance(reading, QueueReading):
+        known: dict[str, Any] | None = view.pool.status.get("queue")
+        return known
+    oldest = reading.oldest_wait_seconds
+    numbers = QueueNumbers(
+        waiting=rounded(reading.waiting),
+        active=rounded(reading.active),
+        delayed=rounded(reading.delayed),
+        failed=rounded(reading.failed),
+        oldest_wait_seconds=None if oldest is None or not math.isfinite(oldest) else rounded(oldest),
+        paused=reading.paused,
+    )
+    return numbers.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _decision(decision: Decision, written: Mapping[str, Any] | None, *, moved: bool, time: str) -> dict[str, Any]:
+    """The record of this decision, or the one that stands: a decision that changes nothing tells nothing new."""
+    identity = (decision.to, decision.reason.value, decision.limited_by and decision.limited_by.value)
+    if written and not moved:
+        stands = (written.get("to"), written.get("reason"), written.get("limitedBy"))
+        if stands == identity:
+            return dict(written)
+    record = DecisionRecord(
+        time=time,
+        from_=decision.from_,
+        to=decision.to,
+        reason=decision.reason,
+        limited_by=decision.limited_by,
+        message=decision.message,
+        inputs=dict(decision.inputs),
+    )
+    dumped = record.model_dump(mode="json", by_alias=True, exclude_none=True)
+    # Whole numbers stay whole in JSON: 68.0 would come back as 68 and differ from what was sent.
+    dumped["inputs"] = {name: _plain(value) for name, value in decision.inputs.items()}
+    return dumped
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else round(value, 3)
