@@ -1,0 +1,300 @@
+"""One connection for everything a process asks of Redis.
+
+redis-py lends each command a connection of its own for a whole round trip. Here all commands of one turn of the event
+loop leave in one write, and replies are handed out in the order they come in, which Redis guarantees is the order of
+the commands. redis-py still does URLs, TLS, AUTH and the handshake; from then on its streams are ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import hiredis
+from redis.exceptions import RedisError
+
+from bullpen.client.dial import dial, refusal
+from bullpen.client.pauses import Pauses
+from bullpen.client.settings import LocationSource, RedisLocation
+from bullpen.errors import BullpenError, ConnectionLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from redis.asyncio.connection import AbstractConnection
+
+    from bullpen.protocol.call import Argument, Call
+    from bullpen.protocol.scripts import Script
+
+T = TypeVar("T")
+
+# The stub of hiredis takes tuples of one item only.
+_pack: Final[Callable[[tuple[Argument, ...]], bytes]] = hiredis.pack_command  # type: ignore[assignment]
+_NOT_YET: Final = object()
+_READ_BYTES: Final = 1 << 18
+
+
+class _Refused(Exception):
+    """An error reply, told apart from data."""
+
+
+class _Broken(Exception):
+    """Why a connection ended."""
+
+
+class _Request:
+    """A command on its way: packed once, answered or failed once. `future` is None for our own SCRIPT LOADs."""
+
+    __slots__ = ("deadline", "future", "repeated", "script", "title", "wire")
+
+    def __init__(
+        self, *, wire: bytes, title: str, script: Script | None, future: asyncio.Future[Any] | None, deadline: float
+    ) -> None:
+        self.wire = wire
+        self.title = title
+        self.script = script
+        self.future = future
+        self.deadline = deadline
+        self.repeated = False
+
+    @property
+    def settled(self) -> bool:
+        """Nobody waits for it (any more): cancelled, or failed by a deadline."""
+        return self.future is None or self.future.done()
+
+    def fail(self, error: BullpenError) -> None:
+        if self.future is not None and not self.future.done():
+            self.future.set_exception(error)
+
+
+class Link:
+    """A multiplexed connection that comes back by itself.
+
+    Use it as an async context manager, on one event loop. A call waits at most `timeout` seconds for its answer,
+    connecting included. `location` may be a function, which is asked at every attempt to connect: credentials that
+    were rotated meanwhile are picked up there.
+    """
+
+    def __init__(
+        self, location: RedisLocation | LocationSource, *, timeout: float = 10.0, name: str | None = None
+    ) -> None:
+        self._source: LocationSource = (lambda: location) if isinstance(location, RedisLocation) else location
+        self._timeout = timeout
+        self._name = name
+        self._location: RedisLocation | None = None
+        self._queued: deque[_Request] = deque()
+        self._sent: deque[_Request] = deque()
+        self._loaded: set[str] = set()
+        self._writer: asyncio.StreamWriter | None = None
+        self._flushing = False
+        self._watch: asyncio.TimerHandle | None = None
+        self._trouble: Exception | None = None
+        self._ended: str | None = "has not been opened"
+        self._pauses = Pauses()
+
+    async def __aenter__(self) -> Link:
+        self._loop = asyncio.get_running_loop()
+        self._ended = None
+        self._server = self._loop.create_task(self._serve(), name="bullpen-link")
+        self._server.add_done_callback(self._served)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes the connection; calls that are still waiting fail with ConnectionLost. May be called again."""
+        if self._ended is not None:
+            return
+        self._ended = "was closed"
+        self._server.cancel()
+        await asyncio.wait([self._server])  # raises nothing of the task's, and lets our own cancellation through
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection at this moment."""
+        return self._writer is not None
+
+    async def run(self, call: Call[T]) -> T:
+        """Sends the call and returns its parsed reply.
+
+        Raises ConnectionLost (its `sent` tells whether the server may have run the call), ConfigurationError when
+        Redis refuses the login or the command, ProtocolError for other error replies, and what the call's own
+        `parse` raises.
+        """
+        return call.parse(await self.submit(call))
+
+    def submit(self, call: Call[Any]) -> asyncio.Future[Any]:
+        """Queues the call for the write at the end of this loop turn; the future gets the reply, unparsed.
+
+        Calls submitted in one turn reach Redis in that order. Cancelling the future before it is sent takes the
+        call back; later, its reply is dropped.
+        """
+        if self._ended is not None:
+            raise ConnectionLost(f"the Redis link {self._ended}: open a new one", sent=False)
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._queued.append(
+            _Request(
+                wire=_pack(call.wire),
+                title=call.title,
+                script=call.script,
+                future=future,
+                deadline=self._loop.time() + self._timeout,
+            )
+        )
+        self._wake()
+        return future
+
+    def _wake(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._timeout, self._check_deadlines)
+
+    def _flush(self) -> None:
+        """Writes everything queued in one piece; without a connection it stays queued."""
+        self._flushing = False
+        if self._writer is None:
+            return
+        parts = []
+        while self._queued:
+            request = self._queued.popleft()
+            if request.settled:
+                continue
+            script = request.script
+            if script is not None and script.sha1 not in self._loaded:
+                self._loaded.add(script.sha1)
+                load = _Request(
+                    wire=_pack(("SCRIPT", "LOAD", script.text)),
+                    title=f"loading the script {script.name}",
+                    script=None,
+                    future=None,
+                    deadline=request.deadline,
+                )
+                parts.append(load.wire)
+                self._sent.append(load)
+            parts.append(request.wire)
+            self._sent.append(request)
+        if parts:
+            self._writer.write(b"".join(parts))
+
+    def _check_deadlines(self) -> None:
+        """Fails what has waited too long. Both queues are in order of their deadlines, so the heads tell."""
+        self._watch = None
+        now = self._loop.time()
+        while self._queued and self._queued[0].deadline <= now:
+            why = self._trouble or "no connection yet"
+            self._queued.popleft().fail(
+                ConnectionLost(f"Redis was not reached within {self._timeout:g} s: {why}", sent=False)
+            )
+        if self._sent and self._sent[0].deadline <= now:
+            # Whatever is wrong, the replies behind this one are late too: start over.
+            self._abort(f"{self._sent[0].title} got no answer within {self._timeout:g} s")
+        elif self._sent or self._queued:
+            heads = [queue[0].deadline for queue in (self._sent, self._queued) if queue]
+            self._watch = self._loop.call_at(min(heads), self._check_deadlines)
+
+    def _abort(self, why: str) -> None:
+        self._lose(why)
+        if self._writer is not None:
+            self._writer.transport.abort()
+            self._writer = None
+
+    async def _serve(self) -> None:
+        """Connects, hands out replies until the connection ends, and so on until closed."""
+        while True:
+            try:
+                self._location, connection = await dial(self._source, name=self._name)
+            except ConnectionLost as error:
+                self._trouble = error
+            except BullpenError as error:
+                # A refused login does not heal by waiting; the next attempt reads the URL anew all the same.
+                self._trouble = error
+                self._refuse_queued(error)
+            else:
+                await self._converse(connection)
+            await asyncio.sleep(self._pauses.next())
+
+    async def _converse(self, connection: AbstractConnection) -> None:
+        # redis-py has no public name for its streams; these two attributes have been there since 4.2.
+        stream, self._writer = connection._reader, connection._writer  # noqa: SLF001
+        assert stream is not None  # noqa: S101 - it has just connected
+        self._loaded.clear()
+        try:
+            self._flush()
+            await self._read(stream)
+        except (_Broken, OSError, hiredis.ProtocolError) as error:
+            self._trouble = error
+            self._lose(str(error))
+        except asyncio.CancelledError:
+            self._lose("the link was closed")
+            raise
+        finally:
+            self._writer = None
+            with suppress(RedisError, OSError):  # it is gone either way
+                await connection.disconnect(nowait=True)
+
+    async def _read(self, stream: asyncio.StreamReader) -> None:
+        replies = hiredis.Reader(replyError=_Refused, notEnoughData=_NOT_YET)
+        while data := await stream.read(_READ_BYTES):
+            replies.feed(data)
+            while (reply := replies.gets()) is not _NOT_YET:
+                self._hand_out(reply)
+        raise _Broken("the server closed the connection")
+
+    def _hand_out(self, reply: Any) -> None:
+        if not self._sent:
+            raise _Broken("Redis sent a reply that nothing asked for")
+        request = self._sent.popleft()
+        self._pauses.reset()
+        if isinstance(reply, _Refused):
+            self._refused(request, str(reply))
+        elif request.future is not None and not request.future.done():
+            request.future.set_result(reply)
+
+    def _refused(self, request: _Request, text: str) -> None:
+        if text.startswith("NOSCRIPT") and request.script is not None and not request.repeated:
+            # SCRIPT FLUSH, or another server took over: load it again and repeat, which nobody has run yet.
+            request.repeated = True
+            self._loaded.discard(request.script.sha1)
+            if not request.settled:
+                self._queued.append(request)
+                self._wake()
+            return
+        error = refusal(text, title=request.title, location=self._location)
+        if request.future is None:
+            self._trouble = error  # a script that does not load: its calls will say so themselves
+        request.fail(error)
+        if text.startswith("READONLY"):
+            raise _Broken("the server became a replica")
+
+    def _lose(self, why: str) -> None:
+        where = "" if self._location is None else f" to {self._location}"
+        error_text = f"the Redis connection{where} was lost: {why}; the command may or may not have run"
+        while self._sent:
+            self._sent.popleft().fail(ConnectionLost(error_text, sent=True))
+
+    def _refuse_queued(self, error: BullpenError) -> None:
+        while self._queued:
+            # A traceback per future: one exception object raised in many tasks would mix them up.
+            self._queued.popleft().fail(type(error)(*error.args))
+
+    def _served(self, task: asyncio.Task[None]) -> None:
+        """The serving task ends by being closed, or by a bug, which must not leave callers waiting."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._ended = f"failed ({error!r})"
+        elif self._ended is None:
+            self._ended = "was cancelled"
+        closed = ConnectionLost(f"the Redis link {self._ended}", sent=False)
+        while self._queued:
+            self._queued.popleft().fail(closed)
+        self._lose(f"the link {self._ended}")
