@@ -11,9 +11,8 @@ import subprocess
 import sys
 import time
 
-from hack.demo.queue import watched
-
 from hack.demo.board import Frame, board
+from hack.demo.queue import watched
 from hack.stage.kubectl import CLUSTER, ROOT, CommandFailed, Kubectl
 from hack.stage.ledger import Account
 from hack.stage.producer import produce
@@ -120,7 +119,7 @@ def main() -> None:
             up()
         else:
             harness("down")
-    except (CommandFailed, TimeoutError) as failure:
+    except (CommandFailed, TimeoutError, ConnectionError) as failure:
         sys.exit(f"demo: {failure}")
     except KeyboardInterrupt:
         sys.exit(130)
