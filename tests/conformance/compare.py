@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PTTL_TOLERANCE_MS = 3_000  # Redis' own clock runs while the injected one stands
+MEASURED_BY_REDIS = frozenset({"pttl", "limited"})
 
 
 class _Absent:
@@ -44,7 +45,7 @@ def differences(theirs: Any, ours: Any, path: tuple[str, ...] = ()) -> Iterator[
             yield from differences(theirs.get(key, ABSENT), ours.get(key, ABSENT), (*path, key))
     elif isinstance(theirs, list) and isinstance(ours, list):
         yield from _sequence(theirs, ours, path)
-    elif path and path[-1] == "pttl" and isinstance(theirs, int) and isinstance(ours, int):
+    elif path and path[-1] in MEASURED_BY_REDIS and isinstance(theirs, int) and isinstance(ours, int):
         if abs(theirs - ours) > PTTL_TOLERANCE_MS:
             yield Difference(path, theirs, ours)
     elif type(theirs) is bool or type(ours) is bool:

@@ -25,28 +25,44 @@ class Intended:
 
 
 def _paused_list(difference: Difference) -> bool:
-    """`paused` exists on our side only, with what BullMQ keeps in `wait`; counts show the same."""
+    """`paused` exists on our side only, with what BullMQ keeps in `wait`."""
     match difference.path:
         case ("paused",):
             return difference.theirs is ABSENT
         case ("wait",):
             return difference.ours is ABSENT
-        case ("wait", "value"):
-            return True
-        case ("reply", "paused"):
-            return difference.theirs is ABSENT
-        case ("reply", "waiting"):
-            return True
         case _:
             return False
+
+
+def _paused_count(difference: Difference) -> bool:
+    return difference.path in {("reply", "paused"), ("reply", "waiting")}
+
+
+def _marker(difference: Difference) -> bool:
+    return difference.path == ("marker",) and difference.theirs is ABSENT
 
 
 INTENDED: Final = (
     Intended(
         topic="paused jobs",
         generations=frozenset({6}),
-        items=frozenset({15, 36}),
+        items=frozenset({15, 36, 94}),
         covers=_paused_list,
         reason="v5 resumes by renaming `paused` over `wait`; only jobs in `paused` survive that, so we write as v5 does",
+    ),
+    Intended(
+        topic="counts",
+        generations=frozenset({6}),
+        items=frozenset({94}),
+        covers=_paused_count,
+        reason="jobs in `paused`, which v6 does not count at all, are told apart from waiting ones, as v5 does",
+    ),
+    Intended(
+        topic="release of a prioritized job (§6.3)",
+        generations=frozenset({5, 6}),
+        items=frozenset({65}),
+        covers=_marker,
+        reason="BullMQ puts no marker, so that an idle worker may sleep through the job; we wake one up",
     ),
 )

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.conformance.compare import ABSENT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,6 +24,8 @@ MS_PER_DELAYED_SCORE = 4096  # §1.5: delayed score = due ms x 4096 + sequence
 # are not here: they are the producer's or the job's own text and have to survive byte for byte.
 REENCODED_FIELDS = frozenset({"opts", "parent"})
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# Writing a default and leaving it out mean the same.
+OPTION_DEFAULTS = {"attempts": 0, "delay": 0, "priority": 0, "lifo": False}
 OWN_KEYS = "bullpen:"  # heartbeats and drain marks: ours alone, in names BullMQ does not use
 
 
@@ -87,8 +91,8 @@ class Normaliser:
 
     def _reencoded(self, field: str, text: str) -> Any:
         decoded = json.loads(text)
-        if field == "opts" and isinstance(decoded, dict) and decoded.get("attempts") == 0:
-            del decoded["attempts"]  # Node writes the default, others need not
+        if field == "opts" and isinstance(decoded, dict):
+            decoded = {key: value for key, value in decoded.items() if value != OPTION_DEFAULTS.get(key, ABSENT)}
         return self.value(_empty_alike(decoded))
 
     def _lock(self, token: str) -> str:

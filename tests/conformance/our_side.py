@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from bullpen.errors import BullpenError, ConfigurationError
+from bullpen.errors import BullpenError, ConfigurationError, Unrecoverable
 from bullpen.protocol.calls import add, fail, job, locks, read, work
 from bullpen.protocol.keys import QueueKeys
-from bullpen.protocol.options import Backoff, JobOptions, KeepJobs
+from bullpen.protocol.options import JobOptions, KeepJobs
 from bullpen.protocol.replies import JobRecord, Outcome, Status
+from bullpen.runtime.endings import Failed, Retried, after_failure
 from tests.conformance.sides import DEFAULT_WORKER, PREFIX, QUEUE, OperationMissing, Refused, Side, WorkerOptions
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bullpen.protocol.scripts import Script
 
 T = TypeVar("T")
+NUMBERS = ("attempts", "delay", "priority")
 
 
 class Runner(Protocol):
@@ -115,35 +117,38 @@ class OurSide(Side):
         if fetch_next:
             raise OperationMissing("a failure with fetch-next is two calls of ours; compare them one by one")
         record = (await self._holding(id)).record
-        options = record.options
-        trace = [*record.stack_trace, f"Error: {reason}"]
-        if (limit := options.stack_trace_limit) is not None:
-            trace = trace[-limit:] if limit else []
-        fields = {"failedReason": reason, "stacktrace": to_json(trace)}
-        if unrecoverable or record.attempts_made + 1 >= options.attempts:
-            return await self._finish(id, token, Outcome.FAILED, reason, fields, fetch_next=False)
-        pause = (options.backoff or Backoff("fixed")).milliseconds(record.attempts_made + 1, lambda: 0.5)
-        if pause > 0:
-            await self._run(
-                fail.delay(self.keys, job_id=id, token=token, now=self._now, delay_ms=pause, fields=fields)
-            )
-        else:
-            await self._run(
-                fail.retry(self.keys, job_id=id, token=token, now=self._now, lifo=options.lifo, fields=fields)
-            )
+        error = Unrecoverable(reason) if unrecoverable else BullpenError(reason)
+        # The runtime's own decision; the middle of the jitter's range stands for chance.
+        match after_failure(record, error, code=None, random=lambda: 0.5):
+            case Failed(reason=told, stacktrace=trace):
+                fields = {"failedReason": told, "stacktrace": trace}
+                return await self._finish(id, token, Outcome.FAILED, told, fields, fetch_next=False)
+            case Retried(reason=told, stacktrace=trace, delay_ms=pause):
+                fields = {"failedReason": told, "stacktrace": trace}
+                await self._run(self._again(record, token, pause, fields))
         return None
+
+    def _again(self, record: JobRecord, token: str, pause: int, fields: Mapping[str, str]) -> Call[None]:
+        if pause > 0:
+            return fail.delay(
+                self.keys, job_id=record.id, token=token, now=self._now, delay_ms=pause, fields=fields
+            )
+        lifo = record.options.lifo
+        return fail.retry(self.keys, job_id=record.id, token=token, now=self._now, lifo=lifo, fields=fields)
 
     async def _process(self, token: str, worker: WorkerOptions, outcome: Mapping[str, Any]) -> dict[str, Any]:
         fetched = await self._fetch(token, worker)
+        if fetched["job"] is None:
+            return {"started": False}
         id = fetched["job"]["id"]
         if (deferred := fetched["job"]["deferredFailure"]) is not None:
             await self._fail(id, deferred, token, unrecoverable=True, fetch_next=False)
-            return {"id": id, "started": False}
+            return {"started": False}
         if "reason" in outcome:
             await self._fail(id, outcome["reason"], token, outcome.get("unrecoverable", False), fetch_next=False)
         else:
             await self._complete(id, token, fetch_next=False, **outcome)
-        return {"id": id, "started": True}
+        return {"started": True}
 
     async def _delay(self, id: str, until: int, token: str) -> None:
         pause = max(0, until - self._now)
@@ -266,8 +271,9 @@ def to_json(value: Any) -> str:
 
 
 def from_node_options(opts: Mapping[str, Any]) -> JobOptions:
-    """Read the options a JavaScript producer would pass."""
-    return JobOptions.parse(to_json({("kl" if key == "keepLogs" else key): value for key, value in opts.items()}))
+    """Read the options a JavaScript producer would pass; numbers are handed on unread, to be refused where wrong."""
+    stored = {("kl" if key == "keepLogs" else key): value for key, value in opts.items() if key not in NUMBERS}
+    return replace(JobOptions.parse(to_json(stored)), **{key: opts[key] for key in NUMBERS if key in opts})
 
 
 def view(record: JobRecord) -> dict[str, Any]:

@@ -151,8 +151,11 @@ const operations = {
   },
   async process({ token, worker: options, outcome }) {
     const worker = await handWorker(options);
+    worker.limitUntil = 0;
+    worker.blockUntil = 0;
     const job = hold(await worker.getNextJob(token, { block: false }), worker, token);
-    if (!job) throw new Error('nothing to process');
+    // BullMQ 5 fails a job with a deferred failure inside getNextJob and returns nothing, 6 does it in processJob.
+    if (!job) return { started: false };
     let started = false;
     worker.processFn = async () => {
       started = true;
@@ -160,7 +163,7 @@ const operations = {
       return undefinedIfAbsent(outcome, 'value');
     };
     await worker.processJob(job, token, () => false);
-    return { id: job.id, started };
+    return { started };
   },
   async complete({ id, token, fetch_next: fetchNext, ...rest }) {
     const job = await heldJob(id);

@@ -1,0 +1,151 @@
+"""Checklist: retries, delays and releases (bullmq-protocol.md §5, §6.3, items 57-65)."""
+
+from __future__ import annotations
+
+from tests.conformance.arena import item
+from tests.conformance.sides import START, Side
+
+PRIORITY_STEP = 2**32
+
+
+@item(57, "attempts 2, no backoff: left of wait, atm 1, reason and stacktrace, waiting prev active, not failed.")
+async def test_item_57_an_immediate_retry_goes_to_the_back(side: Side) -> None:
+    await side.add(attempts=2)
+    await side.add()
+    await side.fetch()
+    await side.fail("1", "first try")
+    content = await side.content()
+    assert content["wait"]["value"] == ["1", "2"]
+    assert content["1"]["value"]["atm"] == "1"
+    assert content["1"]["value"]["failedReason"] == "first try"
+    assert content["1"]["value"]["stacktrace"] == {"entries": 1}
+    assert content["events"]["value"][-1] == [["event", "waiting"], ["jobId", "1"], ["prev", "active"]]
+    assert "failed" not in content
+    await side.fetch()
+    assert (await side.fetch("second"))["job"]["attemptsMade"] == 1
+    await side.fail("1", "second try", token="second")
+    content = await side.content()
+    assert list(content["failed"]["value"]) == ["1"]
+    assert content["1"]["value"]["stacktrace"] == {"entries": 2}
+
+
+@item(57, "A retry promotes due jobs first (§5.2) and wakes a worker by marker 0.")
+async def test_item_57_a_retry_promotes_due_jobs_first(side: Side) -> None:
+    await side.add(attempts=2)
+    await side.fetch()
+    await side.add(delay=100)
+    await side.tamper("DEL", "marker")
+    await side.advance(100)
+    await side.fail("1")
+    content = await side.content()
+    assert content["wait"]["value"] == ["1", "2"]
+    assert content["marker"]["value"] == {"0": 0}
+
+
+@item(58, "lifo retry: right end of wait.")
+async def test_item_58_a_lifo_job_is_retried_first(side: Side) -> None:
+    await side.add(attempts=2, lifo=True)
+    await side.add()
+    await side.fetch()
+    await side.add(lifo=True)
+    await side.fetch("second")
+    await side.fail("3" if (await side.state("3")) == "active" else "1", token="second")
+
+
+@item(59, "A prioritized job is retried with a fresh pc.")
+async def test_item_59_a_prioritized_retry_goes_behind_its_peers(side: Side) -> None:
+    for _ in range(2):
+        await side.add(attempts=2, priority=3)
+    await side.fetch()
+    await side.fail("1")
+    assert (await side.content())["prioritized"]["value"] == {"2": 3 * PRIORITY_STEP + 2, "1": 3 * PRIORITY_STEP + 3}
+
+
+@item(60, "fixed 1000: delayed, delay field 1000, due = now + 1000, marker 1 refreshed, event delayed.")
+async def test_item_60_a_fixed_backoff_delays_the_retry(side: Side) -> None:
+    await side.add(delay=60_000)
+    await side.add(attempts=2, backoff={"type": "fixed", "delay": 1000})
+    await side.fetch()
+    await side.advance(20)
+    await side.fail("2")
+    content = await side.content()
+    due = START + 20 + 1000
+    assert content["delayed"]["value"]["2"] == due * 4096
+    assert content["2"]["value"]["delay"] == "1000"
+    assert content["2"]["value"]["atm"] == "1"
+    assert content["marker"]["value"]["1"] == due
+    assert content["events"]["value"][-1] == [["event", "delayed"], ["jobId", "2"], ["delay", str(due)]]
+    assert "2:lock" not in content
+    await side.advance(1000)
+    assert (await side.fetch())["job"]["id"] == "2"
+
+
+@item(61, "exponential 20, attempts 3: due offsets 20 then 40; final atm 3, ats 3, three stack entries.")
+async def test_item_61_an_exponential_backoff_doubles(side: Side) -> None:
+    await side.add(attempts=3, backoff={"type": "exponential", "delay": 20})
+    for offset in (20, 40):
+        await side.fetch()
+        await side.fail("1", f"before {offset}")
+        assert side.now is not None
+        assert (await side.content())["delayed"]["value"] == {"1": (side.now + offset) * 4096}
+        await side.advance(offset)
+    await side.fetch()
+    await side.fail("1", "the last")
+    job = (await side.content())["1"]["value"]
+    assert (job["atm"], job["ats"], job["stacktrace"]) == ("3", "3", {"entries": 3})
+    assert job["failedReason"] == "the last"
+
+
+@item(63, "stackTraceLimit 1 keeps one entry; 0 keeps none.")
+async def test_item_63_stack_traces_are_limited(side: Side) -> None:
+    for limit in (0, 1, 2):
+        added = await side.add(attempts=3, stackTraceLimit=limit)
+        for _ in range(3):
+            await side.fetch()
+            await side.fail(added)
+        assert (await side.content())[added]["value"]["stacktrace"] == {"entries": min(limit, 3)}
+
+
+@item(64, "A job that delays itself: atm unchanged, ats + 1 on the next start.")
+async def test_item_64_a_delay_is_no_attempt(side: Side) -> None:
+    await side.add()
+    await side.fetch()
+    await side.delay("1", START + 500)
+    content = await side.content()
+    assert "atm" not in content["1"]["value"]
+    assert content["delayed"]["value"] == {"1": (START + 500) * 4096}
+    await side.advance(500)
+    await side.fetch()
+    await side.complete("1")
+    job = (await side.content())["1"]["value"]
+    assert (job["ats"], job["atm"]) == ("2", "1")
+    await side.add()
+    await side.fetch()
+    await side.delay("2", START)  # in the past: due at once
+
+
+@item(65, "Release: front of wait, waiting prev active, ats unchanged.")
+async def test_item_65_a_released_job_is_next(side: Side) -> None:
+    await side.add()
+    await side.add()
+    await side.fetch()
+    await side.add()
+    await side.release("1")
+    content = await side.content()
+    assert content["wait"]["value"] == ["3", "2", "1"]
+    assert content["1"]["value"]["ats"] == "1"
+    assert "1:lock" not in content
+    assert content["events"]["value"][-1] == [["event", "waiting"], ["jobId", "1"], ["prev", "active"]]
+    assert await side.refused(side.release("2")) == -2
+    await side.fetch("second")
+    assert await side.refused(side.release("1")) == -6
+
+
+@item(65, "Release of a prioritized job: score = priority x 2^32 exactly.")
+async def test_item_65_a_released_prioritized_job_is_next(side: Side) -> None:
+    await side.add(priority=3)
+    await side.add(priority=3)
+    await side.fetch()
+    await side.tamper("DEL", "marker")
+    await side.release("1")
+    assert (await side.content())["prioritized"]["value"] == {"1": 3 * PRIORITY_STEP, "2": 3 * PRIORITY_STEP + 2}
