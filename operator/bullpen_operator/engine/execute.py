@@ -1,0 +1,160 @@
+"""Effects → API calls, one pool at a time.
+
+Nothing is remembered as "to be written": what fails is left, and the next turn derives it again from what is then seen.
+What succeeds goes straight into the cache, so that the next turn does not decide on a state that its own write has
+changed.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from bullpen_operator.api.reasons import Reason
+from bullpen_operator.cluster.deployment import intent_of, owned_by
+from bullpen_operator.cluster.port import ClusterError, Kind
+from bullpen_operator.engine.difference import differences
+from bullpen_operator.engine.status import Obstacle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from bullpen_operator.api.pool import WorkerPool
+    from bullpen_operator.cluster.port import Cluster, Raw
+    from bullpen_operator.engine.cache import Cache
+    from bullpen_operator.engine.track import Track
+    from bullpen_operator.engine.turn import Apply, Scale
+
+log = logging.getLogger(__name__)
+
+_REFUSALS = frozenset({400, 403, 413, 422})
+"""The API server, an admission controller or a quota says no to this object; it will say so again until something
+changes.
+"""
+
+
+class Executor:
+    """Writes, when `may_write` allows it: the seam for the leader of several replicas, asked before each single
+    write.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        cache: Cache,
+        may_write: Callable[[], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._may_write = may_write
+        self._clock = clock
+
+    async def apply(self, track: Track, pool: WorkerPool, effect: Apply) -> bool:
+        """Make the Deployment or put it right; True when the API server took it.
+
+        A refusal becomes the track's obstacle, anything else is logged; both are tried again after a pause.
+        """
+        if not self._may_write():
+            return False
+        try:
+            if effect.create and not await self._place_is_free(track, pool):
+                return False
+            await self._cluster.apply_deployment(effect.deployment, dry_run=True)
+            seen = await self._cluster.apply_deployment(effect.deployment)
+        except ClusterError as error:
+            self._refused(track, pool, error)
+            return False
+        self._cache.put(Kind.DEPLOYMENT, seen)
+        track.tolerated = differences(effect.deployment, seen)
+        track.unsettled, track.obstacle = False, None
+        track.apply_pause.succeeded()
+        log.info("deployment applied", extra=_labels(pool) | {"intent": intent_of(effect.deployment)})
+        return True
+
+    async def scale(self, track: Track, pool: WorkerPool, effect: Scale) -> bool:
+        """Set the number of replicas; True when the API server took it."""
+        if not self._may_write():
+            return False
+        try:
+            seen = await self._cluster.scale_deployment(
+                namespace=pool.metadata.namespace,
+                name=pool.metadata.name,
+                replicas=effect.replicas,
+                resource_version=effect.resource_version,
+            )
+        except ClusterError as error:
+            self._failed_write(track, pool, "scale", error)
+            if not error.conflict and track.obstacle is None:
+                track.obstacle = Obstacle(
+                    reason=Reason.WRITE_FAILED,
+                    message=f"the number of replicas could not be written: {error.message}",
+                )
+            return False
+        self._cache.put(Kind.DEPLOYMENT, seen)
+        track.write_pause.succeeded()
+        if track.obstacle is not None and track.obstacle.passing:
+            track.obstacle = None
+        return True
+
+    async def write_status(self, track: Track, pool: WorkerPool, status: Mapping[str, Any]) -> bool:
+        """Replace the pool's status; True when the API server took it."""
+        if not self._may_write():
+            return False
+        try:
+            seen = await self._cluster.apply_status(
+                namespace=pool.metadata.namespace, name=pool.metadata.name, uid=pool.metadata.uid, status=status
+            )
+        except ClusterError as error:
+            if not error.missing:  # missing: the pool was deleted a moment ago
+                self._failed_write(track, pool, "status", error)
+            return False
+        self._cache.put(Kind.POOL, seen)
+        track.write_pause.succeeded()
+        return True
+
+    async def _place_is_free(self, track: Track, pool: WorkerPool) -> bool:
+        """Whether the pool's name is not taken by a Deployment of somebody else, which a forced apply would take
+        over.
+        """
+        found = await self._cluster.find_deployment(namespace=pool.metadata.namespace, name=pool.metadata.name)
+        if found is None:
+            return True
+        if not owned_by(found, uid=pool.metadata.uid):
+            track.obstacle = _conflict(pool, found)
+            track.apply_pause.failed(self._clock())
+            return False
+        return not found["metadata"].get("deletionTimestamp")
+
+    def _refused(self, track: Track, pool: WorkerPool, error: ClusterError) -> None:
+        pause = track.apply_pause.failed(self._clock())
+        if error.status in _REFUSALS:
+            track.obstacle = Obstacle(
+                reason=Reason.TEMPLATE_REJECTED, message=f"the API server refuses the Deployment: {error.message}"
+            )
+        elif not error.conflict:
+            track.obstacle = Obstacle(
+                reason=Reason.WRITE_FAILED, message=f"the Deployment could not be written: {error.message}"
+            )
+        log.warning("deployment not applied, again in %.0f s: %s", pause, error, extra=_labels(pool))
+
+    def _failed_write(self, track: Track, pool: WorkerPool, what: str, error: ClusterError) -> None:
+        pause = track.write_pause.failed(self._clock())
+        level = logging.DEBUG if error.conflict else logging.WARNING  # a conflict only means: look again
+        log.log(level, "%s not written, again in %.1f s: %s", what, pause, error, extra=_labels(pool))
+
+
+def _conflict(pool: WorkerPool, found: Raw) -> Obstacle:
+    owners = found["metadata"].get("ownerReferences") or []
+    whose = ", ".join(f"{owner['kind']} {owner['name']}" for owner in owners) or "no WorkerPool"
+    return Obstacle(
+        reason=Reason.DEPLOYMENT_CONFLICT,
+        message=f"a Deployment {pool.metadata.name} exists that belongs to {whose}: "
+        "delete it, or give the pool another name",
+    )
+
+
+def _labels(pool: WorkerPool) -> dict[str, Any]:
+    return {"pool": pool.metadata.name, "namespace": pool.metadata.namespace, "queue": pool.spec.queue}

@@ -1,0 +1,241 @@
+"""One turn of one pool: observe → plan → execute → status and Events.
+
+Deciding is done on the spot; writing is handed to a task of the pool's own, so that an API server that is slow for one
+pool holds up nobody. While that task runs, the pool is only measured.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from bullpen_operator.api.pool import WorkerPool
+from bullpen_operator.cluster.deployment import fleet_of
+from bullpen_operator.engine.announce import changed, scaled
+from bullpen_operator.engine.status import View, status_of, write_due
+from bullpen_operator.engine.track import Track
+from bullpen_operator.engine.turn import Apply, Refused, Scale, effect
+from bullpen_operator.scaling.observation import QueueReading
+from bullpen_operator.scaling.plan import Rules, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from bullpen_operator.cluster.port import Raw
+    from bullpen_operator.cluster.recorder import Recorder
+    from bullpen_operator.engine.cache import Cache
+    from bullpen_operator.engine.execute import Executor
+    from bullpen_operator.engine.meter import Meter
+    from bullpen_operator.scaling.decision import Decision
+    from bullpen_operator.scaling.observation import ReadingFailed
+
+    Observed = QueueReading | ReadingFailed
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 60.0
+"""A status is built at least this often, changed or not: a number that may be written once a minute is then due."""
+
+
+class Pools:
+    """Every pool's turn. `spawn` starts a write task and owns it; `clock` is in seconds since the epoch."""
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        executor: Executor,
+        recorder: Recorder,
+        meter: Meter,
+        clock: Callable[[], float],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._cache = cache
+        self._executor = executor
+        self._recorder = recorder
+        self._meter = meter
+        self._clock = clock
+        self._spawn = spawn
+        self._tracks: dict[str, Track] = {}
+
+    def forget(self, raw: Raw) -> None:
+        """The pool was deleted. Its Deployment goes by its owner reference, its queue is nobody's business here."""
+        metadata = raw["metadata"]
+        self._tracks.pop(metadata["uid"], None)
+        self._recorder.forget(metadata["uid"])
+        self._meter.pool_gone(metadata["namespace"], metadata["name"])
+
+    def current(self) -> Iterator[tuple[str, WorkerPool]]:
+        """The pools to take turns with, by uid: those that are understood and not being deleted."""
+        for raw in list(self._cache.pools()):
+            uid = raw["metadata"]["uid"]
+            track = self._tracks.setdefault(uid, Track())
+            _read(track, raw)
+            if track.pool is not None and track.pool.metadata.deletion_timestamp is None:
+                yield uid, track.pool
+
+    def take_turn(self, uid: str, observed: Observed) -> None:
+        """Decide for one pool, and start what is to be written. A pool that is gone or unreadable has no turn."""
+        track, raw = self._tracks.get(uid), self._cache.pool(uid)
+        if track is None or raw is None:
+            return
+        try:
+            _read(track, raw)
+            if track.pool is not None:
+                self._turn(track, track.pool, raw, observed)
+        except Exception:
+            # A bulkhead: what goes wrong with one pool must not stop the others' turns. Counted, so that it is seen.
+            self._meter.failed_turn()
+            log.exception("turn failed", extra={"pool": raw["metadata"]["name"]})
+
+    def _turn(self, track: Track, pool: WorkerPool, raw: Raw, observed: Observed) -> None:
+        now = self._clock()
+        seen = self._cache.deployment(raw)
+        fleet = fleet_of(seen)
+        decision = plan(rules=Rules.of(pool.spec), reading=observed, fleet=fleet, memory=track.memory, now=now)
+        reading = observed if isinstance(observed, QueueReading) else None
+        self._meter.pool_seen(pool, reading=reading, fleet=fleet, decision=decision)
+        if track.writing:
+            return
+        if not decision.changes:
+            track.memory = decision.memory
+        if self._cache.take_dirty(pool.metadata.uid):
+            track.unsettled = True
+        wanted = self._wanted(track, pool, seen, decision, now)
+        if wanted is not None:
+            self._start(track, self._write(track, pool, wanted, observed, decision))
+        elif track.write_pause.open(now) and (not decision.changes or track.obstacle is not None):
+            # A number that waits for its turn is shown once it was taken, or once something stands in its way.
+            self._show_if_changed(track, pool, observed, decision, now)
+
+    def _show_if_changed(
+        self, track: Track, pool: WorkerPool, observed: Observed, decision: Decision, now: float
+    ) -> None:
+        view = self._view(track, pool, observed)
+        basis = (track.version, facts(observed), outcome(decision), view.fleet, view.applied, view.obstacle)
+        if basis == track.shown and now - track.shown_at < LOOK_AGAIN_SECONDS:
+            return
+        status = self._due(track, view, decision, now)
+        if status is not None:
+            self._start(track, self._show(track, pool, status))
+        else:
+            track.shown, track.shown_at = basis, now
+
+    def _wanted(
+        self, track: Track, pool: WorkerPool, seen: Raw | None, decision: Decision, now: float
+    ) -> Apply | Scale | None:
+        """The write to try in this turn, as far as the pauses after failures allow it."""
+        if not track.unsettled and not decision.changes:
+            return None
+        wanted = effect(pool, seen=seen, decision=decision, tolerated=track.tolerated)
+        if isinstance(wanted, Apply):
+            if track.apply_generation != pool.metadata.generation:
+                track.apply_generation = pool.metadata.generation
+                track.apply_pause.succeeded()
+            if track.apply_pause.open(now):
+                return wanted
+            wanted = wanted.scale
+        elif isinstance(wanted, Refused):
+            track.obstacle, wanted = wanted.obstacle, wanted.scale
+        else:
+            track.unsettled, track.obstacle = False, None
+        return wanted if wanted is not None and track.write_pause.open(now) else None
+
+    def _start(self, track: Track, write: Coroutine[Any, Any, None]) -> None:
+        track.writing = True
+        self._spawn(self._bounded(track, write))
+
+    async def _bounded(self, track: Track, write: Coroutine[Any, Any, None]) -> None:
+        try:
+            await write
+        except Exception:
+            self._meter.failed_turn()  # the same bulkhead as in take_turn
+            log.exception("write failed", extra={"pool": track.pool.metadata.name if track.pool else None})
+        finally:
+            track.writing = False
+
+    async def _write(
+        self, track: Track, pool: WorkerPool, wanted: Apply | Scale, observed: Observed, decision: Decision
+    ) -> None:
+        """Carry out the effect; if it was taken, keep and tell the decision; then the status."""
+        if isinstance(wanted, Apply):
+            taken = await self._executor.apply(track, pool, wanted)
+        else:
+            taken = await self._executor.scale(track, pool, wanted)
+        now = self._clock()
+        if taken and decision.changes:
+            track.memory = decision.memory
+            self._meter.scaled(pool, decision)
+            self._recorder.record(scaled(pool, decision), now=now)
+            log.info(decision.message, extra=_context(pool, decision))
+        if taken or track.obstacle is not None:
+            status = self._due(track, self._view(track, pool, observed), decision, now)
+            if status is not None:
+                await self._show(track, pool, status)
+
+    async def _show(self, track: Track, pool: WorkerPool, status: Raw) -> None:
+        if await self._executor.write_status(track, pool, status):
+            now = self._clock()
+            track.status_written_at = now
+            for notice in changed(pool, pool.status, status):
+                self._recorder.record(notice, now=now)
+
+    def _view(self, track: Track, pool: WorkerPool, observed: Observed) -> View:
+        raw = self._cache.pool(pool.metadata.uid)
+        fleet = fleet_of(self._cache.deployment(raw) if raw is not None else None)
+        return View(pool=pool, fleet=fleet, reading=observed, applied=not track.unsettled, obstacle=track.obstacle)
+
+    def _due(self, track: Track, view: View, decision: Decision, now: float) -> Raw | None:
+        """The status, if it is worth a write now."""
+        status = status_of(view=view, decision=decision, now=now)
+        due = write_due(before=view.pool.status, after=status, written_at=track.status_written_at, now=now)
+        return status if due else None
+
+
+def _read(track: Track, raw: Raw) -> None:
+    """Bring the track to the object's present version."""
+    version = raw["metadata"]["resourceVersion"]
+    if version == track.version:
+        return
+    track.version = version
+    try:
+        track.pool = WorkerPool.model_validate(raw)
+    except ValidationError as error:
+        track.pool = None
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        log.error(  # noqa: TRY400 - the trace of a validation says nothing that this line does not
+            "pool not understood: %s: %s; is the CRD newer than the operator?",
+            where,
+            first["msg"],
+            extra={"pool": raw["metadata"]["name"], "namespace": raw["metadata"]["namespace"]},
+        )
+
+
+def facts(observed: Observed) -> object:
+    """What an observation says apart from when: a wait that merely grows is no news."""
+    if isinstance(observed, QueueReading):
+        return replace(observed, at=0.0, oldest_wait_seconds=None)
+    return observed.reason, observed.message
+
+
+def outcome(decision: Decision) -> object:
+    return decision.from_, decision.to, decision.reason, decision.limited_by
+
+
+def _context(pool: WorkerPool, decision: Decision) -> dict[str, Any]:
+    return {
+        "pool": pool.metadata.name,
+        "namespace": pool.metadata.namespace,
+        "queue": pool.spec.queue,
+        "decision": {
+            "from": decision.from_,
+            "to": decision.to,
+            "reason": decision.reason.value,
+            "limitedBy": decision.limited_by.value if decision.limited_by is not None else None,
+            **decision.inputs,
+        },
+    }

@@ -1,0 +1,129 @@
+"""The sweep: once a tick, every queue of every Redis in one round trip each, then each pool's turn.
+
+One lane per Redis, because a Redis that hangs must not hold up the pools of another. The router decides which lane a
+pool is on and takes the turns of those that have no Redis to ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from bullpen_operator.api.reasons import Reason
+from bullpen_operator.queues.endpoint import Endpoint
+from bullpen_operator.queues.question import Question
+from bullpen_operator.scaling.observation import ReadingFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from bullpen_operator.api.pool import WorkerPool
+    from bullpen_operator.engine.meter import Meter
+    from bullpen_operator.engine.pools import Pools
+    from bullpen_operator.queues.location import Location
+    from bullpen_operator.queues.secrets import Locator
+
+log = logging.getLogger(__name__)
+
+
+class Lane:
+    """The pools of one Redis, by uid, and the task that serves them."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.pools: Mapping[str, WorkerPool] = {}
+        self.task: asyncio.Task[None] | None = None
+
+
+class Sweep:
+    """Runs the router and the lanes. `clock` is in seconds since the epoch, `tick` in seconds."""
+
+    def __init__(
+        self,
+        *,
+        pools: Pools,
+        locator: Locator,
+        meter: Meter,
+        clock: Callable[[], float],
+        tick: float,
+        on_round_trip: Callable[[float, bool], None],
+    ) -> None:
+        self._pools = pools
+        self._locator = locator
+        self._meter = meter
+        self._clock = clock
+        self._tick = tick
+        self._on_round_trip = on_round_trip
+        self._lanes: dict[Location, Lane] = {}
+        self._turned_at = 0.0
+
+    def age(self) -> float:
+        """Seconds since the router last turned, on the loop's clock."""
+        return asyncio.get_running_loop().time() - self._turned_at
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        self._turned_at = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._every_tick(lambda: self._route(group))
+        finally:
+            for lane in self._lanes.values():
+                await lane.endpoint.close()
+
+    async def _every_tick(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do the work once a tick; ticks that were missed are not made up for."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            await work()
+            due = max(due + self._tick, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    async def _route(self, group: asyncio.TaskGroup) -> None:
+        """Put each pool on the lane of its Redis; open lanes that are needed, close those that are not."""
+        now = self._clock()
+        current = dict(self._pools.current())
+        await self._locator.refresh(((pool.metadata.namespace, pool.spec.redis) for pool in current.values()), now=now)
+        routes: dict[Location, dict[str, WorkerPool]] = {}
+        for uid, pool in current.items():
+            location = self._locator.locate(pool.metadata.namespace, pool.spec.redis, now=now)
+            if isinstance(location, ReadingFailed):
+                self._pools.take_turn(uid, location)
+            else:
+                routes.setdefault(location, {})[uid] = pool
+        for location in self._lanes.keys() - routes.keys():
+            await self._close(self._lanes.pop(location))
+        for location, pools in routes.items():
+            lane = self._lanes.get(location)
+            if lane is None:
+                lane = self._lanes[location] = Lane(Endpoint(location, on_round_trip=self._on_round_trip))
+                lane.pools = pools
+                lane.task = group.create_task(self._serve(lane), name=f"lane {location}")
+            lane.pools = pools
+        self._turned_at = asyncio.get_running_loop().time()
+
+    async def _close(self, lane: Lane) -> None:
+        if lane.task is not None:
+            lane.task.cancel()
+        await lane.endpoint.close()
+
+    async def _serve(self, lane: Lane) -> None:
+        await self._every_tick(lambda: self._sweep(lane))
+
+    async def _sweep(self, lane: Lane) -> None:
+        """One tick of one lane: one round trip, then the turn of each of its pools."""
+        loop = asyncio.get_running_loop()
+        started, now = loop.time(), self._clock()
+        asked = {uid: Question(pool.spec.prefix, pool.spec.queue) for uid, pool in lane.pools.items()}
+        answers = await lane.endpoint.read(list(dict.fromkeys(asked.values())), now=now)
+        refused = False
+        for uid, question in asked.items():
+            answer = answers[question]
+            refused |= isinstance(answer, ReadingFailed) and answer.reason is Reason.AUTHENTICATION_FAILED
+            self._pools.take_turn(uid, answer)
+        if refused:  # perhaps the password was rotated
+            for pool in lane.pools.values():
+                self._locator.distrust(pool.metadata.namespace, pool.spec.redis, now=now)
+        self._meter.swept(lag=loop.time() - started)

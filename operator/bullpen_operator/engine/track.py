@@ -1,0 +1,40 @@
+"""What the engine remembers of one pool between ticks. All of it can be lost: a restart derives it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bullpen_operator.engine.backoff import Backoff
+from bullpen_operator.scaling.decision import Memory
+
+if TYPE_CHECKING:
+    from bullpen_operator.api.pool import WorkerPool
+    from bullpen_operator.engine.difference import Differences
+    from bullpen_operator.engine.status import Obstacle
+
+
+@dataclass(slots=True, kw_only=True)
+class Track:
+    """One pool on its way: touched by its turns, and by its own write task, during which turns leave it alone."""
+
+    version: str = ""
+    """resourceVersion of the object that `pool` was read from."""
+    pool: WorkerPool | None = None
+    """None when this version of the operator cannot read the object."""
+    memory: Memory = field(default_factory=Memory)
+    unsettled: bool = True
+    """The Deployment has to be compared with what it should be."""
+    obstacle: Obstacle | None = None
+    """Why the Deployment is not what it should be."""
+    tolerated: Differences = frozenset()
+    """How our own last apply came back from the API server: the same thing, said otherwise."""
+    apply_pause: Backoff = field(default_factory=lambda: Backoff(first=2, longest=120))
+    apply_generation: int = 0
+    """Generation of the pool that `apply_pause` is about: a changed spec is tried at once."""
+    write_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
+    writing: bool = False
+    status_written_at: float | None = None
+    shown: object = None
+    """What the status was last built from."""
+    shown_at: float = 0.0

@@ -1,0 +1,101 @@
+"""The composition root: everything is made here, and handed to those who need it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from bullpen_operator.cluster.access import NoClusterError, access
+from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
+from bullpen_operator.cluster.recorder import Recorder
+from bullpen_operator.cluster.watch import Watch
+from bullpen_operator.engine.cache import Cache
+from bullpen_operator.engine.execute import Executor
+from bullpen_operator.engine.pools import Pools
+from bullpen_operator.engine.relist import Relist
+from bullpen_operator.engine.secret_reader import secret_reader
+from bullpen_operator.engine.sweep import Sweep
+from bullpen_operator.queues.secrets import Locator
+from bullpen_operator.serving.http import HttpServer, PortTaken
+from bullpen_operator.serving.logs import log_to_stderr
+from bullpen_operator.serving.metrics import Metrics
+from bullpen_operator.settings import BadSettings, Settings, settings_from
+
+if TYPE_CHECKING:
+    from kubernetes.aio.client import Configuration
+
+log = logging.getLogger("bullpen_operator")
+
+_STUCK_SECONDS = 60.0
+"""Longer than the slowest honest turn of the router: a read of Secrets that times out."""
+
+
+def main() -> None:
+    """The command `bullpen-operator`: exit 0 on SIGTERM, 2 for settings that cannot be used, 1 for the rest."""
+    try:
+        settings = settings_from()
+        log_to_stderr(settings.log_level, as_json=settings.log_json)
+        asyncio.run(_main(settings))
+    except (BadSettings, NoClusterError, PortTaken) as error:
+        print(f"bullpen-operator: {error}".replace("\n", "\nbullpen-operator: "), file=sys.stderr)
+        sys.exit(2)
+
+
+async def _main(settings: Settings) -> None:
+    operator = asyncio.create_task(operate(settings, await access(settings.kubeconfig)), name="operator")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, operator.cancel)
+    try:
+        await operator
+    except asyncio.CancelledError:
+        log.info("stopped")
+
+
+async def operate(settings: Settings, configuration: Configuration) -> None:
+    """Run the operator until cancelled."""
+    metrics = Metrics()
+    async with (
+        KubernetesCluster(configuration, on_request=metrics.requested) as cluster,
+        asyncio.TaskGroup() as group,
+    ):
+        cache = Cache(forgotten=lambda raw: pools.forget(raw))
+        recorder = Recorder(cluster, instance=settings.pod_name)
+        executor = Executor(cluster=cluster, cache=cache, may_write=lambda: True, clock=time.time)
+        pools = Pools(
+            cache=cache, executor=executor, recorder=recorder, meter=metrics, clock=time.time, spawn=group.create_task
+        )
+        relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces)
+        sweep = Sweep(
+            pools=pools,
+            locator=Locator(secret_reader(cluster)),
+            meter=metrics,
+            clock=time.time,
+            tick=settings.tick_seconds,
+            on_round_trip=metrics.round_trip,
+        )
+        watch = Watch(
+            kubeconfig=settings.kubeconfig,
+            namespaces=settings.namespaces,
+            hear=lambda kind, gone, raw: (cache.remove if gone else cache.put)(kind, raw),
+        )
+        server = HttpServer(
+            port=settings.http_port,
+            metrics=metrics,
+            alive=lambda: "the sweep has stopped" if relist.filled.is_set() and sweep.age() > _STUCK_SECONDS else None,
+            ready=lambda: None if relist.filled.is_set() else "the caches are not filled yet",
+        )
+        port = await server.start()
+        try:
+            log.info("started", extra={"http_port": port, "scope": ",".join(settings.namespaces) or "cluster"})
+            group.create_task(recorder.run(), name="recorder")
+            group.create_task(relist.run(), name="relist")
+            await relist.filled.wait()
+            group.create_task(watch.run(), name="watch")
+            await sweep.run()
+        finally:
+            await server.stop()

@@ -1,0 +1,68 @@
+"""The operator's port: /livez, /readyz and /metrics.
+
+/livez says that the sweep turns, and nothing about the world outside: a Redis or an API server that is away is no
+reason to restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bullpen_operator.serving.metrics import Metrics
+
+_STOP_SECONDS = 0.5
+
+
+class PortTaken(Exception):
+    """The port cannot be listened on; a configuration error."""
+
+
+class HttpServer:
+    """Answers the probes. `alive` and `ready` return None, or why not."""
+
+    def __init__(
+        self, *, port: int, metrics: Metrics, alive: Callable[[], str | None], ready: Callable[[], str | None]
+    ) -> None:
+        self._port = port
+        self._metrics = metrics
+        self._alive = alive
+        self._ready = ready
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> int:
+        """Listen; returns the port. Raises PortTaken."""
+        app = web.Application()
+        app.router.add_get("/livez", self._probe(self._alive))
+        app.router.add_get("/readyz", self._probe(self._ready))
+        app.router.add_get("/metrics", self._exposition)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_STOP_SECONDS)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, port=self._port).start()
+        except OSError as error:
+            await self.stop()
+            raise PortTaken(f"HTTP_PORT={self._port} cannot be used: {error.strerror}; choose another port") from error
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Close the port, for at most about a second."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await asyncio.wait_for(runner.cleanup(), timeout=2 * _STOP_SECONDS)
+
+    @staticmethod
+    def _probe(check: Callable[[], str | None]) -> Callable[[web.Request], asyncio.Future[web.Response]]:
+        async def answer(_: web.Request) -> web.Response:
+            trouble = check()
+            return web.Response(text=f"{trouble or 'ok'}\n", status=200 if trouble is None else 503)
+
+        return answer  # type: ignore[return-value]
+
+    async def _exposition(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.exposition(), headers={"Content-Type": self._metrics.content_type})
