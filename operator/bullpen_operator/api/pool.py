@@ -221,15 +221,9 @@ class WorkerPoolSpec(Model):
             "volumes, sidecars, a service account."
         ),
     )
-    scaling: Annotated[
-        Scaling,
-        Rule(
-            "self.minReplicas <= self.maxReplicas",
-            "scaling.minReplicas is above scaling.maxReplicas: lower the one or raise the other.",
-            values="'scaling.minReplicas (' + string(self.minReplicas) + ') is above scaling.maxReplicas ('"
-            " + string(self.maxReplicas) + '): lower the one or raise the other.'",
-        ),
-    ] = Field(default_factory=Scaling, json_schema_extra=section(), description="How many pods, and when.")
+    scaling: Scaling = Field(
+        default_factory=Scaling, json_schema_extra=section(), description="How many pods, and when."
+    )
     drain: Drain = Field(
         default_factory=Drain, json_schema_extra=section(), description="What a pod does when it has to stop."
     )
@@ -250,14 +244,20 @@ class WorkerPoolSpec(Model):
 
 SPEC_RULES: Final = (
     Rule(
+        "self.scaling.minReplicas <= self.scaling.maxReplicas",
+        "scaling.minReplicas is above scaling.maxReplicas: lower the one or raise the other.",
+        field=".scaling.minReplicas",
+    ),
+    Rule(
         "!has(self.replicas) || self.replicas <= self.scaling.maxReplicas",
         "replicas is above scaling.maxReplicas, which a pin never overrides: lower the one or raise the other.",
-        values="'replicas (' + string(self.replicas) + ') is above scaling.maxReplicas (' + "
-        "string(self.scaling.maxReplicas)"
-        " + '), which a pin never overrides: lower the one or raise the other.'",
+        field=".replicas",
     ),
 )
-"""Rules over several fields of the spec."""
+"""Rules over several fields of the spec.
+
+They stand here because the API server checks the default of a section, {}, before it fills in the defaults inside.
+"""
 
 POOL_RULES: Final = (
     Rule(

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 class Rule:
     """One CEL expression over the annotated field (`self`) and the full sentence shown when it is false.
 
-    `values` is a CEL expression of type string that says the same with the values in it; the API server
-    falls back to `message`.
+    `field` is the path, relative to the annotated field, that the message is to point at. Messages hold no
+    values: CEL's cost estimate for joining unbounded strings exceeds what the API server allows a rule.
     """
 
     expression: str
     message: str
-    values: str | None = None
+    field: str | None = None
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return with_rules(handler.resolve_ref_schema(handler(core)), self)
@@ -48,7 +48,7 @@ def with_rules(schema: dict[str, Any], *rules: Rule) -> dict[str, Any]:
     added = []
     for rule in rules:
         entry = {"rule": rule.expression, "message": rule.message}
-        if rule.values is not None:
-            entry["messageExpression"] = rule.values
+        if rule.field is not None:
+            entry["fieldPath"] = rule.field
         added.append(entry)
     return {**schema, "x-kubernetes-validations": [*schema.get("x-kubernetes-validations", []), *added]}

@@ -1,0 +1,242 @@
+"""What the API server says to a WorkerPool before the operator ever sees it: each mistake is refused, with a way out.
+
+Needs the CRD alone: no operator, no Redis, no image.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hack.stage.kubectl import ROOT, Kubectl
+
+pytestmark = pytest.mark.cluster
+
+NAMESPACE = "bullpen-admission"
+VALID: dict[str, Any] = {"queue": "video", "image": "example/app:1", "redis": {"url": "redis://redis:6379/0"}}
+BY_SECRET = {"urlFrom": {"secretKeyRef": {"name": "bullpen-redis", "key": "url"}}}
+
+
+@pytest.fixture(scope="module")
+def kubectl() -> Iterator[Kubectl]:
+    kubectl = Kubectl.connect(NAMESPACE)
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+    kubectl("wait", "--for=condition=Established", "crd/workerpools.bullpen.dev", "--timeout=60s")
+    kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}))
+    yield kubectl
+    kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def manifest(spec: dict[str, Any], *, name: str = "video") -> str:
+    head = {"apiVersion": "bullpen.dev/v1alpha1", "kind": "WorkerPool", "metadata": {"name": name}}
+    return json.dumps({**head, "spec": spec})
+
+
+def worker(**fields: Any) -> dict[str, Any]:
+    """A template that sets the given fields of the worker's container."""
+    return {"spec": {"containers": [{"name": "sidecar", "image": "x"}, {"name": "worker", **fields}]}}
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "an empty queue": ({"queue": ""}, "spec.queue", "queue is empty: give the name of the BullMQ queue"),
+    "a colon in the queue": ({"queue": "a:b"}, "spec.queue", "queue contains ':', which BullMQ uses between the parts"),
+    "an empty prefix": ({"prefix": ""}, "spec.prefix", "prefix is empty: leave it out for BullMQ's default, bull"),
+    "no concurrency": ({"concurrency": 0}, "spec.concurrency", "concurrency is below 1: give the number of jobs"),
+    "too much concurrency": ({"concurrency": 10001}, "spec.concurrency", "let more pods share the work instead"),
+    "an empty image": ({"image": ""}, "spec.image", "image is empty: give the image that holds the worker"),
+    "an app without a name": ({"app": "jobs.app"}, "spec.app", "app must read module:name, such as myapp.jobs:app"),
+    "both ways to Redis": (
+        {"redis": VALID["redis"] | BY_SECRET},
+        "spec.redis",
+        "both url and urlFrom: keep one of them",
+    ),
+    "no way to Redis": ({"redis": {}}, "spec.redis", "redis has neither url nor urlFrom: give one of them"),
+    "a URL that is not Redis's": (
+        {"redis": {"url": "http://redis:6379"}},
+        "spec.redis.url",
+        "redis.url must read redis://host:port/database",
+    ),
+    "a minimum above the maximum": (
+        {"scaling": {"minReplicas": 3, "maxReplicas": 2}},
+        "spec.scaling.minReplicas",
+        "scaling.minReplicas is above scaling.maxReplicas: lower the one or raise the other",
+    ),
+    "a minimum above the default maximum": (
+        {"scaling": {"minReplicas": 11}},
+        "spec.scaling.minReplicas",
+        "scaling.minReplicas is above scaling.maxReplicas",
+    ),
+    "a negative minimum": (
+        {"scaling": {"minReplicas": -1}},
+        "spec.scaling.minReplicas",
+        "minReplicas is negative: use 0",
+    ),
+    "a maximum of none": (
+        {"scaling": {"maxReplicas": 0}},
+        "spec.scaling.maxReplicas",
+        "allow the pool at least one pod",
+    ),
+    "no queue length": (
+        {"scaling": {"thresholds": {"queueLength": 0}}},
+        "spec.scaling.thresholds.queueLength",
+        "queueLength is below 1: give the number of waiting jobs",
+    ),
+    "no wait": (
+        {"scaling": {"thresholds": {"waitSeconds": 0}}},
+        "spec.scaling.thresholds.waitSeconds",
+        "waitSeconds is below 1: give the seconds a job may wait",
+    ),
+    "a negative idle time": ({"scaling": {"idleSeconds": -1}}, "spec.scaling.idleSeconds", "idleSeconds is negative"),
+    "an unknown direction": (
+        {"scaling": {"paused": "Up"}},
+        "spec.scaling.paused",
+        'supported values: "None", "In", "Out"',
+    ),
+    "a negative drain": (
+        {"drain": {"seconds": -1}},
+        "spec.drain.seconds",
+        "drain.seconds is negative: give the seconds",
+    ),
+    "a drain of days": ({"drain": {"seconds": 90000}}, "spec.drain.seconds", "give at most 86400 seconds"),
+    "a pin above the maximum": (
+        {"replicas": 11},
+        "spec.replicas",
+        "which a pin never overrides: lower the one or raise",
+    ),
+    "a negative pin": ({"replicas": -1}, "spec.replicas", "replicas is negative: give the number of pods to pin"),
+    "a variable of the operator": (
+        {"env": [{"name": "REDIS_URL", "value": "redis://elsewhere"}]},
+        "spec.env",
+        "remove the variable and use queue, prefix, concurrency, app, redis or drain",
+    ),
+    "a variable twice": ({"env": [{"name": "A"}, {"name": "A"}]}, "spec.env[1]", "Duplicate value"),
+    "an impossible quantity": (
+        {"resources": {"limits": {"memory": "lots"}}},
+        "spec.resources.limits.memory",
+        "should match",
+    ),
+    "the selector's label": (
+        {"template": {"metadata": {"labels": {"bullpen.dev/pool": "other"}}}},
+        "spec.template.metadata.labels",
+        "by which the Deployment finds its pods: remove it",
+    ),
+    "the worker's image in the template": (
+        {"template": worker(image="other")},
+        "spec.template.spec.containers[1]",
+        "set spec.image instead",
+    ),
+    "the worker's resources in the template": (
+        {"template": worker(resources={})},
+        "spec.template.spec.containers[1]",
+        "set spec.resources instead",
+    ),
+    "a variable of the operator in the template": (
+        {"template": worker(env=[{"name": "QUEUE_NAME", "value": "b"}])},
+        "spec.template.spec.containers[1]",
+        "env may not set what the operator sets from the spec",
+    ),
+    "the grace period in the template": (
+        {"template": {"spec": {"terminationGracePeriodSeconds": 5}}},
+        "spec.template.spec",
+        "set spec.drain.seconds instead",
+    ),
+    "an unknown field": ({"minReplicas": 1}, "spec.minReplicas", "unknown field"),
+}
+
+
+@pytest.mark.parametrize(("change", "field", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_refuses(kubectl: Kubectl, change: dict[str, Any], field: str, sentence: str) -> None:
+    done = kubectl.run("create", "--dry-run=server", "-f", "-", stdin=manifest(VALID | change))
+
+    assert done.returncode != 0, done.stdout
+    assert field in done.stderr
+    assert sentence in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["queue", "image", "redis"])
+def test_refuses_a_spec_without(kubectl: Kubectl, missing: str) -> None:
+    spec = {key: value for key, value in VALID.items() if key != missing}
+
+    done = kubectl.run("create", "--dry-run=server", "-f", "-", stdin=manifest(spec))
+
+    assert done.returncode != 0
+    assert f"spec.{missing}: Required value" in done.stderr
+
+
+def test_refuses_a_name_that_is_no_label(kubectl: Kubectl) -> None:
+    done = kubectl.run("create", "--dry-run=server", "-f", "-", stdin=manifest(VALID, name="x" * 64))
+
+    assert done.returncode != 0
+    assert "becomes a label of the pods: choose a shorter name" in done.stderr
+
+
+def test_takes_what_is_allowed_to_its_edge(kubectl: Kubectl) -> None:
+    template = worker(command=["node", "worker.js"], env=[{"name": "DATABASE_URL", "value": "x"}])
+    spec = VALID | {
+        "queue": "a" * 255,
+        "redis": {"url": "rediss://user:secret@[::1]:6380/2?timeout=5"},
+        "concurrency": 10000,
+        "resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}, "limits": {"memory": "1e9"}},
+        "env": [{"name": f"V{number}", "value": ""} for number in range(200)],
+        "template": template,
+        "scaling": {"minReplicas": 2, "maxReplicas": 2},
+        "drain": {"seconds": 0},
+        "replicas": 0,
+    }
+
+    done = kubectl.run("create", "--dry-run=server", "-f", "-", stdin=manifest(spec, name="x" * 63))
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_fills_in_the_defaults(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=manifest(VALID, name="defaults"))
+
+    spec = kubectl.get("workerpool", "defaults")["spec"]
+
+    assert spec == VALID | {
+        "prefix": "bull",
+        "concurrency": 10,
+        "scaling": {
+            "minReplicas": 0,
+            "maxReplicas": 10,
+            "idleSeconds": 60,
+            "paused": "None",
+            "thresholds": {"queueLength": 100, "waitSeconds": 60},
+        },
+        "drain": {"seconds": 300},
+    }
+
+
+def test_scales_by_the_subresource_within_the_maximum(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=manifest(VALID, name="scaled"))
+
+    kubectl("scale", "wp/scaled", "--replicas=3")
+    assert kubectl.get("workerpool", "scaled")["spec"]["replicas"] == 3
+    assert kubectl.get("workerpool", "scaled", "--subresource=scale")["spec"]["replicas"] == 3
+
+    refused = kubectl.run("scale", "wp/scaled", "--replicas=11")
+    assert refused.returncode != 0
+    assert "which a pin never overrides" in refused.stderr
+
+    kubectl("patch", "wp", "scaled", "--type=merge", '--patch={"spec": {"replicas": null}}')
+    assert "replicas" not in kubectl.get("workerpool", "scaled")["spec"]
+
+
+def test_explains_its_fields(kubectl: Kubectl) -> None:
+    explained = " ".join(kubectl("explain", "workerpool.spec.scaling.thresholds").split())
+
+    assert "waitSeconds <integer> Seconds the oldest job may wait" in explained
+
+
+def test_lists_pools_among_all_with_their_columns(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=manifest(VALID, name="listed"))
+
+    assert "workerpool.bullpen.dev/listed" in kubectl("get", "all", "--output=name")
+    header = kubectl("get", "wp", "listed", "--output=wide").splitlines()[0].split()
+    assert header == [
+        "NAME", "QUEUE", "READY", "DESIRED", "WAITING", "ACTIVE", "OLDEST", "REASON", "AGE", "MIN", "MAX", "LIMITED-BY"
+    ]  # fmt: skip
