@@ -1,0 +1,5 @@
+"""The `bullpen` command."""
+
+from bullpen.cli.command import main
+
+__all__ = ["main"]

@@ -18,6 +18,11 @@ def wait(keys: QueueKeys, *, seconds: float) -> Call[int | None]:
     return Call(command=("BZPOPMIN", keys.marker, f"{max(seconds, 0.001):.3f}"), parse=_marker)
 
 
+def announce(keys: QueueKeys) -> Call[int]:
+    """Wakes an idle worker: what a worker does that took the marker and cannot use it."""
+    return Call(command=("ZADD", keys.marker, 0, "0"), parse=int)
+
+
 def _marker(reply: list[bytes] | None) -> int | None:
     if reply is None:
         return None

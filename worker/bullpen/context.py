@@ -1,0 +1,112 @@
+"""What a running job may ask of its worker: report, look at its own attempt, and learn that it must stop."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, MutableMapping
+
+
+class Stopping(BaseException):
+    """Raised by `Context.raise_if_stopping()`: the job gives itself back, it has not failed.
+
+    A `BaseException`, so that a job's own `except Exception` does not take it for an error of its work.
+    """
+
+
+class Execution(Protocol):
+    """The attempt behind a context."""
+
+    @property
+    def job_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def stopping(self) -> bool: ...
+    @property
+    def logger(self) -> logging.Logger: ...
+    def report_progress(self, value: object) -> Awaitable[None]: ...
+    def report_log(self, line: str) -> Awaitable[None]: ...
+
+
+class Context:
+    """The second parameter of a job function, made anew for each attempt."""
+
+    __slots__ = ("_execution",)
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+
+    @property
+    def job_id(self) -> str:
+        """The job's id, the same in every attempt."""
+        return self._execution.job_id
+
+    @property
+    def name(self) -> str:
+        """The job's name, as it was added."""
+        return self._execution.name
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue the job came from."""
+        return self._execution.queue
+
+    @property
+    def attempt(self) -> int:
+        """Which try this is: 1 for the first. Handing a job back does not count as a try."""
+        return self._execution.number
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the job should stop: its lock is lost, or the worker's time to drain is over."""
+        return self._execution.stopping
+
+    def raise_if_stopping(self) -> None:
+        """Leave the job by `Stopping` when `stopping` is true; call it between steps of long work in a thread."""
+        if self._execution.stopping:
+            raise Stopping
+
+    def progress(self, value: object) -> Awaitable[None]:
+        """Record how far the job is: per cent, or any JSON value. May be called from async and thread jobs.
+
+        Reports are written in order, in the background, and all before the job's end; `await` the returned object
+        to wait for this one (it then raises what went wrong; otherwise a failure is only logged).
+        Raises `TypeError` at once for a value that is no JSON.
+        """
+        return self._execution.report_progress(value)
+
+    def log(self, line: str) -> Awaitable[None]:
+        """Append a line to the job's log in Redis, where dashboards and `getJobLogs` show it; written like `progress`."""
+        return self._execution.report_log(line)
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger of this process whose lines carry the job's id, name and attempt."""
+        execution = self._execution
+        return JobLogger(execution.logger, job_fields(execution))
+
+
+class JobLogger(logging.LoggerAdapter[logging.Logger]):
+    """Names the job in the text of each line, and gives the fields of the JSON format."""
+
+    def process(self, msg: object, kwargs: MutableMapping[str, Any]) -> tuple[str, MutableMapping[str, Any]]:
+        fields = dict(self.extra or {})
+        kwargs["extra"] = {**fields, **(kwargs.get("extra") or {})}
+        return f"Job {fields['job_id']}: {msg}", kwargs
+
+
+def job_fields(execution: Execution) -> dict[str, object]:
+    """The fields a log record about a job carries; `serving.logs` writes them in the JSON format."""
+    return {
+        "queue": execution.queue,
+        "job_id": execution.job_id,
+        "job_name": execution.name,
+        "attempt": execution.number,
+    }

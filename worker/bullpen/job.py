@@ -1,0 +1,40 @@
+"""A job that was added: a handle to ask after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bullpen.durations import Duration, seconds
+
+if TYPE_CHECKING:
+    from bullpen.protocol.replies import JobState
+    from bullpen.queue import Queue
+
+
+class Job:
+    """Returned by `Queue.add` and `Queue.get`; holds the id, asks Redis for everything else."""
+
+    __slots__ = ("_queue", "id")
+
+    def __init__(self, job_id: str, *, queue: Queue) -> None:
+        self.id = job_id
+        self._queue = queue
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r}, queue={self._queue.name!r})"
+
+    async def state(self) -> JobState:
+        """Where the job is; `unknown` when it does not exist (any more)."""
+        return await (await self._queue.producer()).state(self.id)
+
+    async def progress(self) -> Any:
+        """What the job last reported, 0 before its first report. Raises JobMissing."""
+        return await (await self._queue.producer()).progress(self.id)
+
+    async def result(self, timeout: Duration | None = None) -> Any:
+        """Wait for the job to end and return its value; for ever without a `timeout`.
+
+        Raises JobFailed with the failed reason, JobMissing, or TimeoutError.
+        """
+        limit = None if timeout is None else seconds(timeout, of="timeout")
+        return await (await self._queue.producer()).result(self.id, timeout=limit)

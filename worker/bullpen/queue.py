@@ -1,0 +1,125 @@
+"""A queue of an app: where jobs are declared, and where they are added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from bullpen.durations import Duration, milliseconds
+from bullpen.errors import ConfigurationError
+from bullpen.job import Job
+from bullpen.protocol.options import Backoff, JobOptions, KeepJobs
+from bullpen.retry import DEFAULT_RETRY, Retry
+from bullpen.runtime.handler import Handler, describe
+
+if TYPE_CHECKING:
+    from bullpen.app import App
+    from bullpen.client.producer import Producer
+
+F = TypeVar("F", bound=Callable[..., Any])
+_NO_DATA = object()
+
+
+class Queue:
+    """Made by `App.queue(name)`."""
+
+    def __init__(self, name: str, *, app: App) -> None:
+        self.name = name
+        self._app = app
+        self._handlers: dict[str | None, Handler] = {}
+
+    @property
+    def handlers(self) -> Sequence[Handler]:
+        """The job functions declared so far."""
+        return tuple(self._handlers.values())
+
+    def job(
+        self, name: str | None = None, *, run: Literal["async", "thread"] | None = None, retry: Retry | None = None
+    ) -> Callable[[F], F]:
+        """Declare the function that does jobs of this name, or, without a name, of every other name.
+
+        The function takes the job's data, validated against its annotation, and if it wants a `Context`. `run` is
+        "async" for coroutine functions and "thread" for plain ones unless said. `retry` is what `add` stores with the
+        jobs it adds; jobs of other producers bring their own. Raises ConfigurationError for what cannot work.
+        """
+        if name == "":
+            raise ConfigurationError(
+                f"queue {self.name!r}: a job name is empty; give it a name, or none for all others"
+            )
+
+        def declare(function: F) -> F:
+            if name in self._handlers:
+                what = f"jobs named {name!r}" if name is not None else "all other jobs"
+                known = self._handlers[name].function.__qualname__
+                raise ConfigurationError(
+                    f"queue {self.name!r}: {what} are done by {known} already; {function.__qualname__} needs another name"
+                )
+            self._handlers[name] = describe(function, name=name, run=run, retry=retry)
+            return function
+
+        return declare
+
+    async def add(
+        self,
+        name: str,
+        data: object = _NO_DATA,
+        *,
+        delay: Duration = 0,
+        retry: Retry | None = None,
+        job_id: str | None = None,
+        priority: int = 0,
+        lifo: bool = False,
+        remove_on_complete: bool | int | KeepJobs | None = None,
+        remove_on_fail: bool | int | KeepJobs | None = None,
+    ) -> Job:
+        """Add a job; `data` is a pydantic model (written by alias), a dataclass, or anything JSON can say.
+
+        It becomes ready after `delay`. `retry` wins over the decorator's of that name, which wins over 3 retries after
+        1 s, 2 s and 4 s. A `job_id` that exists already adds nothing: the returned `Job` is the existing one.
+        `priority` 1 is the first among those with one; 0 (none) goes before them all, up to 2097151.
+        `remove_on_complete` and `remove_on_fail`: True, or how many to keep; unset keeps all.
+        Raises ConfigurationError for values outside these ranges and data that is no JSON, ConnectionLost when Redis
+        did not answer.
+        """
+        producer = await self._app.producer(self.name)
+        tries = retry or self._declared_retry(name) or DEFAULT_RETRY
+        options = JobOptions(
+            attempts=tries.attempts,
+            backoff=Backoff(tries.backoff, milliseconds(tries.delay, of="Retry(delay=…)"), tries.jitter or None),
+            delay=milliseconds(delay, of="delay"),
+            priority=priority,
+            lifo=lifo,
+            job_id=job_id,
+            remove_on_complete=_keep(remove_on_complete),
+            remove_on_fail=_keep(remove_on_fail),
+        )
+        if data is _NO_DATA:
+            added = await producer.add(name, options=options)
+        else:
+            added = await producer.add(name, _plain(name, data), options=options)
+        return Job(added.job_id, queue=self)
+
+    def get(self, job_id: str) -> Job:
+        """A handle on a job by its id; whether it exists shows when it is asked something."""
+        return Job(job_id, queue=self)
+
+    async def producer(self) -> Producer:
+        """The client underneath, for what this class does not offer."""
+        return await self._app.producer(self.name)
+
+    def _declared_retry(self, name: str) -> Retry | None:
+        handler = self._handlers.get(name) or self._handlers.get(None)
+        return handler.retry if handler is not None else None
+
+
+def _plain(name: str, data: object) -> Any:
+    try:
+        return to_jsonable_python(data, by_alias=True, inf_nan_mode="constants")
+    except (PydanticSerializationError, ValueError) as error:
+        raise ConfigurationError(f"data of job {name!r} is no JSON: {error}; use a model or JSON values") from error
+
+
+def _keep(value: bool | int | KeepJobs | None) -> KeepJobs | None:
+    return value if isinstance(value, KeepJobs) else KeepJobs.parse(value)

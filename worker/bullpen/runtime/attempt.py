@@ -1,0 +1,286 @@
+"""One attempt at a job: from the claim to its ending, inside one task that never lets an exception out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from bullpen.context import Context, Stopping, job_fields
+from bullpen.durations import spoken
+from bullpen.errors import JobMissing, LockLost, ProtocolError, Unrecoverable
+from bullpen.protocol.calls import fail, locks
+from bullpen.protocol.calls.job import log, progress
+from bullpen.runtime.endings import Completed, Ending, Lost, Released, Retried, after_failure, stored_options
+from bullpen.runtime.handler import Handler, Run, encode_result
+from bullpen.runtime.reports import Reports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import CodeType
+
+    from bullpen.protocol.keys import QueueKeys
+    from bullpen.protocol.replies import Claimed
+    from bullpen.runtime.delivery import Delivery
+    from bullpen.runtime.executors import Threads
+    from bullpen.runtime.tally import Tally
+
+
+class Stop(StrEnum):
+    """Why a job was told to stop."""
+
+    DRAIN = "drain"
+    LOCK_LOST = "lock lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """What every attempt of one queue works with. `ended` is called once for each attempt, in the loop's thread."""
+
+    keys: QueueKeys
+    handlers: Mapping[str, tuple[Handler, Tally]]
+    fallback: tuple[Handler, Tally] | None
+    unhandled: Tally
+    threads: Threads
+    delivery: Delivery
+    logger: logging.Logger
+    loop: asyncio.AbstractEventLoop
+    loop_thread: int
+    ended: Callable[[Attempt, Ending], None]
+    crashed: Callable[[BaseException], None]
+
+
+class Attempt:
+    """One claimed job. Implements `bullpen.context.Execution` for the job's context."""
+
+    __slots__ = (
+        "_reports",
+        "_station",
+        "began",
+        "decided",
+        "handler",
+        "job",
+        "renewed_at",
+        "seconds",
+        "started_at",
+        "stop",
+        "tally",
+        "task",
+        "token",
+    )
+
+    def __init__(self, claimed: Claimed, station: Station) -> None:
+        self.job = claimed.job
+        self.token = claimed.token
+        self.started_at = self.renewed_at = time.monotonic()
+        self.seconds = 0.0
+        self.stop: Stop | None = None
+        self.began = False
+        self.decided = False
+        self._station = station
+        self._reports: Reports | None = None
+        found = station.handlers.get(claimed.job.name, station.fallback)
+        self.handler: Handler | None = None if found is None else found[0]
+        self.tally: Tally = station.unhandled if found is None else found[1]
+        self.task: asyncio.Task[None] | None = None
+
+    # --- the loop's side -----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin the job, in a task of its own."""
+        self.task = self._station.loop.create_task(self._live())
+
+    def tell(self, why: Stop) -> None:
+        """Tell the job to stop: an async job is cancelled, a thread sees `ctx.stopping`. Loop thread only."""
+        if self.decided or self.stop is Stop.LOCK_LOST:
+            return
+        self.stop = why
+        # A task cancelled before its first step never enters its own try: `_live` looks at `stop` instead.
+        if self.task is not None and self.began and self.handler is not None and self.handler.run is Run.ASYNC:
+            self.task.cancel()
+
+    def refuse(self, error: Exception) -> None:
+        """Redis did not take the job's completion: it failed, by this error."""
+        self.task = self._station.loop.create_task(self._refused(error))
+
+    async def _live(self) -> None:
+        self.began = True
+        try:
+            ending = await self._ending() if self.stop is None else self._unstarted(self.stop)
+            self.seconds = time.monotonic() - self.started_at
+            if self._reports is not None:
+                await self._last_reports(self._reports, ending)
+            await self._conclude(ending)
+        except BaseException as error:  # a fault of ours: the worker must not go on one slot short
+            self._station.crashed(error)
+            raise
+
+    async def _refused(self, error: Exception) -> None:
+        try:
+            await self._conclude(after_failure(self.job, error, code=None, random=random.random))
+        except BaseException as fault:
+            self._station.crashed(fault)
+            raise
+
+    async def _conclude(self, ending: Ending) -> None:
+        self.decided = True
+        if isinstance(ending, (Retried, Released)):
+            ending = await self._put_back(ending)
+        self._station.ended(self, ending)
+
+    async def _ending(self) -> Ending:
+        station = self._station
+        if station.logger.isEnabledFor(logging.INFO):
+            station.logger.info("Job %s started", self.job.id, extra=job_fields(self))
+        try:
+            value = await self._call()
+            if self.stop is Stop.LOCK_LOST:
+                return Lost()
+            return Completed(encode_result(value).decode())
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - CancelledError and SystemExit of a job are that job's failure
+            return self._ending_by(error)
+
+    def _unstarted(self, stop: Stop) -> Ending:
+        return Lost() if stop is Stop.LOCK_LOST else Released()
+
+    async def _call(self) -> Any:
+        job = self.job
+        if job.lost:
+            raise Unrecoverable("the job's record is gone from Redis: it was removed while it waited")
+        if (deferred := job.deferred_failure) is not None:
+            raise Unrecoverable(deferred)
+        handler = self.handler
+        if handler is None:
+            raise Unrecoverable(self._nobody())
+        arguments = handler.arguments(job.data_text, self._context)
+        if handler.run is Run.ASYNC:
+            return await handler.function(*arguments)
+        return await self._station.threads.run(handler.function, arguments)
+
+    def _ending_by(self, error: BaseException) -> Ending:
+        if self.stop is Stop.LOCK_LOST:
+            return Lost()
+        # What a job raises after it was told to stop is its way of stopping, not an error of its work.
+        if self.stop is Stop.DRAIN or isinstance(error, Stopping):
+            return Released()
+        if isinstance(error, asyncio.CancelledError):
+            error = RuntimeError("the job was cancelled by its own code").with_traceback(error.__traceback__)
+        return after_failure(self.job, error, code=self._code, random=random.random)
+
+    async def _last_reports(self, reports: Reports, ending: Ending) -> None:
+        if isinstance(ending, Lost):
+            reports.abandon()
+            return
+        try:
+            await reports.flush()
+        except asyncio.CancelledError:
+            # Told to stop after its work was done: the outcome stands, its last reports may be missing.
+            reports.abandon()
+
+    async def _put_back(self, ending: Retried | Released) -> Ending:
+        keys, job, token = self._station.keys, self.job, self.token
+        if isinstance(ending, Released):
+            call: Any = locks.release(keys, job_id=job.id, token=token)
+        else:
+            now = int(time.time() * 1000)
+            fields = {"failedReason": ending.reason, "stacktrace": ending.stacktrace}
+            if ending.delay_ms > 0:
+                call = fail.delay(keys, job_id=job.id, token=token, now=now, delay_ms=ending.delay_ms, fields=fields)
+            else:
+                lifo = stored_options(job).lifo
+                call = fail.retry(keys, job_id=job.id, token=token, now=now, lifo=lifo, fields=fields)
+        try:
+            await self._station.delivery.insist(call)
+        except (JobMissing, LockLost):
+            return Lost()
+        return ending
+
+    def _nobody(self) -> str:
+        known = ", ".join(map(repr, sorted(self._station.handlers))) or "none"
+        return (
+            f"no job named {self.job.name!r} in queue {self.queue!r} of this app (it has {known}); "
+            "add @queue.job(name), or @queue.job() for every other name"
+        )
+
+    @property
+    def _code(self) -> CodeType | None:
+        return getattr(self.handler.function, "__code__", None) if self.handler is not None else None
+
+    def _context(self) -> Context:
+        return Context(self)
+
+    # --- the job's side: what its context shows ------------------------------------------------------------------
+
+    @property
+    def job_id(self) -> str:
+        return self.job.id
+
+    @property
+    def name(self) -> str:
+        return self.job.name
+
+    @property
+    def queue(self) -> str:
+        return self._station.keys.queue
+
+    @property
+    def number(self) -> int:
+        return self.job.attempts_made + 1
+
+    @property
+    def stopping(self) -> bool:
+        return self.stop is not None
+
+    @property
+    def logger(self) -> logging.Logger:
+        return self._station.logger
+
+    def report_progress(self, value: object) -> asyncio.Future[None]:
+        try:
+            text = to_json(value, by_alias=True, inf_nan_mode="null").decode()
+        except (PydanticSerializationError, ValueError) as error:
+            raise TypeError(f"progress {type(value).__qualname__} is no JSON: {error}") from error
+        if self.logger.isEnabledFor(logging.INFO):
+            shown = f"{value}%" if isinstance(value, (int, float)) and not isinstance(value, bool) else text
+            self.logger.info("Job %s progress: %s", self.job.id, shown, extra=job_fields(self))
+        return self._report(progress(self._station.keys, job_id=self.job.id, value=text), "progress")
+
+    def report_log(self, line: str) -> asyncio.Future[None]:
+        keep = stored_options(self.job).keep_logs or 0
+        return self._report(log(self._station.keys, job_id=self.job.id, row=line, keep=keep), "a log line")
+
+    def _report(self, call: Any, what: str) -> asyncio.Future[None]:
+        station = self._station
+        if self._reports is None:
+            self._reports = Reports(
+                station.delivery.insist, label=f"Job {self.job.id}", logger=station.logger, loop=station.loop
+            )
+        return self._reports.submit(call, what, from_loop=threading.get_ident() == station.loop_thread)
+
+    # --- what the loop says about it -----------------------------------------------------------------------------
+
+    def waited(self) -> float:
+        """Seconds between the moment the job was ready and its start, by the producer's and this host's clocks.
+
+        Counted for first attempts only: afterwards the record no longer tells since when the job was ready.
+        """
+        try:
+            if self.job.attempts_started > 1:
+                return 0.0
+            ready = self.job.timestamp + stored_options(self.job).delay
+            return max(0.0, ((self.job.processed_on or ready) - ready) / 1000)
+        except ProtocolError:
+            return 0.0
+
+    def took(self) -> str:
+        """How long the job ran, for a log line."""
+        return spoken(self.seconds)

@@ -1,0 +1,112 @@
+"""How one attempt at a job ends, and what becomes of the job after a failure. Pure."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from bullpen.errors import BullpenError, ConfigurationError, ProtocolError, Unrecoverable
+from bullpen.protocol.options import JobOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
+
+    from bullpen.protocol.replies import JobRecord
+
+# A trace is for people; Redis keeps one for each failed attempt of each job.
+LONGEST_TRACE = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The job is done; `value` is JSON text."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job failed and is not tried again."""
+
+    reason: str
+    stacktrace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The job failed and is tried again in `delay_ms` (0: as soon as its turn comes)."""
+
+    reason: str
+    stacktrace: str
+    delay_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The job gives itself back unfinished, because it was told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The lock was lost while the job ran: its outcome is somebody else's."""
+
+
+Ending: TypeAlias = Completed | Failed | Retried | Released | Lost
+
+
+def after_failure(
+    job: JobRecord, error: BaseException, *, code: CodeType | None, random: Callable[[], float]
+) -> Failed | Retried:
+    """Decide by the job's stored options alone (protocol §5.1); `code` is where its stack trace begins for a reader."""
+    reason = failed_reason(error)
+    options = stored_options(job)
+    stacktrace = extended_trace(job, trace_of(error, code), limit=options.stack_trace_limit)
+    failures = job.attempts_made + 1
+    if isinstance(error, Unrecoverable) or failures >= options.attempts:
+        return Failed(reason, stacktrace)
+    try:
+        delay_ms = options.backoff.milliseconds(failures, random) if options.backoff is not None else 0
+    except ConfigurationError as unknown:
+        return Failed(f"{reason} (not tried again: {unknown})", stacktrace)
+    return Retried(reason, stacktrace, delay_ms)
+
+
+def failed_reason(error: BaseException) -> str:
+    """One line for `failedReason`: our own errors speak for themselves, others need their class to be understood."""
+    text = str(error)
+    if isinstance(error, BullpenError) and text:
+        return text
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name
+
+
+def stored_options(job: JobRecord) -> JobOptions:
+    """The job's options; defaults (no retry, keep everything) when they cannot be read, so that the job can still end."""
+    try:
+        return job.options
+    except ProtocolError:
+        return JobOptions()
+
+
+def trace_of(error: BaseException, code: CodeType | None) -> str:
+    """The stack trace from the job's own function on, without the worker's frames around it."""
+    start = error.__traceback__
+    while start is not None and start.tb_frame.f_code is not code:
+        start = start.tb_next
+    shown = "".join(traceback.format_exception(type(error), error, start or error.__traceback__))
+    return shown if len(shown) <= LONGEST_TRACE else f"… {shown[-LONGEST_TRACE:]}"
+
+
+def extended_trace(job: JobRecord, trace: str, *, limit: int | None) -> str:
+    """The JSON array to store: the traces of earlier attempts and this one, the newest `limit` of them (None: all)."""
+    try:
+        traces = job.stack_trace
+    except ProtocolError:
+        traces = []
+    traces.append(trace)
+    if limit is not None:
+        traces = traces[-limit:] if limit > 0 else []
+    return json.dumps(traces, ensure_ascii=False)

@@ -1,0 +1,266 @@
+"""One queue's loop: claims jobs for free slots, and finishes those that are done in the same call.
+
+A few lanes share the work: each takes what there is to send, makes one `work` call of it, and starts the jobs the reply
+brings. While one lane waits for Redis the jobs of another run; what ends in one turn of the event loop leaves in one call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bullpen.errors import BullpenError, ConnectionLost
+from bullpen.protocol.calls.work import work
+from bullpen.runtime.attempt import Attempt, Station, Stop
+from bullpen.runtime.delivery import Delivery, Pause
+from bullpen.runtime.endings import Completed, Ending, Failed
+from bullpen.runtime.settlement import Decision, decide, refusal, settle, settle_status
+from bullpen.runtime.slots import Slots
+from bullpen.runtime.tally import Tally
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterable, Sequence
+
+    from bullpen.protocol.keys import QueueKeys
+    from bullpen.protocol.replies import WorkReply
+    from bullpen.runtime.executors import Threads
+    from bullpen.runtime.handler import Handler
+
+LANES = 3
+# One call's share of Redis' time: at some 25 µs a job, other clients wait 2 ms at the most.
+BATCH = 64
+# Jobs started in one turn: the first of a large claim are back at Redis while the last are still to be started.
+STARTS = 16
+# Minutes of throughput kept in Redis; the operator and dashboards read the `count` beside it (protocol §4.5).
+METRICS_MINUTES = 60
+
+
+class Bell(Protocol):
+    """Rings when there may be jobs to claim (`runtime.doorbell`)."""
+
+    def listen(self, *, due_ms: int, limited_ms: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSetup:
+    """What a queue's loop is made of. `lock_ms` is how long a claim holds without renewal; `tokens` gives a new one."""
+
+    keys: QueueKeys
+    handlers: Sequence[Handler]
+    slots: int
+    lock_ms: int
+    worker: str
+    tokens: Callable[[], str]
+    logger: logging.Logger
+
+
+class QueueLoop:
+    """Serves one queue with a number of slots. All but the reading of counts happens in the event loop's thread."""
+
+    def __init__(self, setup: QueueSetup, *, delivery: Delivery, threads: Threads) -> None:
+        self.setup = setup
+        self.slots = Slots(setup.slots)
+        self.running: dict[str, Attempt] = {}
+        self.delivery = delivery
+        self.bell: Bell | None = None
+        self._stopped = False
+        self._hungry = True
+        self._decided: deque[Decision] = deque()
+        self._unstarted: deque[Attempt] = deque()
+        self._idle_lanes: deque[asyncio.Future[None]] = deque()
+        self._woken = False
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._crash: asyncio.Future[None] = self._loop.create_future()
+        handled = {each.name: (each, Tally(each.name)) for each in setup.handlers if each.name is not None}
+        fallback = next(((each, Tally("*")) for each in setup.handlers if each.name is None), None)
+        self._station = Station(
+            keys=setup.keys,
+            handlers=handled,
+            fallback=fallback,
+            unhandled=Tally(""),
+            threads=threads,
+            delivery=delivery,
+            logger=setup.logger,
+            loop=self._loop,
+            loop_thread=threading.get_ident(),
+            ended=self._ended,
+            crashed=self._crashed,
+        )
+
+    # --- what the worker asks of it ------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until stopped and nothing is held; raises what a lane, or a fault of ours in an attempt, raised."""
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(self._watch())
+            for lane in [group.create_task(self._lane()) for _ in range(LANES)]:
+                await lane
+            watch.cancel()
+
+    def stop(self) -> None:
+        """Claim nothing more; what a claim under way brings is released at once."""
+        self._stopped = True
+        # Releasing puts a job at the front: the last one first keeps their order.
+        while self._unstarted:
+            attempt = self._unstarted.pop()
+            attempt.tell(Stop.DRAIN)
+            attempt.start()
+        self._wake_all()
+
+    def ring(self) -> bool:
+        """There may be jobs to claim; returns whether a slot is free for one."""
+        if self._stopped:
+            return False
+        self._hungry = True
+        self._wake()
+        return self.slots.free > 0
+
+    def tell(self, why: Stop, tokens: Iterable[str] | None = None) -> None:
+        """Tell running jobs to stop: those of the tokens, or all, the youngest first."""
+        for token in list(reversed(self.running)) if tokens is None else tokens:
+            attempt = self.running.get(token)
+            if attempt is not None:
+                attempt.tell(why)
+
+    async def empty(self) -> None:
+        """Return when no job is held and no claim is under way."""
+        while self.running or self.slots.claiming:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def tallies(self) -> list[Tally]:
+        """Counts by handler: `*` is the handler of every other name, and the empty name is for jobs nobody handles."""
+        station = self._station
+        tallies = [tally for _, tally in station.handlers.values()]
+        if station.fallback is not None:
+            tallies.append(station.fallback[1])
+        return [*tallies, station.unhandled]
+
+    # --- lanes ---------------------------------------------------------------------------------------------------
+
+    async def _lane(self) -> None:
+        pause = Pause()
+        while True:
+            decisions = [self._decided.popleft() for _ in range(min(len(self._decided), BATCH))]
+            asked = self._ask(len(decisions))
+            if decisions or asked:
+                if self._decided or (self._hungry and self.slots.free > 0):
+                    self._wake()
+                try:
+                    await self._exchange(decisions, asked)
+                except BullpenError:
+                    await pause.wait()
+                    self._decided.extendleft(reversed(decisions))
+                else:
+                    pause = Pause()
+            elif self._stopped and not self.running and not self.slots.claiming:
+                self._wake_all()
+                return
+            else:
+                turn = self._loop.create_future()
+                self._idle_lanes.append(turn)
+                await turn
+                self._woken = False
+
+    def _ask(self, decisions: int) -> int:
+        if self._stopped:
+            return 0
+        # A queue known to be empty is asked for the slots of the finished jobs only: that costs no call of its own.
+        return self.slots.ask(BATCH if self._hungry else min(BATCH, decisions))
+
+    async def _exchange(self, decisions: list[Decision], asked: int) -> None:
+        setup = self.setup
+        call = work(
+            setup.keys,
+            now=int(time.time() * 1000),
+            finishes=[each.finish for each in decisions],
+            tokens=[setup.tokens() for _ in range(asked)],
+            lock_ms=setup.lock_ms,
+            worker=setup.worker,
+            metrics=METRICS_MINUTES,
+        )
+        try:
+            reply = await self.delivery.run(call)
+        except BullpenError as error:
+            self.slots.answered(asked=asked, got=0)
+            self._hungry = True
+            self._changed.set()
+            if isinstance(error, ConnectionLost) and error.sent:
+                for each in decisions:
+                    each.doubtful = True
+            raise
+        for decision, status in zip(decisions, reply.finished, strict=True):
+            error_of_children = refusal(status)
+            if error_of_children is not None:
+                decision.attempt.refuse(error_of_children)
+            else:
+                settle_status(decision, status, setup.logger)
+                self._leave(decision.attempt)
+        self._claimed(reply, asked)
+
+    def _claimed(self, reply: WorkReply, asked: int) -> None:
+        self.slots.answered(asked=asked, got=len(reply.claimed))
+        for claimed in reply.claimed:
+            attempt = Attempt(claimed, self._station)
+            self.running[claimed.token] = attempt
+            self._unstarted.append(attempt)
+        if asked:
+            self._hungry = len(reply.claimed) == asked
+            if not self._hungry and self.bell is not None:
+                self.bell.listen(due_ms=reply.due_ms, limited_ms=reply.limited_ms)
+        if self._stopped:
+            self.stop()
+        else:
+            self._start_some()
+        self._changed.set()
+
+    def _start_some(self) -> None:
+        for _ in range(min(STARTS, len(self._unstarted))):
+            self._unstarted.popleft().start()
+        if self._unstarted:
+            self._loop.call_soon(self._start_some)
+
+    # --- what attempts tell it -----------------------------------------------------------------------------------
+
+    def _ended(self, attempt: Attempt, ending: Ending) -> None:
+        if isinstance(ending, (Completed, Failed)):
+            self._decided.append(decide(attempt, ending))
+        else:
+            settle(attempt, ending, self.setup.logger)
+            self._leave(attempt)
+        self._wake()
+
+    def _leave(self, attempt: Attempt) -> None:
+        del self.running[attempt.token]
+        self.slots.leave()
+        self._changed.set()
+
+    def _wake(self) -> None:
+        """Call one idle lane, once a turn: it takes all there is by then, and calls the next one for the rest."""
+        if self._woken:
+            return
+        while self._idle_lanes:
+            turn = self._idle_lanes.popleft()
+            if not turn.done():
+                self._woken = True
+                turn.set_result(None)
+                return
+
+    def _wake_all(self) -> None:
+        for turn in self._idle_lanes:
+            if not turn.done():
+                turn.set_result(None)
+        self._idle_lanes.clear()
+
+    def _crashed(self, error: BaseException) -> None:
+        if not self._crash.done():
+            self._crash.set_exception(error)
+
+    async def _watch(self) -> None:
+        await self._crash

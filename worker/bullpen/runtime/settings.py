@@ -1,0 +1,142 @@
+"""The environment of a worker, read once; every bad value is one line that says what is allowed."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from bullpen.client.settings import LocationSource, RedisLocation
+from bullpen.durations import seconds
+from bullpen.errors import ConfigurationError
+from bullpen.protocol.keys import DEFAULT_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+MODES = ("worker",)
+LOG_FORMATS = ("text", "json")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379"
+DEFAULT_CONCURRENCY = 10
+DEFAULT_DRAIN_SECONDS = 30.0
+MAX_CONCURRENCY = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How one worker process runs. Seconds where a name says so or is a duration; `queue` None serves all of the app's."""
+
+    redis: LocationSource
+    app: str | None = None
+    prefix: str = DEFAULT_PREFIX
+    queue: str | None = None
+    concurrency: int = DEFAULT_CONCURRENCY
+    pod_name: str = ""
+    pod_uid: str | None = None
+    drain_seconds: float = DEFAULT_DRAIN_SECONDS
+    log_format: str = "text"
+    log_level: str = "info"
+    metrics_port: int | None = None
+    lock_seconds: float = 30.0
+    stalled_seconds: float = 30.0
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment (empty values count as unset); raises one ConfigurationError naming every mistake."""
+    return _Reader(os.environ if environ is None else environ).settings()
+
+
+def redis_from_environment(environ: Mapping[str, str]) -> LocationSource:
+    """REDIS_URL_FILE (read anew at each connect, so that a rotated Secret is picked up), else REDIS_URL, else localhost."""
+    path = environ.get("REDIS_URL_FILE")
+    if path:
+        return lambda: _location_in(Path(path))
+    url = environ.get("REDIS_URL") or DEFAULT_REDIS_URL
+    try:
+        location = RedisLocation.parse(url)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"REDIS_URL: {error}") from error
+    return lambda: location
+
+
+def _location_in(path: Path) -> RedisLocation:
+    try:
+        url = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"REDIS_URL_FILE={path}: cannot be read ({why}); mount the Secret there") from error
+    try:
+        return RedisLocation.parse(url)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"REDIS_URL_FILE={path}: {error}") from error
+
+
+class _Reader:
+    """Reads variable by variable and collects what is wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._wrong: list[str] = []
+
+    def settings(self) -> Settings:
+        environ = self._environ
+        self._choice("MODE", MODES, default="worker")
+        redis = self._try(lambda: self._checked_redis(), lambda: RedisLocation.parse(DEFAULT_REDIS_URL))
+        settings = Settings(
+            redis=redis,
+            app=environ.get("BULLPEN_APP") or None,
+            prefix=environ.get("QUEUE_PREFIX") or DEFAULT_PREFIX,
+            queue=environ.get("QUEUE_NAME") or None,
+            concurrency=self._number("QUEUE_CONCURRENCY", DEFAULT_CONCURRENCY, 1, MAX_CONCURRENCY),
+            pod_name=environ.get("POD_NAME") or socket.gethostname(),
+            pod_uid=environ.get("POD_UID") or None,
+            drain_seconds=self._drain(),
+            log_format=self._choice("LOG_FORMAT", LOG_FORMATS, default="text"),
+            log_level=self._choice("LOG_LEVEL", LOG_LEVELS, default="info"),
+            metrics_port=self._port(),
+        )
+        if self._wrong:
+            raise ConfigurationError("\n".join(self._wrong))
+        return settings
+
+    def _checked_redis(self) -> LocationSource:
+        source = redis_from_environment(self._environ)
+        source()
+        return source
+
+    def _drain(self) -> float:
+        text = self._environ.get("DRAIN_SECONDS")
+        if not text:
+            return DEFAULT_DRAIN_SECONDS
+        return self._try(lambda: seconds(text, of=f"DRAIN_SECONDS={text}"), DEFAULT_DRAIN_SECONDS)
+
+    def _port(self) -> int | None:
+        return self._number("METRICS_PORT", 0, 1, 65535) if self._environ.get("METRICS_PORT") else None
+
+    def _number(self, name: str, default: int, lowest: int, highest: int) -> int:
+        text = self._environ.get(name)
+        if not text:
+            return default
+        if text.strip().isdecimal() and lowest <= int(text) <= highest:
+            return int(text)
+        self._wrong.append(f"{name}={text}: must be a whole number from {lowest} to {highest}")
+        return default
+
+    def _choice(self, name: str, allowed: tuple[str, ...], *, default: str) -> str:
+        text = self._environ.get(name) or default
+        if text.lower() in allowed:
+            return text.lower()
+        self._wrong.append(f"{name}={text}: must be {' or '.join(allowed)}")
+        return default
+
+    def _try(self, read: Callable[[], T], otherwise: T) -> T:
+        try:
+            return read()
+        except ConfigurationError as error:
+            self._wrong.append(str(error))
+            return otherwise

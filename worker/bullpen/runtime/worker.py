@@ -1,0 +1,258 @@
+"""One worker process: connects, serves its queues, watches over what runs, and leaves in order."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import re
+import time
+import uuid
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import bullpen
+from bullpen.client.blocking import BlockingLink
+from bullpen.client.connection import Link
+from bullpen.client.sync import SyncLink
+from bullpen.durations import spoken
+from bullpen.errors import BullpenError, ConnectionLost
+from bullpen.protocol.calls import marker, read
+from bullpen.protocol.keys import QueueKeys
+from bullpen.runtime.counts import QueueCounts
+from bullpen.runtime.delivery import Delivery, Pause
+from bullpen.runtime.doorbell import Doorbell
+from bullpen.runtime.drain import GRACE_SECONDS, drain
+from bullpen.runtime.executors import Threads
+from bullpen.runtime.leases import Held, Identity, Leases, held
+from bullpen.runtime.loop import QueueLoop, QueueSetup
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from bullpen.runtime.handler import Handler
+    from bullpen.runtime.settings import Settings
+
+logger = logging.getLogger("bullpen.WorkerService")
+
+# A loop blocked by a job is no reason to kill the pod before its job could be done; a stuck lease thread is.
+LOOP_BLOCKED_SECONDS = 300.0
+LEASES_STUCK_SECONDS = 60.0
+# The operator gives a pod 15 s more than DRAIN_SECONDS before it is killed; this is when a blocked loop is left behind.
+LEAVE_SECONDS = GRACE_SECONDS + 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A queue of the app, with the functions for its jobs."""
+
+    name: str
+    handlers: Sequence[Handler]
+
+
+@dataclass(slots=True)
+class Health:
+    """What the probes ask, from their own thread."""
+
+    started: bool = False
+    failed: str | None = None
+    leases: Leases | None = None
+    queues: list[QueueLoop] = field(default_factory=list)
+
+    def start(self) -> str | None:
+        """None once the worker serves."""
+        return None if self.started else "still starting"
+
+    def live(self) -> str | None:
+        """None unless a restart would help; whether Redis answers is not asked."""
+        if self.leases is None:
+            return None
+        now = time.monotonic()
+        if (silent := now - self.leases.turned_at) > LEASES_STUCK_SECONDS:
+            return f"the thread that renews locks has not turned for {silent:.0f} s"
+        if (silent := now - self.leases.looped_at) > LOOP_BLOCKED_SECONDS:
+            return f"the event loop has been blocked for {silent:.0f} s"
+        return None
+
+    def ready(self) -> str | None:
+        """None while the worker serves, however busy, and whether Redis answers or not."""
+        return self.failed or self.start()
+
+
+class Worker:
+    """Serves queues until it is told to stop, or a fault ends it. Made and run in one event loop."""
+
+    def __init__(
+        self, served: Sequence[Served], settings: Settings, *, leave: Callable[[int], None] = os._exit
+    ) -> None:
+        self._settings = settings
+        self._leave = leave
+        self._identity = Identity(
+            instance=settings.pod_uid or str(uuid.uuid4()),
+            boot=uuid.uuid4().hex[:12],
+            pod=settings.pod_name,
+            version=bullpen.__version__,
+        )
+        self._claims = itertools.count(1)
+        self._served = served
+        self._keys = [QueueKeys(settings.prefix, each.name) for each in served]
+        self._threads = Threads(settings.concurrency * len(served))
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._signals = 0
+        self.health = Health()
+
+    def counts(self) -> Sequence[QueueCounts]:
+        """The numbers of every queue served, for `/metrics`."""
+        return [QueueCounts(queue) for queue in self.health.queues]
+
+    def stop(self) -> None:
+        """Drain and end; the second time, hurry. May be called from a signal handler or another thread."""
+        self._signals += 1
+        first = self._signals == 1
+        seconds = self._settings.drain_seconds if first else 0.0
+        if self.health.leases is not None:
+            self.health.leases.leave_at = time.monotonic() + seconds + LEAVE_SECONDS
+        self._loop.call_soon_threadsafe((self._stopping if first else self._hurry).set)
+
+    async def run(self) -> None:
+        """Serve; returns when drained.
+
+        Raises ConfigurationError or ProtocolError when Redis refuses us at the start, and whatever ended a queue's
+        loop. Jobs that cannot be stopped are handed back as the process' last act: then this does not return.
+        """
+        async with AsyncExitStack() as stack:
+            link = await stack.enter_async_context(Link(self._settings.redis))
+            if not await self._greeted(link):
+                return
+            bells: list[Doorbell] = []
+            for served, keys in zip(self._served, self._keys, strict=True):
+                queue = self._queue(served, keys, link)
+                name = keys.client_name(self._identity.pod)
+                blocking = await stack.enter_async_context(BlockingLink(self._settings.redis, name=name))
+                bell = Doorbell(keys, blocking=blocking, delivery=queue.delivery, ring=queue.ring)
+                queue.bell = bell
+                bells.append(bell)
+                self.health.queues.append(queue)
+            await self._serve(self.health.queues, bells)
+
+    async def _serve(self, queues: Sequence[QueueLoop], bells: Sequence[Doorbell]) -> None:
+        leases = self.health.leases = self._leases(queues)
+        leases.start()
+        loops = [asyncio.create_task(queue.run(), name=f"queue {queue.setup.keys.queue}") for queue in queues]
+        ears = [asyncio.create_task(bell.run(), name="doorbell") for bell in bells]
+        told = asyncio.create_task(self._stopping.wait())
+        try:
+            self.health.started = True
+            logger.info("Worker ready")
+            await asyncio.wait({*loops, *ears, told}, return_when=asyncio.FIRST_COMPLETED)
+            fault = next((task for task in (*loops, *ears) if task.done()), None)
+            drained = await self._drain(queues, ears, leases, fault)
+        finally:
+            await _end((*loops, *ears, told))
+            await leases.close()
+            self._threads.close()
+        if not drained:
+            self._leave_behind(leases, held(queues), 0 if fault is None else 1)
+        if fault is not None:
+            raise RuntimeError(f"{fault.get_name()} ended unexpectedly: {fault.exception()!r}") from fault.exception()
+        logger.info("Worker stopped")
+
+    async def _drain(
+        self, queues: Sequence[QueueLoop], ears: Sequence[asyncio.Task[None]], leases: Leases, fault: object
+    ) -> bool:
+        leases.draining = True
+        seconds = self._settings.drain_seconds if fault is None else 0.0
+        running = sum(queue.slots.running for queue in queues)
+        if fault is not None:
+            self.health.failed = "a queue's loop has ended"
+            logger.error("A queue's loop has ended: handing back %d running jobs", running)
+        else:
+            logger.info("Stopping: no new jobs, up to %s for %d running", spoken(seconds), running)
+        for queue in queues:
+            queue.stop()
+        await _end(ears)
+        for queue in queues:
+            # The marker an ear had just taken belongs to somebody else now.
+            await _briefly(queue.delivery.run(marker.announce(queue.setup.keys)))
+        return await drain(queues, seconds=seconds, hurry=self._hurry)
+
+    def _leave_behind(self, leases: Leases, rest: Sequence[Held], code: int) -> None:
+        logger.warning("Leaving %d jobs that could not be stopped: they go back to the queue", len(rest))
+        for handler in logging.getLogger().handlers:
+            handler.flush()
+        leases.last_act(rest)
+        self._leave(code)
+
+    async def _greeted(self, link: Link) -> bool:
+        """Ask every queue's counts once: says at the start what Redis refuses. False when told to stop before."""
+        greeting = asyncio.create_task(self._greet(link))
+        told = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({greeting, told}, return_when=asyncio.FIRST_COMPLETED)
+            if greeting.done():
+                greeting.result()
+            return greeting.done()
+        finally:
+            await _end((greeting, told))
+
+    async def _greet(self, link: Link) -> None:
+        delivery = Delivery(link, logger=logger)
+        pause = Pause()
+        for keys in self._keys:
+            while True:
+                try:
+                    await delivery.run(read.counts(keys))
+                    break
+                except ConnectionLost:
+                    await pause.wait()
+
+    def _queue(self, served: Served, keys: QueueKeys, link: Link) -> QueueLoop:
+        settings = self._settings
+        queue_logger = logging.getLogger(f"bullpen.{log_name(served.name)}")
+        setup = QueueSetup(
+            keys=keys,
+            handlers=served.handlers,
+            slots=settings.concurrency,
+            lock_ms=int(settings.lock_seconds * 1000),
+            worker=self._identity.pod,
+            tokens=lambda: f"{self._identity.instance}:{self._identity.boot}:{next(self._claims)}",
+            logger=queue_logger,
+        )
+        return QueueLoop(setup, delivery=Delivery(link, logger=queue_logger), threads=self._threads)
+
+    def _leases(self, queues: Sequence[QueueLoop]) -> Leases:
+        return Leases(
+            queues,
+            link=SyncLink(self._settings.redis),
+            identity=self._identity,
+            stalled_seconds=self._settings.stalled_seconds,
+            loop=self._loop,
+            logger=logger,
+            leave=self._leave,
+        )
+
+
+def log_name(queue: str) -> str:
+    """`video-generation` → `VideoWorker`: the first word of the queue's name."""
+    word = next(iter(re.findall(r"[^\W_]+", queue)), queue)
+    return f"{word[:1].upper()}{word[1:]}Worker"
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they are gone; what they raised has been looked at, or is told by the fault."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _briefly(asked: Awaitable[int]) -> None:
+    """A courtesy to others that must not hold up the end."""
+    try:
+        async with asyncio.timeout(1):
+            await asked
+    except (BullpenError, TimeoutError) as error:
+        logger.debug("not announced: %s", error)
