@@ -1,0 +1,25 @@
+"""Values on their way into JSON fields, printed as JSON.stringify prints them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bullpen.errors import ConfigurationError
+
+
+def dump(value: Any, *, what: str) -> str:
+    """Compact JSON text, not escaped beyond what JSON needs; `what` names the value in errors.
+
+    Raises ConfigurationError for what JSON cannot say: NaN, infinities, cycles, sets, objects.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except RecursionError as error:
+        raise ConfigurationError(f"{what} cannot be written as JSON: it is nested too deeply") from error
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{what} cannot be written as JSON: {error}; use objects, lists, text, finite numbers, true, false, null"
+        ) from error
+    # JSON.stringify writes half of a surrogate pair as an escape, which is exactly what this error handler does.
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,96 @@
+"""What one queue offers to those who add jobs and ask after them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from bullpen.client import payload
+from bullpen.client.results import Results
+from bullpen.errors import ConfigurationError, JobMissing
+from bullpen.protocol import JobOptions
+from bullpen.protocol.calls import add, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bullpen.client.connection import Link
+    from bullpen.client.settings import LocationSource, RedisLocation
+    from bullpen.protocol import JobRecord, JobState, QueueKeys
+    from bullpen.protocol.replies import Added, Counts, Logs
+
+
+class _NoData:
+    """Told apart from None, which is JSON's null."""
+
+    def __repr__(self) -> str:
+        return "NO_DATA"
+
+
+NO_DATA: Final = _NoData()
+_PLAIN: Final = JobOptions()
+
+
+class Producer:
+    """One queue over an open link. `location` serves the further connection that `result` needs.
+
+    Every method raises ConnectionLost and ConfigurationError as `Link.run` does.
+    """
+
+    def __init__(
+        self,
+        *,
+        link: Link,
+        location: RedisLocation | LocationSource,
+        keys: QueueKeys,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.keys = keys
+        self._link = link
+        self._clock = clock
+        self._results = Results(link=link, location=location, keys=keys)
+
+    async def aclose(self) -> None:
+        """Ends what `result` started; the link stays open, it is the caller's."""
+        await self._results.aclose()
+
+    async def add(self, name: str, data: Any = NO_DATA, *, options: JobOptions = _PLAIN) -> Added:
+        """Adds a job; `data` is anything JSON can say, left out it is `{}` as for Node's undefined.
+
+        Raises ConfigurationError, before anything is written, for data that is no JSON and for options out of range.
+        """
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(f"job name is {name!r}: give a text that is not empty")
+        text = "{}" if data is NO_DATA else payload.dump(data, what=f"data of job {name!r}")
+        now = int(self._clock() * 1000)
+        return await self._link.run(add.add(self.keys, name=name, data=text, now=now, options=options))
+
+    async def get_job(self, job_id: str) -> JobRecord | None:
+        """The job's record, None when there is no such job."""
+        return await self._link.run(read.job(self.keys, job_id=job_id))
+
+    async def state(self, job_id: str) -> JobState:
+        """Where the job is; `unknown` when it does not exist (any more)."""
+        return await self._link.run(read.state(self.keys, job_id=job_id))
+
+    async def counts(self) -> Counts:
+        """How many jobs are in each state."""
+        return await self._link.run(read.counts(self.keys))
+
+    async def progress(self, job_id: str) -> Any:
+        """What the job last reported, 0 before its first report. Raises JobMissing."""
+        record = await self.get_job(job_id)
+        if record is None:
+            raise JobMissing(f"job {job_id} does not exist: it was removed, or its id is wrong")
+        return record.progress
+
+    async def logs(self, job_id: str, *, start: int = 0, end: int = -1) -> Logs:
+        """Log rows `start`..`end` (inclusive, oldest first, negative from the end), and how many there are."""
+        return await self._link.run(read.logs(self.keys, job_id=job_id, start=start, end=end))
+
+    async def result(self, job_id: str, *, timeout: float | None = None) -> Any:
+        """Waits for the job to end and returns its value; `timeout` in seconds, None = for ever.
+
+        Raises JobFailed, JobMissing, or TimeoutError; a connection lost meanwhile is waited out.
+        """
+        return await self._results.wait(job_id, timeout=timeout)
