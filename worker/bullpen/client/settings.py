@@ -117,6 +117,9 @@ def masked(url: str) -> str:
     address = rest.rpartition("@")[2]
     for mark in "?#":
         address = address.partition(mark)[0]
+    host, colon, port = address.rpartition(":")
+    if colon and not re.fullmatch(r"\d\w{0,5}(/.*)?|[\da-fA-F:]*\].*", port):
+        address = f"{host}:***"  # nothing like a port: a password whose @host was forgotten
     return repr(f"{scheme}://***@{address}" if "@" in rest else f"{scheme}://{address}")
 
 
@@ -124,11 +127,12 @@ def _split(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
         _ = parts.hostname
-    except ValueError as error:
+    except ValueError:  # not chained: its text repeats the host part, password included
         raise ConfigurationError(
-            f"Redis URL {masked(text)} cannot be read: check the brackets around an IPv6 address"
-        ) from error
-    if parts.fragment or ("@" in parts.path and "@" not in parts.netloc):
+            f"Redis URL {masked(text)} cannot be read: check the brackets around an IPv6 address, "
+            "and write characters other than ASCII in a password as %XX"
+        ) from None
+    if parts.scheme != "unix" and (parts.fragment or ("@" in text and "@" not in parts.netloc)):
         # `#`, `/` and `?` end the host part, so such a password spills into the rest of the URL.
         raise ConfigurationError(
             f"Redis URL {masked(text)} has an unescaped character in its password: "
@@ -150,9 +154,8 @@ def _login(parts: SplitResult) -> tuple[str | None, str | None]:
 def _port(parts: SplitResult, text: str) -> int:
     try:
         port = parts.port
-    except ValueError as error:
-        shown = "" if "@" not in parts.netloc and "@" in text else f" {masked(text)}"
-        raise ConfigurationError(f"Redis URL{shown} has a bad port: use a number from 1 to 65535") from error
+    except ValueError:  # not chained: what stands where the port should may be a password
+        raise ConfigurationError(f"Redis URL {masked(text)} has a bad port: use a number from 1 to 65535") from None
     if port == 0:
         raise ConfigurationError(f"Redis URL {masked(text)} has port 0: use a number from 1 to 65535")
     return port or DEFAULT_PORT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from bullpen.errors import ConfigurationError
@@ -14,6 +15,29 @@ if TYPE_CHECKING:
     from bullpen.protocol.keys import QueueKeys
 
 _PLAIN = JobOptions()
+_WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
+# A job's hash lives beside the queue's own keys; a job of such a name would overwrite one of them (§1.1).
+_RESERVED = frozenset(
+    (
+        "active",
+        "completed",
+        "delayed",
+        "events",
+        "failed",
+        "id",
+        "limiter",
+        "marker",
+        "meta",
+        "paused",
+        "pc",
+        "prioritized",
+        "repeat",
+        "stalled",
+        "stalled-check",
+        "wait",
+        "waiting-children",
+    )
+)
 
 
 def add(keys: QueueKeys, *, name: str, data: str, now: int, options: JobOptions = _PLAIN) -> Call[Added]:
@@ -61,10 +85,12 @@ def check(options: JobOptions, *, data: str) -> None:
 
 def check_job_id(job_id: str) -> None:
     """Raises ConfigurationError for a custom id that collides with generated ids or with keys (§1.5)."""
-    if job_id.isascii() and job_id.isdigit() and str(int(job_id)) == job_id:
+    if _WHOLE_NUMBER.fullmatch(job_id):
         raise ConfigurationError(
             f"job id {job_id!r} is a whole number, as Redis generates them: add a letter, for example 'job-{job_id}'"
         )
+    if job_id in _RESERVED:
+        raise ConfigurationError(f"job id {job_id!r} is the name of one of the queue's own keys: use another")
     if ":" in job_id:
         raise ConfigurationError(
             f"job id {job_id!r} contains ':', which separates the parts of a Redis key: use another character"

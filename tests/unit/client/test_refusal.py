@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from bullpen.client.dial import coded, refusal, unreachable
+from bullpen.client.settings import RedisLocation
+from bullpen.errors import ConfigurationError, ConnectionLost, ProtocolError
+
+LOCATION = RedisLocation.parse("redis://:s3cret@host/1")
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "message"),
+    [
+        ("LOADING Redis is loading the dataset", ConnectionLost, "cannot take commands now"),
+        ("READONLY You can't write against a read only replica.", ConnectionLost, "cannot take commands now"),
+        ("CLUSTERDOWN The cluster is down", ConnectionLost, "cannot take commands now"),
+        ("NOPERM this user has no permissions", ConfigurationError, "does not allow script work"),
+        ("NOAUTH Authentication required.", ConfigurationError, "does not allow script work"),
+        ("ERR DB index is out of range", ConfigurationError, "has no such database"),
+        ("WRONGTYPE Operation against a key", ProtocolError, "refused script work: WRONGTYPE"),
+        ("OOM command not allowed", ProtocolError, "refused script work: OOM"),
+    ],
+)
+def test_an_error_reply_becomes_the_error_that_says_what_to_do(reply: str, kind: type[Exception], message: str) -> None:
+    error = refusal(reply, title="script work", location=LOCATION)
+    assert type(error) is kind
+    assert message in str(error)
+    assert "redis://host:6379/1" in str(error)
+    if isinstance(error, ConnectionLost):
+        assert not error.sent  # the server says it has not run it
+
+
+def test_a_long_reply_is_cut() -> None:
+    assert len(str(refusal("ERR " + "x" * 10_000, title="PING", location=LOCATION))) < 400
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (AuthenticationError("invalid username-password pair"), ConfigurationError, "refused the login"),
+        (RedisConnectionError("Error 111 connecting to host:6379."), ConnectionLost, "cannot reach Redis"),
+        (OSError("no route"), ConnectionLost, "cannot reach Redis"),
+        (ResponseError("DB index is out of range"), ProtocolError, "refused the connection"),
+    ],
+)
+def test_a_failed_attempt_to_connect(error: Exception, kind: type[Exception], message: str) -> None:
+    meaning = unreachable(error, LOCATION)
+    assert type(meaning) is kind
+    assert message in str(meaning)
+
+
+def test_the_code_that_redis_py_takes_off_is_put_back() -> None:
+    assert coded(NoScriptError("No matching script", status_code="NOSCRIPT")) == "NOSCRIPT No matching script"
+    assert coded(ResponseError("WRONGTYPE Operation")) == "WRONGTYPE Operation"

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bullpen.client.settings import RedisLocation, masked
+from bullpen.errors import ConfigurationError
+
+SECRET = "s3cr3t-w0rd"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        pytest.param("redis://localhost", "redis://localhost:6379/0", id="defaults"),
+        pytest.param("redis://:pw@redis.example:6380/3", "redis://redis.example:6380/3", id="password and database"),
+        pytest.param("rediss://user:pw@redis.example", "rediss://redis.example:6379/0", id="TLS"),
+        pytest.param("redis://[::1]:7000/1", "redis://[::1]:7000/1", id="IPv6"),
+        pytest.param("unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=2", id="socket"),
+        pytest.param("  redis://localhost/\n", "redis://localhost:6379/0", id="a Secret's trailing newline"),
+        pytest.param("REDIS://localhost", "redis://localhost:6379/0", id="upper case"),
+    ],
+)
+def test_good_urls(url: str, shown: str) -> None:
+    assert str(RedisLocation.parse(url)) == shown
+
+
+def test_a_login_is_unquoted_and_handed_to_the_connection() -> None:
+    location = RedisLocation.parse("rediss://us%40er:p%23w%2F%3F@host:1/2?ssl_cert_reqs=none")
+    assert location.arguments == {
+        "host": "host",
+        "port": 1,
+        "db": 2,
+        "username": "us@er",
+        "password": "p#w/?",
+        "ssl_cert_reqs": "none",
+    }
+
+
+def test_a_socket_has_a_path_instead_of_a_host() -> None:
+    location = RedisLocation.parse("unix://:pw@/run/redis%20a.sock?db=4")
+    assert location.arguments == {"path": "/run/redis a.sock", "db": 4, "username": None, "password": "pw"}
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        pytest.param("", "Redis URL is empty", id="empty"),
+        pytest.param("  \n", "Redis URL is empty", id="blank"),
+        pytest.param(
+            "localhost:6379", "Redis URL 'localhost:6379' has no scheme: start it with redis://", id="no scheme"
+        ),
+        pytest.param("redis:/localhost", "has no scheme", id="one slash"),
+        pytest.param(SECRET, "Redis URL (not shown) has no scheme", id="only a password"),
+        pytest.param("redi://localhost", "Redis URL has the scheme 'redi://': use redis://, rediss://", id="typo"),
+        pytest.param("http://localhost", "has the scheme 'http://'", id="another protocol"),
+        pytest.param("redis://", "Redis URL 'redis://' has no host", id="nothing after the scheme"),
+        pytest.param("redis://:6379/0", "Redis URL 'redis://:6379/0' has no host", id="no host"),
+        pytest.param(f"redis://:{SECRET}@/0", "Redis URL 'redis://***@/0' has no host", id="a login but no host"),
+        pytest.param("redis://local host", "contains white space", id="a blank inside"),
+        pytest.param("redis://host:63x79", "Redis URL 'redis://host:63x79' has a bad port", id="letters in the port"),
+        pytest.param(f"redis://:{SECRET}", "Redis URL 'redis://:***' has a bad port", id="a password but no host"),
+        pytest.param("redis://[::1]:x", "'redis://[::1]:***' has a bad port", id="letters for the port of IPv6"),
+        pytest.param("redis://host:70000", "has a bad port: use a number from 1 to 65535", id="port too high"),
+        pytest.param("redis://host:0", "has port 0", id="port zero"),
+        pytest.param("redis://host/first", "names the database 'first': use its number", id="database by name"),
+        pytest.param("redis://host/-1", "names the database '-1'", id="negative database"),
+        pytest.param("redis://[::1", "cannot be read: check the brackets", id="half a bracket"),
+        pytest.param(f"redis://{SECRET}@host", "'redis://***@host' has a user name but no password", id="no colon"),
+        pytest.param(f"redis://:{SECRET}#x@host", "unescaped character in its password", id="# in the password"),
+        pytest.param(f"redis://:{SECRET}/x@host", "unescaped character in its password", id="/ in the password"),
+        pytest.param(f"redis://:{SECRET}?x@host", "unescaped character in its password", id="? in the password"),
+        pytest.param(
+            "redis://host?ssl_cert_reqs=none", "TLS options: use them with rediss:// only", id="TLS without TLS"
+        ),
+        pytest.param("rediss://host?ssl_typo=1", "unknown option 'ssl_typo': use ssl_ca_certs", id="unknown option"),
+        pytest.param("redis://host?socket_timeout=1", "unknown option 'socket_timeout'", id="an option of redis-py"),
+        pytest.param("unix://", "unix:// names no socket", id="no socket"),
+    ],
+)
+def test_bad_urls_are_one_clear_sentence_without_secrets(url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        RedisLocation.parse(url)
+    assert message in str(refused.value)
+    assert SECRET not in f"{refused.value} {refused.value.__cause__}"
+    assert "\n" not in str(refused.value)
+
+
+passwords = st.text(alphabet="abcXYZ0189@:/?#%[]=&", min_size=1).map(lambda text: f"q{text}q{text}q")
+
+
+@given(password=passwords, scheme=st.sampled_from(["redis://", "rediss://", "redi://", "unix://", ""]))
+def test_no_password_however_badly_written_is_ever_shown(password: str, scheme: str) -> None:
+    url = f"{scheme}:{password}@host:6379/0"
+    assert password not in masked(url)
+    assert password not in shown(url)
+
+
+def shown(url: str) -> str:
+    """Everything a log could get to see of the URL."""
+    try:
+        location = RedisLocation.parse(url)
+    except ConfigurationError as refused:
+        return f"{refused} {refused.__cause__}"
+    return f"{location} {location!r}"
