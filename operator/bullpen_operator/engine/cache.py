@@ -25,7 +25,7 @@ class Cache:
     def __init__(self, *, forgotten: Callable[[Raw], None]) -> None:
         self._objects: dict[Kind, dict[str, Raw]] = {kind: {} for kind in Kind}
         self._deployment_of: dict[tuple[str, str], str] = {}
-        self._gone: dict[Kind, set[str]] = {kind: set() for kind in Kind}
+        self._gone: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
         self._dirty: set[str] = set()
         self._forgotten = forgotten
 
@@ -60,7 +60,8 @@ class Cache:
         metadata = raw["metadata"]
         uid = metadata["uid"]
         known = self._objects[kind].get(uid)
-        if uid in self._gone[kind] or (known is not None and version(raw) <= version(known)):
+        latest = version(known) if known is not None else self._gone[kind].get(uid, -1)
+        if version(raw) <= latest:
             return
         # managedFields are the larger half of an object, and nothing here reads them.
         slim = {key: value for key, value in metadata.items() if key != "managedFields"}
@@ -70,9 +71,9 @@ class Cache:
         self._mark(kind, raw)
 
     def remove(self, kind: Kind, raw: Raw) -> None:
-        """An object is gone; a late echo of it is not taken for new (uids never come back)."""
+        """An object is gone, or no longer matches the watch's selector: only a later version of it brings it back."""
         uid = raw["metadata"]["uid"]
-        self._gone[kind].add(uid)
+        self._gone[kind][uid] = version(raw)
         known = self._objects[kind].pop(uid, None)
         if known is None:
             return

@@ -15,7 +15,7 @@ Differences = frozenset[tuple[str, str]]
 """Path in the object, and what is seen there instead."""
 
 _NAMED_BY = ("name", "uid", "mountPath", "containerPort", "topologyKey", "ip")
-_REPLICAS = "/spec/replicas"
+_NOT_COMPARED = frozenset({"/spec/replicas", "/apiVersion", "/kind"})  # lists leave the latter two out
 
 
 def differences(intended: Mapping[str, Any], seen: Mapping[str, Any]) -> Differences:
@@ -26,7 +26,7 @@ def differences(intended: Mapping[str, Any], seen: Mapping[str, Any]) -> Differe
 
 
 def _walk(intended: Any, seen: Any, path: str) -> Iterator[tuple[str, str]]:
-    if path == _REPLICAS or (not intended and not seen and intended is not False and seen is not False):
+    if path in _NOT_COMPARED or (not intended and not seen and intended is not False and seen is not False):
         return
     if isinstance(intended, dict) and isinstance(seen, dict):
         for key, value in intended.items():

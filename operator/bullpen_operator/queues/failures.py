@@ -6,7 +6,9 @@ from Redis's error codes, never from an exception's text alone, because that may
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -109,8 +111,12 @@ def _network(error: BaseException) -> str:
     seen: BaseException | None = error
     found = "the connection was closed"
     while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            found = seen.strerror
+        if isinstance(seen, socket.gaierror):
+            return f"the name is not known to DNS ({seen.strerror})"
+        if isinstance(seen, OSError):
+            # asyncio joins the errors of several addresses into one text and drops their numbers.
+            numbers = [seen.errno] if seen.errno else [int(n) for n in re.findall(r"\[Errno (\d+)\]", str(seen))]
+            found = os.strerror(numbers[0]) if numbers else found
         seen = seen.__cause__ or seen.__context__
     return found
 
