@@ -47,24 +47,23 @@ class Arena:
     our_redis: Redis
     link: Runner
 
-    async def run_node(self, scenario: Scenario) -> list[Step]:
-        side = NodeSide(redis=self.node_redis, driver=self.driver)
-        return await _run(scenario, side)
+    def node(self) -> NodeSide:
+        return NodeSide(redis=self.node_redis, driver=self.driver)
 
-    async def run_ours(self, scenario: Scenario, *, alter: Callable[[Script], Script] | None = None) -> list[Step]:
-        side = OurSide(redis=self.our_redis, link=self.link, alter=alter)
-        return await _run(scenario, side)
+    def ours(self, *, alter: Callable[[Script], Script] | None = None) -> OurSide:
+        return OurSide(redis=self.our_redis, link=self.link, alter=alter)
 
     async def compare(self, item: ItemTest) -> Found:
-        theirs = await self.run_node(item.scenario)
-        ours = await self.run_ours(item.scenario)
+        theirs = await run(item.scenario, self.node())
+        ours = await run(item.scenario, self.ours())
         return compare_steps(theirs, ours, generation=self.generation, item=item.number)
 
 
-async def _run(scenario: Scenario, side: Side) -> list[Step]:
+async def run(scenario: Scenario, side: Side) -> list[Step]:
+    """Run a scenario from an empty database on; what each of its operations did."""
     async with side.opened():
         await scenario(side)
-        return side.steps
+    return side.steps
 
 
 def compare_steps(theirs: list[Step], ours: list[Step], *, generation: int, item: int) -> Found:

@@ -308,7 +308,9 @@ const operations = {
     return null;
   },
   async listen() {
-    scene.events = ignoreConnectionNoise(new QueueEvents(scene.queue.name, { connection, prefix: scene.prefix }));
+    // From the beginning: "ready" does not yet mean that it reads, and what happens before would be missed.
+    const options = { connection, prefix: scene.prefix, lastEventId: '0-0' };
+    scene.events = ignoreConnectionNoise(new QueueEvents(scene.queue.name, options));
     scene.heard = [];
     for (const event of ['progress', 'completed', 'failed', 'delayed', 'waiting', 'active', 'added', 'stalled']) {
       scene.events.on(event, fields => scene.heard.push({ event, ...fields }));
