@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock"
 CLUSTER := $(PYTHON) hack/cluster
 # Cluster tests mostly wait for pods, so more of them than cores run side by side.
 CLUSTER_PROCESSES ?= 4
@@ -23,8 +25,7 @@ setup:
 
 lint: setup ## Format, lint, types, and who may import whom
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
-	@$(BIN)/mypy worker operator tests hack/demo hack/stage hack/setup.py benchmarks examples
-	@cd hack/cluster && ../../$(BIN)/mypy --config-file ../../pyproject.toml .
+	@$(BIN)/mypy worker operator tests hack benchmarks examples
 	@$(BIN)/lint-imports
 
 format: setup
@@ -57,5 +58,5 @@ crds: setup ## Write the CRD from the models
 
 lock: setup ## Resolve the dependencies anew
 	@$(BIN)/pip install --quiet uv
-	@for extra in dev worker operator; do $(BIN)/uv pip compile --quiet pyproject.toml --extra $$extra --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --upgrade -o lock/$$extra.txt; done
+	@for extra in dev worker operator; do $(BIN)/$(COMPILE) pyproject.toml --extra $$extra -o lock/$$extra.txt; done
+	@echo 'hatchling>=1.27' | $(BIN)/$(COMPILE) - -o lock/build.txt

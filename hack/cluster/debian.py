@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from steps import HarnessError, Steps
+from hack.cluster.steps import HarnessError, Steps
 
 APT_SECONDS = 900
 
@@ -16,39 +16,25 @@ def can_install() -> bool:
 
 
 def install(steps: Steps, program: str, packages: Sequence[str], *, why: str) -> None:
-    """Install packages unless `program` is on the PATH; raises HarnessError where only an administrator of a Debian machine could."""
+    """Install packages unless `program` is on the PATH; raises HarnessError where we may not."""
     if shutil.which(program) is not None:
         return
+    names = " ".join(packages)
     if not can_install():
         raise HarnessError(
-            f"`{program}` is missing, which is needed {why}; install it (on Debian, as root: apt-get install {' '.join(packages)})"
+            f"`{program}` is missing, which is needed {why}; install it (on Debian, as root: apt-get install {names})"
         )
     env = {"DEBIAN_FRONTEND": "noninteractive"}
-    with steps.step(f"installing the Debian packages {', '.join(packages)}", "20 s"):
+    with steps.step(f"installing the Debian packages {names}", "20 s"):
         steps.run(["apt-get", "update", "--quiet"], timeout=APT_SECONDS, env=env)
-        steps.run(
-            ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages],
-            timeout=APT_SECONDS,
-            env=env,
-        )
+        words = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
+        steps.run(words, timeout=APT_SECONDS, env=env)
 
 
-def bootstrap(
-    steps: Steps, suite: str, packages: Sequence[str], target: Path, *, hooks: Sequence[str] = ()
-) -> None:
-    """Write a minimal root file system with these packages as a tar archive; `hooks` are mmdebstrap's customize hooks."""
+def bootstrap(steps: Steps, suite: str, packages: Sequence[str], target: Path, *, hooks: Sequence[str] = ()) -> None:
+    """Write a minimal root file system as a tar archive; `hooks` are mmdebstrap's customize hooks, run last."""
     install(steps, "mmdebstrap", ["mmdebstrap"], why="to make base images without an image registry")
-    slim = [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale", "info")]
-    steps.run(
-        [
-            "mmdebstrap",
-            "--variant=minbase",
-            "--quiet",
-            f"--include={','.join(packages)}",
-            *slim,
-            *(f"--customize-hook={hook}" for hook in hooks),
-            suite,
-            target,
-        ],
-        timeout=APT_SECONDS,
-    )
+    words: list[str | Path] = ["mmdebstrap", "--variant=minbase", "--quiet", f"--include={','.join(packages)}"]
+    words += [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale", "info")]
+    words += [f"--customize-hook={hook}" for hook in hooks]
+    steps.run([*words, suite, target], timeout=APT_SECONDS)

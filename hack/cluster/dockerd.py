@@ -1,6 +1,7 @@
-"""A Docker engine of our own, for machines where none answers: started detached, found again by its pidfile, repaired, removed.
+"""A Docker engine of our own, for machines where none answers.
 
-Everything it writes lies in the cache directory: images stay there between clusters, run-time state (`exec`) does not outlive the daemon.
+Everything it writes lies in the cache directory: its images stay there between clusters, its run-time state (`exec`)
+does not outlive it.
 """
 
 import os
@@ -11,14 +12,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import netfilter
-import processes
-from places import HARNESS, Places
-from steps import HarnessError, Steps, ask
+from hack.cluster import netfilter, processes, residue
+from hack.cluster.places import HARNESS, Places
+from hack.cluster.steps import TAIL, HarnessError, Steps, ask
 
 CAP_SYS_RESOURCE = 24  # linux/capability.h
-SOCKET_PATH_LIMIT = 107  # bytes, sun_path of unix(7) without its final zero
-CGROUPS = Path("/sys/fs/cgroup")
+SOCKET_PATH_LIMIT = 107  # bytes; sun_path of unix(7) without its final zero
+START_SECONDS = 60
+STOP_SECONDS = 40
 
 
 def has_capability(status: str, bit: int) -> bool:
@@ -31,7 +32,7 @@ def has_capability(status: str, bit: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Dockerd:
-    """The daemon in `<cache>/docker`."""
+    """The daemon whose files are in `<cache>/docker`: started detached, found again by its pidfile."""
 
     home: Path
 
@@ -40,171 +41,121 @@ class Dockerd:
         return cls(home=places.docker)
 
     @property
-    def socket(self) -> Path:
+    def host(self) -> str:
+        """What DOCKER_HOST has to be."""
+        return f"unix://{self._socket}"
+
+    @property
+    def _socket(self) -> Path:
         return self.home / "docker.sock"
 
     @property
-    def host(self) -> str:
-        return f"unix://{self.socket}"
-
-    @property
-    def data(self) -> Path:
+    def _data(self) -> Path:
         return self.home / "data"
 
     @property
-    def exec(self) -> Path:
+    def _exec(self) -> Path:
         return self.home / "exec"
 
     @property
-    def pidfile(self) -> Path:
+    def _pidfile(self) -> Path:
         return self.home / "dockerd.pid"
 
     @property
-    def log(self) -> Path:
+    def _log(self) -> Path:
         return self.home / "dockerd.log"
 
     @property
-    def forward_policy(self) -> Path:
-        """The policy the FORWARD chain had before the daemon set it to DROP."""
+    def _forward_policy(self) -> Path:
+        """The policy that the FORWARD chain had before the daemon set it to DROP."""
         return self.home / "forward-policy"
+
+    @property
+    def _runtime(self) -> Path:
+        return self.home / "runc-without-sys-resource"
 
     def pid(self) -> int | None:
         """The running daemon's pid, when the pidfile's process really is our dockerd."""
-        pid = processes.pid_in(self.pidfile)
-        return (
-            pid
-            if pid is not None
-            and processes.is_ours(processes.command_line(pid), program="dockerd", directory=self.home)
-            else None
-        )
+        pid = processes.pid_in(self._pidfile)
+        if pid is None or not processes.is_ours(processes.command_line(pid), program="dockerd", directory=self.home):
+            return None
+        return pid
 
     def answers(self) -> bool:
-        return self.socket.exists() and ask(
-            ["docker", "info", "--format", "{{.ID}}"], env={"DOCKER_HOST": self.host}
-        ) not in (None, "")
+        words = ["docker", "info", "--format", "{{.ID}}"]
+        return self._socket.exists() and ask(words, env={"DOCKER_HOST": self.host}) not in (None, "")
 
     def left_anything(self) -> bool:
-        """Whether a daemon of ours that does not run any more left run-time state: it was killed, or the machine was."""
-        return self.pid() is None and (
-            self.pidfile.exists() or self.exec.exists() or self.forward_policy.exists()
-        )
+        """Whether a daemon that runs no more left run-time state: it was killed, or the machine was."""
+        return self.pid() is None and any(path.exists() for path in (self._pidfile, self._exec, self._forward_policy))
 
     def command(self, status: str) -> list[str]:
         """The daemon's command line, given the text of /proc/self/status."""
-        words = [
-            "dockerd",
-            "--host",
-            self.host,
-            "--data-root",
-            str(self.data),
-            "--exec-root",
-            str(self.exec),
-            "--pidfile",
-            str(self.pidfile),
-        ]
-        words += ["--log-level", "warn", "--shutdown-timeout", "10"]
+        words = ["dockerd", "--host", self.host, "--pidfile", str(self._pidfile), "--log-level", "warn"]
+        words += ["--data-root", str(self._data), "--exec-root", str(self._exec), "--shutdown-timeout", "10"]
         if not has_capability(status, CAP_SYS_RESOURCE):
-            # `--privileged` asks for every capability and runc refuses one that the host's root does not have.
-            words += [
-                "--add-runtime",
-                f"nosysres={self.home / 'runc-without-sys-resource'}",
-                "--default-runtime",
-                "nosysres",
-            ]
+            # `--privileged` asks for every capability, and runc refuses one that the machine's root does not have.
+            words += ["--add-runtime", f"nosysres={self._runtime}", "--default-runtime", "nosysres"]
         return words
 
     def start(self, steps: Steps) -> None:
-        """Start the daemon and wait until it answers; clears away first what a killed one left. Raises HarnessError."""
-        longest = max(
-            len(os.fsencode(self.socket)), len(os.fsencode(self.exec / "containerd/containerd-debug.sock"))
-        )
+        """Clear away what a killed daemon left, start one and wait until it answers; raises HarnessError."""
+        longest = len(os.fsencode(self._exec / "containerd" / "containerd-debug.sock"))
         if longest > SOCKET_PATH_LIMIT:
             raise HarnessError(
-                f"the cache directory's path is too long for the Docker engine's sockets: {self.home}; set XDG_CACHE_HOME to a shorter one"
+                f"the path {self.home} is {longest - SOCKET_PATH_LIMIT} bytes too long for a Docker engine's sockets; "
+                "set XDG_CACHE_HOME to a shorter one"
             )
-        with steps.step("starting a Docker engine of our own", "3 s"):
+        with steps.step("starting a Docker engine of our own", "2 s"):
             self.clear(steps)
             self.home.mkdir(parents=True, exist_ok=True)
-            wrapper = self.home / "runc-without-sys-resource"
-            shutil.copyfile(HARNESS / "node" / wrapper.name, wrapper)
-            wrapper.chmod(0o755)
-            if not self.forward_policy.exists():
-                self.forward_policy.write_text(netfilter.forward_policy())
-            with self.log.open("ab") as log:
+            shutil.copyfile(HARNESS / "node" / self._runtime.name, self._runtime)
+            self._runtime.chmod(0o755)
+            if not self._forward_policy.exists():
+                self._forward_policy.write_text(netfilter.forward_policy())
+            command = self.command(Path("/proc/self/status").read_text())
+            with self._log.open("wb") as log:
                 daemon = subprocess.Popen(
-                    self.command(Path("/proc/self/status").read_text()),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd="/",
-                    start_new_session=True,
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
                 )
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + START_SECONDS
             while not self.answers():
                 if daemon.poll() is not None or time.monotonic() > deadline:
                     processes.end([daemon.pid], with_signal=signal.SIGKILL, within=5)
-                    tail = "".join(
-                        f"\n  | {line}" for line in self.log.read_text(errors="replace").splitlines()[-15:]
-                    )
-                    raise HarnessError(f"dockerd does not come up; the last lines of {self.log}:{tail}")
+                    tail = self._log.read_text(errors="replace").splitlines()[-TAIL:]
+                    said = "".join(f"\n  | {line}" for line in tail)
+                    raise HarnessError(f"dockerd does not come up; the last lines of {self._log}:{said}")
                 time.sleep(0.1)
 
     def stop(self, steps: Steps) -> None:
-        """Stop the daemon and remove all it made but its images: processes, mounts, cgroups, bridge, packet filter rules."""
+        """Stop the daemon and remove all it made but its images: processes, mounts, cgroups, bridge, filter rules."""
         pid = self.pid()
-        if pid is not None and not processes.end([pid], with_signal=signal.SIGTERM, within=40):
+        if pid is not None and not processes.end([pid], with_signal=signal.SIGTERM, within=STOP_SECONDS):
             processes.end([pid], with_signal=signal.SIGKILL, within=5)
         self.clear(steps)
-        netfilter.remove_docker(self.forward_policy.read_text() if self.forward_policy.exists() else "")
-        self.forward_policy.unlink(missing_ok=True)
+        netfilter.remove_docker(self._forward_policy.read_text() if self._forward_policy.exists() else "")
+        self._forward_policy.unlink(missing_ok=True)
 
     def clear(self, steps: Steps) -> None:
-        """Remove the run-time leftovers of a daemon that does not run any more, its orphaned containers' processes first.
+        """Remove the run-time leftovers of a daemon that runs no more, its orphaned containers' processes first.
 
-        Without this a kill -9 or a reboot leaves: a pidfile whose number may be another process by now (dockerd refuses to start, and would even
-        end that process when it is named by containerd's pidfile), node processes without a parent that hold the ports, mounts and cgroups.
+        A kill -9 or a reboot leaves a pidfile whose number may be another process's by now (dockerd would not start,
+        and containerd's pidfile would even make it end that process), node processes that hold memory and ports without
+        a parent, mounts and control groups. Raises HarnessError when the processes do not end.
         """
         if self.pid() is not None:
             return
-        containers = self.data / "containers"
-        ids = [entry.name for entry in containers.iterdir()] if containers.is_dir() else []
-        left = set(processes.of_directory(self.exec)) | (set(processes.of_containers(ids)) if ids else set())
+        directory = self._data / "containers"
+        ids = [entry.name for entry in directory.iterdir()] if directory.is_dir() else []
+        left = processes.of_directory(self._exec) | processes.of_containers(ids)
         if left:
             steps.say(f"  ending {len(left)} processes that a killed Docker engine of ours left")
             if not processes.end(left, with_signal=signal.SIGKILL, within=20):
                 raise HarnessError(
-                    f"processes {sorted(left)} of a killed Docker engine of ours do not end; reboot the machine or end them by hand"
+                    f"the processes {sorted(left)} of a killed Docker engine do not end; reboot the machine"
                 )
-        self.pidfile.unlink(missing_ok=True)
-        self.socket.unlink(missing_ok=True)
-        _unmount_below(self.home)
-        _remove_cgroups(ids)
-        shutil.rmtree(self.exec, ignore_errors=True)
-
-
-def mounts_below(directory: Path, mounts: str) -> list[str]:
-    """The mount points below a directory in the text of /proc/self/mounts, innermost first."""
-    prefix = f"{directory}/"
-    points = [line.split()[1].replace("\\040", " ") for line in mounts.splitlines() if line]
-    return sorted((point for point in points if point.startswith(prefix)), key=len, reverse=True)
-
-
-def _unmount_below(directory: Path) -> None:
-    for point in mounts_below(directory, Path("/proc/self/mounts").read_text()):
-        ask(["umount", "--lazy", point])
-
-
-def _remove_cgroups(ids: list[str]) -> None:
-    """Remove the empty control groups of dead containers: a node started again would find its predecessor's inside its own."""
-    for parent in [*CGROUPS.glob("*/docker"), *CGROUPS.glob("docker")]:
-        for container in ids:
-            for directory, _, _ in os.walk(parent / container, topdown=False):
-                _rmdir(Path(directory))
-        _rmdir(parent)
-
-
-def _rmdir(directory: Path) -> None:
-    try:
-        directory.rmdir()
-    except OSError:
-        return  # in use, or gone: a cgroup that still has processes or children is not ours to force
+        self._pidfile.unlink(missing_ok=True)
+        self._socket.unlink(missing_ok=True)
+        residue.unmount_below(self.home)
+        residue.remove_cgroups(ids)
+        shutil.rmtree(self._exec, ignore_errors=True)

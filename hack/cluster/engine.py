@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import debian
-from dockerd import Dockerd
-from places import Places
-from steps import HarnessError, Steps, ask
+from hack.cluster import debian
+from hack.cluster.dockerd import Dockerd
+from hack.cluster.places import Places
+from hack.cluster.steps import HarnessError, Steps, ask
 
 PULL_SECONDS = 900
 
@@ -24,7 +24,8 @@ class Engine:
 
     @property
     def env(self) -> Mapping[str, str]:
-        """What commands need in their environment to talk to this engine; no BuildKit, which Debian's engine does not have."""
+        """What commands need in their environment to talk to this engine; no BuildKit, which Debian's engine
+        does not have."""
         return {"DOCKER_BUILDKIT": "0", **({"DOCKER_HOST": self.host} if self.own else {})}
 
     def ask(self, *words: str | Path, timeout: float = 20) -> str | None:
@@ -39,7 +40,8 @@ class Engine:
         return self.ask("image", "inspect", "--format", "{{.Id}}", reference)
 
     def pull(self, steps: Steps, reference: str) -> bool:
-        """Whether the image could be pulled; where there is no registry to reach this is False after a moment."""
+        """Whether the image could be pulled; where there is no registry to reach this is False after a
+        moment."""
         words = ["docker", "pull", "--quiet", reference]
         return ask(words, timeout=PULL_SECONDS, env=self.env) is not None
 
@@ -83,12 +85,11 @@ def ensure(steps: Steps) -> Engine:
             return found
         if platform.system() != "Linux" or os.geteuid() != 0:
             raise HarnessError(
-                "no Docker engine answers (`docker info`), and only root on Linux can start one: start Docker, or run this as root on a Debian machine with Go"
+                "no Docker engine answers (`docker info`), and only root on Linux can start one: start "
+                "Docker, or run this as root on a Debian machine with Go"
             )
         missing = [
-            program
-            for program in ("docker", "dockerd", "runc", "iptables", "ip")
-            if shutil.which(program) is None
+            program for program in ("docker", "dockerd", "runc", "iptables", "ip") if shutil.which(program) is None
         ]
         if missing:
             debian.install(

@@ -1,8 +1,11 @@
 """What is seen of a cluster, and what that makes of it. Pure: looking and repairing are done in `kind.py`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
+
+from hack.cluster.record import Record
 
 
 class Condition(StrEnum):
@@ -17,15 +20,6 @@ class Condition(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """What a complete `up` made: the definition's key, the node image, and the nodes' container ids by name."""
-
-    definition: str
-    image: str
-    containers: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Container:
     name: str
     id: str
@@ -34,7 +28,8 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One look at a cluster. `ready` is None when the API server does not answer; `dns` is whether CoreDNS does, asked through the API server."""
+    """One look at a cluster. `ready` is None when the API server does not answer; `dns` is whether CoreDNS
+    does, asked through the API server."""
 
     record: Record | None
     containers: tuple[Container, ...]
@@ -73,3 +68,24 @@ def diagnose(sight: Sight, definition: str) -> Verdict:
     if not sight.dns:
         return Verdict(Condition.UNWELL, "its DNS does not answer")
     return Verdict(Condition.HEALTHY, "all nodes and the DNS are ready")
+
+
+def ready_nodes(listing: dict[str, Any]) -> frozenset[str]:
+    """The names of the Ready nodes in a `kubectl get nodes --output=json`."""
+    return frozenset(
+        str(node["metadata"]["name"])
+        for node in listing["items"]
+        if any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in node.get("status", {}).get("conditions", [])
+        )
+    )
+
+
+def renewed_since(listing: dict[str, Any], since: datetime) -> frozenset[str]:
+    """The nodes whose kubelet renewed its lease after a time, in a `kubectl get leases --output=json`."""
+    return frozenset(
+        str(lease["metadata"]["name"])
+        for lease in listing["items"]
+        if lease.get("spec", {}).get("renewTime") and datetime.fromisoformat(lease["spec"]["renewTime"]) > since
+    )

@@ -1,4 +1,5 @@
-"""The image kind's nodes run: the published one where it can be pulled, else one made here of Debian packages and Go modules."""
+"""The image kind's nodes run: the published one where it can be pulled, else one made here of Debian
+packages and Go modules."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -6,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import debian
-import tools
-from engine import Engine
-from keys import key_of, key_of_files
-from places import HARNESS
-from steps import HarnessError, Steps, ask
+from hack.cluster import debian, tools
+from hack.cluster.engine import Engine
+from hack.cluster.keys import key_of, key_of_files
+from hack.cluster.places import HARNESS
+from hack.cluster.steps import HarnessError, Steps, ask
 
-# kind v0.30.0 names this image as its default, by digest; it need not be the very patch release we build ourselves.
+# kind v0.30.0 names this image as its default, by digest; it need not be the very patch release we build
+# ourselves.
 PUBLISHED = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
 REPOSITORY = "bullpen/node"
 
@@ -83,7 +84,8 @@ def ensure(steps: Steps, engine: Engine) -> str:
             return PUBLISHED
     if not debian.can_install() and shutil.which("mmdebstrap") is None:
         raise HarnessError(
-            f"the node image {PUBLISHED} cannot be pulled, and making one needs root on Debian and Go: give the Docker engine a way to an image registry"
+            f"the node image {PUBLISHED} cannot be pulled, and making one needs root on Debian and Go: give "
+            "the Docker engine a way to an image registry"
         )
     tools.ensure(steps, *tools.PACKAGES)
     with steps.lock("images"):
@@ -122,7 +124,8 @@ def debian_base(
     hooks: Sequence[str] = (),
     changes: Sequence[str] = (),
 ) -> None:
-    """Import a minimal Debian under a reference unless the engine has it; the tag comes last, so what has it is whole."""
+    """Import a minimal Debian under a reference unless the engine has it; the tag comes last, so what has it
+    is whole."""
     if engine.image_id(reference) is not None:
         return
     with (
@@ -140,10 +143,9 @@ def debian_base(
         )
 
 
-def parts(
-    programs: dict[str, Path], pause: Path, etcd: Path, names: Sequence[str], network_base: str
-) -> list[Part]:
-    """The images of a control plane under the names that `kubeadm config images list` prints; raises HarnessError for a name we have no program for."""
+def parts(programs: dict[str, Path], pause: Path, etcd: Path, names: Sequence[str], network_base: str) -> list[Part]:
+    """The images of a control plane under the names that `kubeadm config images list` prints; raises
+    HarnessError for a name we have no program for."""
     made = []
     for reference in names:
         name = reference.rpartition("/")[2].split(":")[0]
@@ -160,7 +162,8 @@ def parts(
                 made.append(Part(reference, "scratch", (pause,), '["/usr/local/bin/pause"]'))
             case _:
                 raise HarnessError(
-                    f"kubeadm asks for the image {reference}, which hack/cluster/node_image.py does not know how to make; add it there"
+                    f"kubeadm asks for the image {reference}, which hack/cluster/node_image.py does not "
+                    "know how to make; add it there"
                 )
     podnet = Part(
         PODNET,
@@ -195,7 +198,8 @@ def _build(steps: Steps, engine: Engine) -> str:
         )
         if not listed:
             raise HarnessError(
-                f"{programs['kubeadm']} does not list the control plane's images; run `{programs['kubeadm']} config images list` to see why"
+                f"{programs['kubeadm']} does not list the control plane's images; run "
+                f"`{programs['kubeadm']} config images list` to see why"
             )
         inner = parts(programs, pause, etcd, listed.split(), network_base)
         for part in inner:

@@ -1,4 +1,4 @@
-"""Which processes on this machine are ours, read from /proc: by what they were called with, and by the container they live in."""
+"""Which processes are ours, read from /proc: by what they were called with, and by the container they live in."""
 
 import os
 import signal
@@ -7,15 +7,14 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 PROC = Path("/proc")
+ENGINE_PROGRAMS = frozenset({"dockerd", "containerd", "containerd-shim-runc-v2"})
 
 
 def command_line(pid: int) -> list[str]:
-    """The words a process was started with; empty when it is gone or a kernel thread."""
+    """The words a process was started with; empty when it is gone, a zombie or a kernel thread."""
     try:
         return [
-            word.decode(errors="replace")
-            for word in (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
-            if word
+            word.decode(errors="replace") for word in (PROC / str(pid) / "cmdline").read_bytes().split(b"\0") if word
         ]
     except OSError:
         return []
@@ -30,37 +29,22 @@ def pid_in(file: Path) -> int | None:
 
 
 def is_ours(words: list[str], *, program: str, directory: Path) -> bool:
-    """Whether a command line is `program` working in `directory`: a recycled pid is somebody else's process."""
-    return (
-        bool(words) and Path(words[0]).name == program and any(str(directory) in word for word in words[1:])
-    )
+    """Whether a command line is `program` at work in `directory`: a recycled pid is somebody else's process."""
+    return bool(words) and Path(words[0]).name == program and any(str(directory) in word for word in words[1:])
 
 
-def every_pid() -> Iterator[int]:
-    return (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
-
-
-def of_directory(directory: Path) -> list[int]:
-    """The containerd and the shims that were started with this directory on their command line."""
-    programs = ("containerd", "containerd-shim-runc-v2", "docker-init", "dockerd")
-    return [
+def of_directory(directory: Path) -> set[int]:
+    """The engine's processes that were started with this directory on their command line."""
+    return {
         pid
-        for pid in every_pid()
-        if any(is_ours(command_line(pid), program=program, directory=directory) for program in programs)
-    ]
+        for pid in _every_pid()
+        if any(is_ours(command_line(pid), program=program, directory=directory) for program in ENGINE_PROGRAMS)
+    }
 
 
-def of_containers(ids: Collection[str]) -> list[int]:
-    """Every process in the cgroups of these containers, whoever its parent is by now."""
-    found = []
-    for pid in every_pid():
-        try:
-            groups = (PROC / str(pid) / "cgroup").read_text()
-        except OSError:
-            continue
-        if any(container in groups for container in ids):
-            found.append(pid)
-    return found
+def of_containers(ids: Collection[str]) -> set[int]:
+    """Every process in the control groups of these containers, whoever its parent is by now."""
+    return {pid for pid in _every_pid() if any(container in _groups(pid) for container in ids)}
 
 
 def alive(pid: int) -> bool:
@@ -84,3 +68,14 @@ def end(pids: Collection[int], *, with_signal: signal.Signals, within: float) ->
             return False
         time.sleep(0.1)
     return True
+
+
+def _every_pid() -> Iterator[int]:
+    return (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
+
+
+def _groups(pid: int) -> str:
+    try:
+        return (PROC / str(pid) / "cgroup").read_text()
+    except OSError:
+        return ""

@@ -1,15 +1,12 @@
 """What exists, in a few lines a person reads."""
 
-import os
 from pathlib import Path
 
-import engine
-import kind
-import tools
-from dockerd import Dockerd
-from health import Condition, diagnose
-from places import Places
-from steps import Steps, ask
+from hack.cluster import engine, kind, tools
+from hack.cluster.dockerd import Dockerd
+from hack.cluster.health import Condition, diagnose
+from hack.cluster.places import Places
+from hack.cluster.steps import Steps, ask
 
 
 def size(amount: int) -> str:
@@ -19,11 +16,8 @@ def size(amount: int) -> str:
 
 def disk_use(directory: Path) -> int:
     """Bytes on disk below a directory, without what is mounted there; 0 when it does not exist."""
-    answer = (
-        ask(["du", "--summarize", "--one-file-system", "--block-size=1", directory], timeout=60)
-        if directory.exists()
-        else None
-    )
+    words = ("du", "--summarize", "--one-file-system", "--block-size=1", directory)
+    answer = ask(words, timeout=60) if directory.exists() else None
     return int(answer.split()[0]) if answer else 0
 
 
@@ -31,44 +25,43 @@ def report(steps: Steps) -> tuple[list[str], bool]:
     """The lines, and whether the cluster is healthy."""
     places = steps.places
     found = engine.find(places)
-    lines = [f"engine      {_engine_line(places, found)}"]
-    healthy = False
-    if found is None:
-        lines.append("cluster     none")
-    else:
-        cluster = kind.Cluster(steps, found)
-        sight = cluster.look()
-        verdict = diagnose(sight, kind.definition(max(1, len(sight.containers))))
-        healthy = verdict.condition is Condition.HEALTHY
-        image = f", image {sight.record.image}" if sight.record else ""
-        lines.append(f"cluster     {kind.NAME}: {verdict.condition}, {verdict.reason}{image}")
-        for container in sight.containers:
-            ready = "ready" if container.name in (sight.ready or ()) else "not ready"
-            state = f"{ready}, {cluster.node_address(container.name)}" if container.running else "stopped"
-            lines.append(f"node        {container.name}: {state}")
-    lines.append(f"kubeconfig  {places.kubeconfig if places.kubeconfig.exists() else 'none'}")
-    for name in tools.CLIENTS:
-        lines.append(f"{name:<11} {tools.find(steps, name) or 'not built yet'}")
-    lines.append(
-        f"cache       {places.root}: images {size(disk_use(places.docker))}, tools {size(disk_use(places.tools))}"
-    )
+    cluster, healthy = _cluster_lines(steps, found)
+    caches = f"images {size(disk_use(places.docker))}, tools {size(disk_use(places.tools))}"
+    lines = [
+        f"engine      {_engine_line(places, found)}",
+        *cluster,
+        f"kubeconfig  {places.kubeconfig if places.kubeconfig.exists() else 'none'}",
+        *(f"{name:<11} {tools.find(steps, name) or 'not built yet'}" for name in tools.CLIENTS),
+        f"cache       {places.root}: {caches}",
+    ]
     go_cache = ask(["go", "env", "GOCACHE"])
     if go_cache:
         lines.append(
-            f"go cache    {go_cache}: {size(disk_use(Path(go_cache)))} (Go's own; `go clean -cache` empties it)"
+            f"go cache    {go_cache}: {size(disk_use(Path(go_cache)))} (Go's own; to empty it: go clean -cache)"
         )
     return lines, healthy
+
+
+def _cluster_lines(steps: Steps, found: engine.Engine | None) -> tuple[list[str], bool]:
+    if found is None:
+        return ["cluster     none"], False
+    cluster = kind.Cluster(steps, found)
+    sight = cluster.look()
+    verdict = diagnose(sight, kind.definition(max(1, len(sight.containers))))
+    image = f"; made of {sight.record.image}" if sight.record else ""
+    lines = [f"cluster     {kind.NAME}: {verdict.condition}, {verdict.reason}{image}"]
+    for node in sight.containers:
+        ready = "ready" if node.name in (sight.ready or ()) else "not ready"
+        state = f"{ready}, {cluster.node_address(node.name)}" if node.running else "stopped"
+        lines.append(f"node        {node.name}: {state}")
+    return lines, verdict.condition is Condition.HEALTHY
 
 
 def _engine_line(places: Places, found: engine.Engine | None) -> str:
     own = Dockerd.of(places)
     if found is None:
-        return (
-            "none answers; `up` starts one of our own" + (" (one was killed)" if own.left_anything() else "")
-            if os.geteuid() == 0
-            else "none answers"
-        )
+        return "none answers; ours was killed" if own.left_anything() else "none answers"
     version = found.ask("version", "--format", "{{.Server.Version}}") or "of unknown version"
     if found.own is None:
         return f"Docker {version} of this machine, {found.host}"
-    return f"Docker {version}, started by us: pid {own.pid()}, {found.host}"
+    return f"Docker {version}, started by us as pid {own.pid()}, {found.host}"

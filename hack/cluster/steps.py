@@ -1,6 +1,6 @@
 """Saying what is done and how long it usually takes, and running the commands that do it.
 
-Narration goes to standard error, so that standard output carries only what a script asked for (`kubeconfig`, `tool`).
+Narration goes to standard error: standard output carries only what a script asked for (`kubeconfig`, `tool`).
 """
 
 import fcntl
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from places import Places
+from hack.cluster.places import Places
 
-LOG_LIMIT = 8 << 20  # bytes; a longer log is started anew
-TAIL = 15  # lines of the log shown when a command fails
+LOGS_KEPT = 20
+TAIL = 15  # lines of a log that are shown when a command fails
 
 
 class HarnessError(Exception):
@@ -31,7 +31,7 @@ class CommandFailed(HarnessError):
 
 def span(seconds: float) -> str:
     """Seconds as a person says them: `0.4 s`, `12 s`, `3 min 20 s`."""
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
@@ -46,22 +46,18 @@ class Steps:
     _held: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, places: Places, argv: Sequence[str]) -> "Steps":
-        """Open the log and note what was asked; raises HarnessError where the cache directory cannot be written."""
-        log = places.logs / "harness.log"
+    def begin(cls, places: Places, command: str) -> "Steps":
+        """The narrator of a command, with a log of its own; raises HarnessError where there can be no cache."""
         try:
             places.logs.mkdir(parents=True, exist_ok=True)
-            if log.exists() and log.stat().st_size > LOG_LIMIT:
-                log.unlink()
-            with log.open("a") as out:
-                out.write(
-                    f"\n===== {time.strftime('%Y-%m-%d %H:%M:%S')} pid {os.getpid()}: {' '.join(argv)}\n"
-                )
+            for old in sorted(places.logs.glob("*.log"))[:-LOGS_KEPT]:
+                old.unlink(missing_ok=True)
         except OSError as error:
             raise HarnessError(
-                f"cannot write to the cache directory {places.root}: {error.strerror}; set XDG_CACHE_HOME to one that can be written"
+                f"the cache directory {places.root} cannot be written to: {error.strerror}; "
+                "set XDG_CACHE_HOME to one that can"
             ) from error
-        return cls(places=places, log=log)
+        return cls(places=places, log=places.logs / f"{time.strftime('%Y%m%d-%H%M%S')}-{command}-{os.getpid()}.log")
 
     def say(self, line: str) -> None:
         print(f"cluster: {line}", file=sys.stderr, flush=True)
@@ -76,10 +72,10 @@ class Steps:
 
     @contextmanager
     def lock(self, noun: str) -> Iterator[None]:
-        """Hold the lock of a noun; a second harness waits here and says so.
+        """Hold the lock of a noun; a second harness waits here and says so. Nesting: cluster → engine → tools → images.
 
-        The commands we run inherit the lock, so that when the harness alone is killed the lock stays taken for as long as what it started is
-        still at work. Nesting is always cluster → engine → tools → images.
+        The commands we run inherit the lock: when the harness alone is killed, it stays taken for as long as what the
+        harness started is still at work.
         """
         if noun in self._held:
             yield
@@ -92,9 +88,7 @@ class Steps:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = os.pread(fd, 64, 0).decode(errors="replace").strip() or "unknown"
-                self.say(
-                    f"waiting for another run of the harness that works on the {noun} (pid {holder}, or a command it started) …"
-                )
+                self.say(f"waiting for pid {holder}, or a command it started, to be done with the {noun} …")
                 fcntl.flock(fd, fcntl.LOCK_EX)
             os.ftruncate(fd, 0)
             os.pwrite(fd, str(os.getpid()).encode(), 0)
@@ -113,7 +107,7 @@ class Steps:
         cwd: Path | None = None,
         stdin: bytes | None = None,
     ) -> None:
-        """Run a command with its output in the log; `timeout` in seconds. Raises CommandFailed with the last lines of the output."""
+        """Run a command with its output in the log; `timeout` in seconds. Raises CommandFailed with its last lines."""
         words = [str(word) for word in argv]
         with self.log.open("ab") as out:
             out.write(f"--- {' '.join(words)}\n".encode())
@@ -133,7 +127,7 @@ class Steps:
         stdin: bytes | None,
         out: IO[bytes],
     ) -> int | None:
-        """The exit code, None when time ran out. A group of its own: what the command started ends with it, also when we are interrupted."""
+        """The exit code, None when time ran out. The command's process group ends whole, also when we are interrupted."""
         with subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
@@ -158,23 +152,19 @@ class Steps:
         with self.log.open("rb") as log:
             log.seek(begin)
             lines = log.read().decode(errors="replace").splitlines()
+        short = " ".join(words[:6]) + (" …" if len(words) > 6 else "")
         how = f"ran longer than {span(timeout)}" if code is None else f"ended with code {code}"
         tail = "".join(f"\n  | {line}" for line in lines[-TAIL:])
-        return f"`{' '.join(words[:6])}{' …' if len(words) > 6 else ''}` {how}; everything it said is in {self.log}, the last lines:{tail}"
+        return f"`{short}` {how}; all it said is in {self.log}, the last lines:{tail}"
 
 
-def ask(
-    argv: Sequence[str | Path], *, timeout: float = 20, env: Mapping[str, str] | None = None
-) -> str | None:
+def ask(argv: Sequence[str | Path], *, timeout: float = 20, env: Mapping[str, str] | None = None) -> str | None:
     """What a command prints, stripped; None when it does not exist, fails or takes longer than `timeout` seconds."""
+    words = [str(word) for word in argv]
+    full = {**os.environ, **(env or {})}
     try:
         done = subprocess.run(
-            [str(word) for word in argv],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            env={**os.environ, **(env or {})},
-            check=False,
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, env=full, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

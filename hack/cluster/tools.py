@@ -1,4 +1,5 @@
-"""The programs a cluster is made of and driven with: found on the PATH, or built from the Go modules that `tools/go.mod` pins."""
+"""The programs a cluster is made of and driven with: found on the PATH, or built from the Go modules that
+`tools/go.mod` pins."""
 
 import json
 import os
@@ -8,9 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from keys import key_of_files
-from places import HARNESS
-from steps import HarnessError, Steps, ask
+from hack.cluster.keys import key_of_files
+from hack.cluster.places import HARNESS
+from hack.cluster.steps import HarnessError, Steps, ask
 
 KUBERNETES = "v1.34.4"
 GO_AT_LEAST = (1, 24)  # the first with `tool` directives in go.mod
@@ -39,7 +40,8 @@ NODE = {
 }
 PACKAGES = CLIENTS | NODE
 
-# What a program on the PATH must be to serve us, major and minor: Kubernetes promises kubectl one minor of skew either way.
+# What a program on the PATH must be to serve us, major and minor: Kubernetes promises kubectl one minor of
+# skew either way.
 SUITABLE = {"kind": ((0, 30), (0, 99)), "kubectl": ((1, 33), (1, 35)), "helm": ((3, 14), (3, 99))}
 VERSION_OF = {
     "kind": ["version", "--quiet"],
@@ -82,7 +84,8 @@ class Toolbox:
         return cls(directory=steps.places.tools / key())
 
     def path(self, name: str) -> Path | None:
-        """The program, if it is there whole: one cut off by a full disk has another size than the manifest says."""
+        """The program, if it is there whole: one cut off by a full disk has another size than the manifest
+        says."""
         program = self.directory / name
         try:
             whole = program.stat().st_size == self._manifest().get(name)
@@ -124,7 +127,8 @@ def find(steps: Steps, name: str) -> Path | None:
 
 
 def ensure(steps: Steps, *names: str) -> list[Path]:
-    """The paths of these programs, in order; what is missing is built. Raises HarnessError without a Go toolchain."""
+    """The paths of these programs, in order; what is missing is built. Raises HarnessError without a Go
+    toolchain."""
     found = _find(steps, names)
     if len(found) < len(set(names)):
         with steps.lock("tools"):
@@ -148,14 +152,17 @@ def go(steps: Steps) -> str:
     if program is None or version is None or version < GO_AT_LEAST:
         have = f"this machine's is {version[0]}.{version[1]}" if version else "this machine has none"
         raise HarnessError(
-            f"building the cluster's programs needs Go {GO_AT_LEAST[0]}.{GO_AT_LEAST[1]} or newer and {have}; install it from https://go.dev/dl, "
-            "or start a Docker engine that can pull images and put kind v0.30, kubectl v1.34 and helm v3 on the PATH"
+            f"building the cluster's programs needs Go {GO_AT_LEAST[0]}.{GO_AT_LEAST[1]} or newer and "
+            f"{have}; install it from https://go.dev/dl, "
+            "or start a Docker engine that can pull images and put kind v0.30, kubectl v1.34 and helm v3 on "
+            "the PATH"
         )
     return program
 
 
 def build_env(target: Path) -> dict[str, str]:
-    """The environment in which Go programs are built into `target`: static, and deaf to flags of the machine."""
+    """The environment in which Go programs are built into `target`: static, and deaf to flags of the
+    machine."""
     return {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOBIN": str(target), "GOWORK": "off"}
 
 
@@ -167,12 +174,8 @@ def _build(steps: Steps, names: Collection[str]) -> None:
     target.mkdir(parents=True)
     major, minor = KUBERNETES[1:].split(".")[:2]
     # kubeadm refuses to work without a stamped version.
-    stamp = (
-        f"-s -w -X {STAMP}.gitVersion={KUBERNETES} -X {STAMP}.gitMajor={major} -X {STAMP}.gitMinor={minor}"
-    )
-    usually = (
-        f"{'11 min' if len(names) > 3 else '6 min'} on 2 cores, half a minute when Go has built them before"
-    )
+    stamp = f"-s -w -X {STAMP}.gitVersion={KUBERNETES} -X {STAMP}.gitMajor={major} -X {STAMP}.gitMinor={minor}"
+    usually = f"{'11 min' if len(names) > 3 else '6 min'} on 2 cores, half a minute when Go has built them before"
     with steps.step(f"building {', '.join(names)} from Go modules", usually):
         steps.run(
             [
