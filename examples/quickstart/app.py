@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ledger import Ledger
+import ledger
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -10,7 +10,6 @@ from bullpen import App, Context
 
 app = App()
 videos = app.queue("video-generation")
-ledger = Ledger.from_environment()
 
 STEPS = 4
 
@@ -38,7 +37,7 @@ class Clip(BaseModel):
 async def generate(data: Render, ctx: Context) -> Clip:
     """Stand in for rendering a video: some steps that take time, and the address of the result."""
     seconds = data.seconds if data.seconds is not None else 1 + sum(data.script_id.encode()) % 21 / 10
-    with ledger.entry(ctx.job_id, ctx.attempt):
+    async with ledger.entry(ctx.job_id, ctx.attempt):
         for step in range(1, STEPS + 1):
             await asyncio.sleep(seconds / STEPS)
             ctx.progress(100 * step // STEPS)

@@ -1,53 +1,80 @@
-"""A witness outside Redis: one line for each start and each end of a job, in a file of this pod's own.
+"""A ledger of job starts and ends, kept outside Redis by a process of its own.
 
-The demo and the cluster tests count a start without an end by the same pod as an interrupted job. Nothing is written
-unless `LEDGER_DIR` names a directory. A line is `start|end <job id> <attempt> <pod> <unix time>`.
+Demo and cluster tests need a witness that neither Redis nor the workers can talk over: the ledger prints one line for
+each start and each end it hears of, stamped with its own clock. A start without an end by the same pod is a job that
+was cut off.
+
+As a server: `python -m ledger 7000`. In a job: `async with ledger.entry(job_id, attempt): …` (does nothing unless
+`LEDGER` names a server, as `host:port`).
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
-import socket
+import signal
+import sys
 import time
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+TIMEOUT_SECONDS = 10.0
 
 
-class Ledger:
-    """Appends lines to `<directory>/<pod>.log`; without a directory it does nothing."""
+@asynccontextmanager
+async def entry(job_id: str, attempt: int) -> AsyncIterator[None]:
+    """Write `start` before the block and `end` after it, whether it succeeded or raised; not when it was cancelled.
 
-    def __init__(self, directory: Path | None, pod: str) -> None:
-        self._pod = pod
-        self._file = None if directory is None else directory / f"{pod}.log"
+    Raises:
+        OSError, TimeoutError: the ledger cannot be reached; the job must not run unwitnessed.
+    """
+    address = os.environ.get("LEDGER")
+    if not address:
+        yield
+        return
+    note = {"queue": os.environ.get("QUEUE_NAME", ""), "job": job_id, "attempt": attempt, "pod": os.environ.get("POD_NAME", str(os.getpid()))}
+    await _write(address, {"event": "start", **note})
+    try:
+        yield
+    except Exception:
+        await _write(address, {"event": "end", **note})
+        raise
+    else:
+        await _write(address, {"event": "end", **note})
 
-    @classmethod
-    def from_environment(cls) -> Ledger:
-        """`LEDGER_DIR`, and `POD_NAME` or the host's name."""
-        directory = os.environ.get("LEDGER_DIR")
-        return cls(Path(directory) if directory else None, os.environ.get("POD_NAME") or socket.gethostname())
 
-    @contextmanager
-    def entry(self, job_id: str, attempt: int) -> Iterator[None]:
-        """Note the start, and the end if the block returned or raised an error; a block that was cut off has no end."""
-        self._append("start", job_id, attempt)
+async def _write(address: str, record: dict[str, object]) -> None:
+    """One record, acknowledged: what the ledger did not write down has not happened."""
+    host, _, port = address.rpartition(":")
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        reader, writer = await asyncio.open_connection(host, int(port))
         try:
-            yield
-        except Exception:
-            self._append("end", job_id, attempt)
-            raise
-        self._append("end", job_id, attempt)
-
-    def _append(self, event: str, job_id: str, attempt: int) -> None:
-        if self._file is None:
-            return
-        line = f"{event} {job_id} {attempt} {self._pod} {time.time():.3f}\n"
-        # One write of one short line: O_APPEND keeps lines of several jobs apart.
-        target = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(target, line.encode())
+            writer.write(json.dumps(record).encode() + b"\n")
+            if await reader.readline() != b"ok\n":
+                raise ConnectionError(f"the ledger at {address} did not acknowledge {record}")
         finally:
-            os.close(target)
+            writer.close()
+
+
+async def _hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        async for line in reader:
+            print(json.dumps({**json.loads(line), "at": time.time()}), flush=True)
+            writer.write(b"ok\n")
+            await writer.drain()
+    except ConnectionError:
+        print(f"lost {writer.get_extra_info('peername')}", file=sys.stderr, flush=True)
+    finally:
+        writer.close()
+
+
+async def _serve(port: int) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with await asyncio.start_server(_hear, "0.0.0.0", port):  # noqa: S104 - a pod's only door
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1])))

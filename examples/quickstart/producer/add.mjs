@@ -24,9 +24,10 @@ const number = (key) => {
   }
   return value
 }
-const url = process.env.REDIS_URL
-if (!url) {
-  console.error('REDIS_URL is not set: say which Redis the queue is in, for example redis://localhost:6379')
+const url = process.env.REDIS_URL ?? ''
+if (!URL.canParse(url)) {
+  // The value is not shown: it may hold a password.
+  console.error('REDIS_URL is not set or is no URL: say which Redis the queue is in, for example redis://localhost:6379')
   process.exit(2)
 }
 const { hostname, port, username, password, pathname } = new URL(url)
