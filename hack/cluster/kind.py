@@ -22,11 +22,18 @@ DNS_PROBE = "/api/v1/namespaces/kube-system/services/kube-dns:9153/proxy/metrics
 def configuration(nodes: int) -> str:
     """The kind configuration.
 
-    It need not keep pods from being evicted off a busy disk: kind sets the kubelet's disk thresholds to zero itself.
+    One control plane needs no leader election, and without it works again 15 s sooner after a restart. Nothing has to
+    keep pods from being evicted off a busy disk: kind sets the kubelet's disk thresholds to zero itself.
     """
-    head = ["kind: Cluster", "apiVersion: kind.x-k8s.io/v1alpha4", f"name: {NAME}"]
-    head += ["networking: {apiServerAddress: 127.0.0.1}", "nodes:", "- role: control-plane"]
-    return "\n".join([*head, *["- role: worker"] * (nodes - 1), ""])
+    lines = ["kind: Cluster", "apiVersion: kind.x-k8s.io/v1alpha4", f"name: {NAME}"]
+    lines += [
+        "networking: {apiServerAddress: 127.0.0.1}",
+        "kubeadmConfigPatches:",
+        "- |",
+        "  kind: ClusterConfiguration",
+    ]
+    lines += [f'  {part}: {{extraArgs: {{leader-elect: "false"}}}}' for part in ("controllerManager", "scheduler")]
+    return "\n".join([*lines, "nodes:", "- role: control-plane", *["- role: worker"] * (nodes - 1), ""])
 
 
 def definition(nodes: int) -> str:

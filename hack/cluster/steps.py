@@ -127,7 +127,7 @@ class Steps:
         stdin: bytes | None,
         out: IO[bytes],
     ) -> int | None:
-        """The exit code, None when time ran out. The command's process group ends whole, also when we are interrupted."""
+        """The exit code, None when time ran out. The command's process group ends whole, also when interrupted."""
         with subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
