@@ -94,8 +94,11 @@ def test_the_cluster_takes_a_pools_deployment_by_server_side_apply(kubectl: Kube
     ("settings", "words"),
     [
         (["--set=scope=namespace"], ["this namespace", f"kubectl -n {NAMESPACE} create secret generic bullpen-redis"]),
-        (["--set=redis.secretNamespaces={media,mail}"], ["every namespace", "kubectl -n media", "in media, mail"]),
-        (["--set=redis.secretNames=null"], ["no Secret: set redis.secretNames"]),
+        (
+            ["--set=redis.secretNamespaces={media,mail}"],
+            ["every namespace", "kubectl -n media", "bullpen-redis in media, mail"],
+        ),
+        (["--set=redis.secretNames=null"], ["it may read no Secret; name some with the value redis.secretNames"]),
     ],
     ids=["namespace", "cluster", "no Secret"],
 )
