@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from redis.exceptions import RedisError, ResponseError
 
-from bullpen.client.dial import coded, dial, refusal
+from bullpen.client.dial import cancellable, coded, dial, refusal
 from bullpen.client.pauses import Pauses
 from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.errors import BullpenError, ConnectionLost
@@ -77,7 +77,8 @@ class BlockingLink:
             self._location, self._connection = await dial(self._source, name=self._name)
         try:
             async with asyncio.timeout(block + GUARD_SECONDS):
-                await self._connection.send_packed_command(self._connection.pack_command(*call.wire))
+                with cancellable():
+                    await self._connection.send_packed_command(self._connection.pack_command(*call.wire))
                 return await self._connection.read_response(timeout=math.inf)
         except ResponseError as error:
             raise refusal(coded(error), title=call.title, location=self._location) from error

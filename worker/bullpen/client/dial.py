@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import redis.connection as blocking
@@ -14,6 +16,8 @@ from redis.retry import Retry
 from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost, ProtocolError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bullpen.client.settings import LocationSource, RedisLocation
 
 CONNECT_SECONDS = 5.0
@@ -32,9 +36,10 @@ async def dial(source: LocationSource, *, name: str | None) -> tuple[RedisLocati
     location = source()
     connection = _ASYNC[location.scheme](**_arguments(location, name), retry=AsyncRetry(NoBackoff(), 0))
     try:
-        await connection.connect()
-        await connection.send_command("PING")  # NOAUTH and LOADING show at the first command only
-        await connection.read_response()
+        with cancellable():
+            await connection.connect()
+            await connection.send_command("PING")  # NOAUTH and LOADING show at the first command only
+            await connection.read_response()
     except NoPermissionError:
         pass  # an ACL without PING: the login worked
     except (RedisError, OSError) as error:
@@ -44,6 +49,18 @@ async def dial(source: LocationSource, *, name: str | None) -> tuple[RedisLocati
         await connection.disconnect(nowait=True)
         raise
     return location, connection
+
+
+@contextmanager
+def cancellable() -> Iterator[None]:
+    """Makes up for redis-py's sends, which may swallow a cancellation: they use asyncio's wait_for, and that of
+    Python 3.11 returns a result that is there already instead (python/cpython#86296)."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - connections are opened and used by tasks
+    before = task.cancelling()
+    yield
+    if task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def dial_blocking(source: LocationSource, *, name: str | None, timeout: float) -> tuple[RedisLocation, Any]:
