@@ -198,6 +198,7 @@ class QueueLoop:
         for decision, status in zip(decisions, reply.finished, strict=True):
             error_of_children = refusal(status)
             if error_of_children is not None:
+                self.slots.rejoin()
                 decision.attempt.refuse(error_of_children)
             else:
                 settle_status(decision, status, setup.logger)
@@ -229,6 +230,8 @@ class QueueLoop:
     # --- what attempts tell it -----------------------------------------------------------------------------------
 
     def _ended(self, attempt: Attempt, ending: Ending) -> None:
+        # The call that finishes it may claim the next one already: its slot is free from now on.
+        self.slots.leave()
         if isinstance(ending, (Completed, Failed)):
             self._decided.append(decide(attempt, ending))
         else:
@@ -238,7 +241,6 @@ class QueueLoop:
 
     def _leave(self, attempt: Attempt) -> None:
         del self.running[attempt.token]
-        self.slots.leave()
         self._changed.set()
 
     def _wake(self) -> None:

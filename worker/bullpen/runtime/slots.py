@@ -32,3 +32,7 @@ class Slots:
     def leave(self) -> None:
         """A job is over."""
         self.running -= 1
+
+    def rejoin(self) -> None:
+        """A job that was over is not: for a moment there may be one more than `total`."""
+        self.running += 1

@@ -1,0 +1,5 @@
+"""`python -m bullpen.cli` is `bullpen`."""
+
+from bullpen.cli import main
+
+main()
