@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _OBSTACLES: Final = frozenset({Reason.TEMPLATE_REJECTED, Reason.DEPLOYMENT_CONFLICT, Reason.WRITE_FAILED})
 
+_SECRETS: Final = frozenset({Reason.SECRET_MISSING, Reason.SECRET_FORBIDDEN})
+"""Trouble with the queue that lies in Kubernetes, not in Redis: its own Event."""
+
 _SPELLED: Final = {reason.value: reason for reason in Reason}
 
 
@@ -51,7 +54,7 @@ def _of_the_queue(
     if reachable["status"] == "False":
         if (reachable["status"], reachable["reason"]) != (was.get("status"), was.get("reason")):
             why = _SPELLED[reachable["reason"]]
-            reason = Reason.QUEUE_UNREACHABLE if why is Reason.UNREACHABLE else why
+            reason = why if why in _SECRETS else Reason.QUEUE_UNREACHABLE
             yield _notice(pool, reason, reachable["message"], warning=True, action="ReadQueue")
     elif was.get("status") == "False":
         yield _notice(pool, Reason.QUEUE_RECOVERED, reachable["message"], warning=False, action="ReadQueue")

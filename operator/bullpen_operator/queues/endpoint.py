@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from bullpen_operator.queues.failures import failed_connection, failed_queue
-from bullpen_operator.queues.location import CONNECT_SECONDS, READ_SECONDS, BadUrlError
+from bullpen_operator.queues.location import BadUrlError
 from bullpen_operator.queues.question import UnreadableReplyError, reading
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from bullpen_operator.queues.question import Question
     from bullpen_operator.scaling.observation import QueueReading, ReadingFailed
 
+TIMEOUT_SECONDS = 3.0
+"""For the connection, and for the answers."""
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
 Answers = dict["Question", "QueueReading | ReadingFailed"]
@@ -35,8 +38,11 @@ class Endpoint:
     whether it succeeded.
     """
 
-    def __init__(self, location: Location, *, on_round_trip: Callable[[float, bool], None]) -> None:
+    def __init__(
+        self, location: Location, *, on_round_trip: Callable[[float, bool], None], timeout: float = TIMEOUT_SECONDS
+    ) -> None:
         self.location = location
+        self._timeout = timeout
         self._on_round_trip = on_round_trip
         self._connection: Connection | None = None
         self._failures = 0
@@ -44,7 +50,7 @@ class Endpoint:
         self._retry_at = 0.0
 
     async def read(self, questions: Sequence[Question], *, now: float) -> Answers:
-        """An answer for each question, within about CONNECT_SECONDS + READ_SECONDS; `now` in seconds since
+        """An answer for each question, within twice the timeout; `now` in seconds since
         the epoch.
 
         Never raises for what Redis or the network does: that is an answer too. After a failed connection the
@@ -55,7 +61,7 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            async with asyncio.timeout(CONNECT_SECONDS + READ_SECONDS):
+            async with asyncio.timeout(2 * self._timeout):
                 replies = await self._ask(questions, now)
         except (RedisError, OSError, BadUrlError) as error:  # OSError: TimeoutError and ssl.SSLError are
             self._on_round_trip(loop.time() - started, False)
@@ -72,13 +78,9 @@ class Endpoint:
         if connection is not None:
             await connection.disconnect(nowait=True)
 
-    def retry_now(self) -> None:
-        """Do not wait out the pause: something has changed that may have been the cause."""
-        self._retry_at = 0.0
-
     async def _ask(self, questions: Sequence[Question], now: float) -> Mapping[Question, object]:
         if self._connection is None:
-            self._connection = self.location.connection()
+            self._connection = self.location.connection(timeout=self._timeout)
             await self._connection.connect()  # type: ignore[no-untyped-call]
         replies = await self._pipeline({question: question.by_digest(now) for question in questions})
         unknown = [question for question, reply in replies.items() if isinstance(reply, NoScriptError)]

@@ -86,7 +86,8 @@ def _connection_sentence(error: Exception, location: Location) -> str:
     if tls is not None:
         return f"no TLS with Redis {location}: {tls}; check rediss://, the port and the certificate authority"
     if isinstance(error, TimeoutError | RedisTimeoutError):
-        return f"Redis {location} does not answer in time: check the address, the network policies and its load"
+        tls_too = ", and that the port speaks TLS" if location.tls else ""
+        return f"Redis {location} does not answer in time: check the address, the network policies, its load{tls_too}"
     if isinstance(error, BusyLoadingError):
         return f"Redis {location} is loading its data and not ready yet"
     if isinstance(error, RedisConnectionError | OSError):

@@ -8,9 +8,6 @@ from urllib.parse import urlsplit
 
 from redis.asyncio.connection import Connection, parse_url
 
-CONNECT_SECONDS = 3.0
-READ_SECONDS = 3.0
-
 
 class BadUrlError(ValueError):
     """The URL cannot be used; the text says what is wrong and never quotes the user information."""
@@ -49,8 +46,14 @@ class Location:
     def __str__(self) -> str:
         return self.shown
 
-    def connection(self) -> Connection:
-        """A connection that is not yet open. Raises BadUrlError for an option in the query that redis-py
+    @property
+    def tls(self) -> bool:
+        return self.shown.startswith("rediss://")
+
+    def connection(self, *, timeout: float) -> Connection:
+        """A connection that is not yet open; `timeout` seconds each to connect and to answer.
+
+        Raises BadUrlError for an option in the query that redis-py
         refuses.
         """
         try:
@@ -61,8 +64,8 @@ class Location:
             options |= {
                 "protocol": 2,
                 "driver_info": None,
-                "socket_connect_timeout": CONNECT_SECONDS,
-                "socket_timeout": READ_SECONDS,
+                "socket_connect_timeout": timeout,
+                "socket_timeout": timeout,
             }
             return made(**options)
         except (ValueError, TypeError):
