@@ -108,6 +108,8 @@ class Watch:
         await kopf.operator(
             registry=registry,
             settings=settings(),
+            # Its own default asks for the user's name, which a container's numeric user does not have.
+            identity="bullpen-operator",  # type: ignore[arg-type]  # a NewType that kopf does not export
             standalone=True,
             clusterwide=not self._namespaces,
             namespaces=list(self._namespaces),
