@@ -43,12 +43,12 @@ def rounded(number: float) -> int:
 def status_of(*, view: View, decision: Decision, now: float) -> dict[str, Any]:
     """The full status, for server-side apply.
 
-    `decision` is what was decided on this view; a number that an obstacle kept from being written is not
-    recorded as done.
+    `decision` is what was decided for this pool, `view` what is seen after it was carried out: a number that the
+    Deployment does not have is not told as done.
     """
     written = view.pool.status
     time = timestamp(now)
-    moved = decision.changes and view.obstacle is None
+    moved = decision.changes and view.fleet.replicas == decision.to
     status = WorkerPoolStatus(
         observed_generation=view.generation,
         replicas=view.fleet.pods,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,12 +26,20 @@ def status(
     observed: QueueReading | ReadingFailed | None = None,
     applied: bool = True,
     obstacle: Obstacle | None = None,
+    refused: bool = False,
     now: float = NOW,
 ) -> dict[str, Any]:
-    """One turn: the plan on what is seen, and the status of it."""
+    """One turn: the plan on what is seen, carried out unless refused, and the status after it."""
     known = reading() if observed is None else observed
     decision = plan(rules=Rules.of(of.spec), reading=known, fleet=seen, memory=Memory(), now=now)
-    view = View(pool=of, fleet=seen, reading=known, applied=applied, obstacle=obstacle)
+    taken = decision.changes and not refused
+    view = View(
+        pool=of,
+        fleet=replace(seen, replicas=decision.to) if taken else seen,
+        reading=known,
+        applied=applied,
+        obstacle=obstacle,
+    )
     return status_of(view=view, decision=decision, now=now)
 
 
@@ -256,11 +265,16 @@ class TestDecision:
         assert after["lastScaleTime"] == THEN
 
     def test_a_number_that_could_not_be_written_is_not_told_as_done(self) -> None:
-        passing = Obstacle(reason=Reason.WRITE_FAILED, message="No answer within 10 s.")
+        shown = status(pool(), seen=fleet(0), observed=reading(waiting=5), refused=True)
 
-        shown = status(pool(), seen=fleet(0), observed=reading(waiting=5), obstacle=passing)
-
+        assert shown["desiredReplicas"] == 1
         assert "lastScaleTime" not in shown
+
+    def test_a_pool_scales_on_under_a_rejected_template(self) -> None:
+        shown = status(pool(), seen=fleet(0), observed=reading(waiting=5), obstacle=FAILED_TEMPLATE)
+
+        assert shown["lastScaleTime"] == THEN
+        assert shown["decision"]["to"] == 1
 
 
 class TestWriteDue:
