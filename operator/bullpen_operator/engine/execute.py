@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bullpen_operator.api.pool import WorkerPool
     from bullpen_operator.cluster.port import Cluster, Raw
+    from bullpen_operator.engine.backoff import Backoff
     from bullpen_operator.engine.cache import Cache
     from bullpen_operator.engine.track import Track
     from bullpen_operator.engine.turn import Apply, Scale
@@ -32,6 +33,8 @@ _REFUSALS = frozenset({400, 403, 413, 422})
 """The API server, an admission controller or a quota says no to this object; it will say so again until something
 changes.
 """
+
+_TOLD_AFTER = 3
 
 
 class Executor:
@@ -86,15 +89,12 @@ class Executor:
                 resource_version=effect.resource_version,
             )
         except ClusterError as error:
-            self._failed_write(track, pool, "scale", error)
-            if not error.conflict and track.obstacle is None:
-                track.obstacle = Obstacle(
-                    reason=Reason.WRITE_FAILED,
-                    message=f"the number of replicas could not be written: {error.message}",
-                )
+            self._failed(track.scale_pause, pool, "scale", error)
+            if _worth_telling(track.scale_pause, error) and track.obstacle is None:
+                track.obstacle = _trouble("the number of replicas", error)
             return False
         self._cache.put(Kind.DEPLOYMENT, seen)
-        track.write_pause.succeeded()
+        track.scale_pause.succeeded()
         if track.obstacle is not None and track.obstacle.passing:
             track.obstacle = None
         return True
@@ -109,10 +109,10 @@ class Executor:
             )
         except ClusterError as error:
             if not error.missing:  # missing: the pool was deleted a moment ago
-                self._failed_write(track, pool, "status", error)
+                self._failed(track.status_pause, pool, "status", error)
             return False
         self._cache.put(Kind.POOL, seen)
-        track.write_pause.succeeded()
+        track.status_pause.succeeded()
         return True
 
     async def _place_is_free(self, track: Track, pool: WorkerPool) -> bool:
@@ -129,21 +129,27 @@ class Executor:
         return not found["metadata"].get("deletionTimestamp")
 
     def _refused(self, track: Track, pool: WorkerPool, error: ClusterError) -> None:
-        pause = track.apply_pause.failed(self._clock())
+        self._failed(track.apply_pause, pool, "deployment", error)
         if error.status in _REFUSALS:
             track.obstacle = Obstacle(
                 reason=Reason.TEMPLATE_REJECTED, message=f"the API server refuses the Deployment: {error.message}"
             )
-        elif not error.conflict:
-            track.obstacle = Obstacle(
-                reason=Reason.WRITE_FAILED, message=f"the Deployment could not be written: {error.message}"
-            )
-        log.warning("deployment not applied, again in %.0f s: %s", pause, error, extra=_labels(pool))
+        elif _worth_telling(track.apply_pause, error):
+            track.obstacle = _trouble("the Deployment", error)
 
-    def _failed_write(self, track: Track, pool: WorkerPool, what: str, error: ClusterError) -> None:
-        pause = track.write_pause.failed(self._clock())
+    def _failed(self, backoff: Backoff, pool: WorkerPool, what: str, error: ClusterError) -> None:
+        pause = backoff.failed(self._clock())
         level = logging.DEBUG if error.conflict else logging.WARNING  # a conflict only means: look again
         log.log(level, "%s not written, again in %.1f s: %s", what, pause, error, extra=_labels(pool))
+
+
+def _worth_telling(backoff: Backoff, error: ClusterError) -> bool:
+    """One lost write is no news, and a conflict is none at all."""
+    return not error.conflict and backoff.failures >= _TOLD_AFTER
+
+
+def _trouble(what: str, error: ClusterError) -> Obstacle:
+    return Obstacle(reason=Reason.WRITE_FAILED, message=f"{what} could not be written: {error.message}")
 
 
 def _conflict(pool: WorkerPool, found: Raw) -> Obstacle:

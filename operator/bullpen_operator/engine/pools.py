@@ -107,7 +107,7 @@ class Pools:
         wanted = self._wanted(track, pool, seen, decision, now)
         if wanted is not None:
             self._start(track, self._write(track, pool, wanted, observed, decision))
-        elif track.write_pause.open(now) and (not decision.changes or track.obstacle is not None):
+        elif track.status_pause.open(now) and (not decision.changes or track.obstacle is not None):
             # A number that waits for its turn is shown once it was taken, or once something stands in its way.
             self._show_if_changed(track, pool, observed, decision, now)
 
@@ -142,7 +142,7 @@ class Pools:
             track.obstacle, wanted = wanted.obstacle, wanted.scale
         else:
             track.unsettled, track.obstacle = False, None
-        return wanted if wanted is not None and track.write_pause.open(now) else None
+        return wanted if wanted is not None and track.scale_pause.open(now) else None
 
     def _start(self, track: Track, write: Coroutine[Any, Any, None]) -> None:
         track.writing = True

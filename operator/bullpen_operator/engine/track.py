@@ -32,7 +32,8 @@ class Track:
     apply_pause: Backoff = field(default_factory=lambda: Backoff(first=2, longest=120))
     apply_generation: int = 0
     """Generation of the pool that `apply_pause` is about: a changed spec is tried at once."""
-    write_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
+    scale_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
+    status_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
     writing: bool = False
     status_written_at: float | None = None
     shown: object = None

@@ -1,0 +1,144 @@
+"""A Kubernetes of three kinds of objects, in memory: as much of the API server's manners as the engine relies on."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from bullpen_operator.cluster.port import ClusterError, Kind, Listing, Raw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULTED = {"dnsPolicy": "ClusterFirst", "restartPolicy": "Always", "schedulerName": "default-scheduler"}
+
+
+class FakeCluster:
+    """Implements `Cluster`. `calls` lists what was asked, `refusals[verb]` what the next calls of it raise."""
+
+    def __init__(self) -> None:
+        self.pools: dict[str, Raw] = {}
+        self.deployments: dict[str, Raw] = {}
+        self.secrets: dict[str, dict[str, bytes] | ClusterError] = {}
+        self.events: dict[str, Raw] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.refusals: dict[str, list[ClusterError]] = defaultdict(list)
+        self._versions = itertools.count(1000)
+        self._uids = itertools.count(1)
+
+    # What tests do to it.
+
+    def add_pool(self, name: str = "video", **spec: Any) -> Raw:
+        smallest = {"queue": name, "image": "example/app:1", "redis": {"url": "redis://redis:6379/0"}}
+        pool = {"metadata": self._metadata(name), "spec": smallest | spec}
+        self.pools[name] = pool
+        return copy.deepcopy(pool)
+
+    def edit_pool(self, name: str, **spec: Any) -> Raw:
+        pool = self.pools[name]
+        pool["spec"] |= spec
+        pool["metadata"]["generation"] += 1
+        return self._changed(pool)
+
+    def add_deployment(self, name: str, *, owner: str | None = None) -> Raw:
+        deployment: Raw = {"metadata": self._metadata(name), "spec": {"replicas": 3}}
+        if owner is not None:
+            deployment["metadata"]["ownerReferences"] = [{"kind": "X", "name": owner, "uid": owner, "controller": True}]
+        self.deployments[name] = deployment
+        return copy.deepcopy(deployment)
+
+    def edit_deployment(self, name: str, **spec: Any) -> Raw:
+        deployment = self.deployments[name]
+        deployment["spec"] |= spec
+        deployment["metadata"]["generation"] += 1
+        return self._changed(deployment)
+
+    def writes(self) -> list[str]:
+        """The verbs of what was asked, but for lists."""
+        return [verb for verb, _ in self.calls if verb not in ("list", "find")]
+
+    # The protocol.
+
+    async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
+        self._asked("list", kind.value)
+        objects = self.pools if kind is Kind.POOL else self.deployments
+        return Listing(copy.deepcopy(list(objects.values())), str(next(self._versions)))
+
+    async def find_deployment(self, *, namespace: str, name: str) -> Raw | None:
+        self._asked("find", name)
+        return copy.deepcopy(self.deployments.get(name))
+
+    async def apply_deployment(self, deployment: Raw, *, dry_run: bool = False) -> Raw:
+        name = deployment["metadata"]["name"]
+        self._asked("dry-run" if dry_run else "apply", name)
+        was = self.deployments.get(name, {"metadata": self._metadata(name), "spec": {}})
+        now = copy.deepcopy(was)
+        now["metadata"] |= copy.deepcopy(
+            {key: deployment["metadata"][key] for key in ("labels", "annotations", "ownerReferences")}
+        )
+        now["spec"] = copy.deepcopy(deployment["spec"])
+        now["spec"]["template"]["spec"] = DEFAULTED | now["spec"]["template"]["spec"]
+        if now["spec"] != was["spec"]:
+            now["metadata"]["generation"] += 1
+        if dry_run:
+            return now
+        if now != was:
+            self.deployments[name] = now
+            return self._changed(now)
+        return copy.deepcopy(was)
+
+    async def scale_deployment(self, *, namespace: str, name: str, replicas: int, resource_version: str) -> Raw:
+        self._asked("scale", name)
+        deployment = self.deployments[name]
+        if deployment["metadata"]["resourceVersion"] != resource_version:
+            raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
+        return self.edit_deployment(name, replicas=replicas)
+
+    async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:
+        self._asked("status", name)
+        pool = self.pools.get(name)
+        if pool is None:
+            raise ClusterError(status=404, reason="NotFound", message="gone")
+        if pool["metadata"]["uid"] != uid:
+            raise ClusterError(status=409, reason="Conflict", message="uid mismatch")
+        pool["status"] = copy.deepcopy(dict(status))
+        return self._changed(pool)
+
+    async def read_secret(self, *, namespace: str, name: str) -> Mapping[str, bytes]:
+        self._asked("secret", name)
+        secret = self.secrets.get(name, ClusterError(status=404, reason="NotFound", message="not found"))
+        if isinstance(secret, ClusterError):
+            raise secret
+        return secret
+
+    async def create_event(self, event: Raw) -> Raw:
+        self._asked("event", event["reason"])
+        self.events[event["metadata"]["name"]] = copy.deepcopy(event)
+        return event
+
+    async def patch_event(self, *, namespace: str, name: str, patch: Raw) -> Raw:
+        self._asked("patch-event", name)
+        if name not in self.events:
+            raise ClusterError(status=404, reason="NotFound", message="expired")
+        self.events[name] |= copy.deepcopy(patch)
+        return self.events[name]
+
+    def _asked(self, verb: str, what: str) -> None:
+        self.calls.append((verb, what))
+        if self.refusals[verb]:
+            raise self.refusals[verb].pop(0)
+
+    def _metadata(self, name: str) -> Raw:
+        return {
+            "name": name,
+            "namespace": "media",
+            "uid": f"uid-{next(self._uids)}",
+            "generation": 1,
+            "resourceVersion": str(next(self._versions)),
+        }
+
+    def _changed(self, raw: Raw) -> Raw:
+        raw["metadata"]["resourceVersion"] = str(next(self._versions))
+        return copy.deepcopy(raw)

@@ -1,0 +1,326 @@
+"""Turns of a pool against a fake cluster: what is written, when it is not, and what is said about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bullpen_operator.cluster.deployment import INTENT_ANNOTATION
+from bullpen_operator.cluster.port import ClusterError, Kind
+from tests.unit.operator.engine_house import EngineHouse
+from tests.unit.operator.facts import reading, unreachable
+
+INVALID = ClusterError(status=422, reason="Invalid", message="spec.template is invalid: no such thing")
+AWAY = ClusterError(status=0, reason="NoAnswer", message="no answer within 10 s")
+CONFLICT = ClusterError(status=409, reason="Conflict", message="the object has been modified")
+
+
+@pytest.fixture
+def house() -> EngineHouse:
+    return EngineHouse()
+
+
+@pytest.fixture
+async def at_rest(house: EngineHouse) -> EngineHouse:
+    """A pool with its Deployment at zero, all written that there is to write."""
+    house.see(house.cluster.add_pool("video"))
+    await house.settle()
+    return house
+
+
+async def test_a_new_pool_gets_a_deployment_checked_by_dry_run_and_then_a_status(house: EngineHouse) -> None:
+    house.see(house.cluster.add_pool("video"))
+    await house.turn()
+    assert house.cluster.calls == [("find", "video"), ("dry-run", "video"), ("apply", "video"), ("status", "video")]
+    assert house.cluster.deployments["video"]["spec"]["replicas"] == 0
+
+
+async def test_a_new_pool_with_jobs_starts_with_the_decided_number(house: EngineHouse) -> None:
+    house.see(house.cluster.add_pool("video"))
+    await house.turn(reading(waiting=35))
+    assert house.cluster.deployments["video"]["spec"]["replicas"] == 4
+    assert house.told()[0] == "ScaledFromZero"
+
+
+async def test_an_idle_pool_causes_no_call_at_all_for_an_hour(at_rest: EngineHouse) -> None:
+    for _ in range(3600):
+        await at_rest.turn()
+    assert at_rest.cluster.calls == []
+
+
+async def test_jobs_scale_the_deployment_in_one_write_and_the_decision_is_told(at_rest: EngineHouse) -> None:
+    await at_rest.turn(reading(waiting=35))
+    assert at_rest.cluster.writes() == ["scale", "status"]
+    assert at_rest.cluster.deployments["video"]["spec"]["replicas"] == 4
+    assert at_rest.told() == ["ScaledFromZero"]
+    status = at_rest.cluster.pools["video"]["status"]
+    assert (status["decision"]["from"], status["decision"]["to"], status["desiredReplicas"]) == (0, 4, 4)
+    assert at_rest.meter.scales == [(0, 4)]
+
+
+async def test_the_decision_stands_in_the_status_on_later_turns(at_rest: EngineHouse) -> None:
+    await at_rest.turn(reading(waiting=35))
+    await at_rest.turn(reading(waiting=35))
+    assert at_rest.cluster.pools["video"]["status"]["decision"]["from"] == 0
+
+
+async def test_a_scale_that_meets_a_newer_version_is_decided_again_on_what_is_then_seen(at_rest: EngineHouse) -> None:
+    newer = at_rest.cluster.edit_deployment("video", paused=False)
+    await at_rest.turn(reading(waiting=35))
+    assert at_rest.cluster.deployments["video"]["spec"]["replicas"] == 0
+    assert at_rest.told() == []
+    at_rest.see_deployment(newer)
+    await at_rest.turn(reading(waiting=55))
+    assert at_rest.cluster.deployments["video"]["spec"]["replicas"] == 6
+    assert at_rest.told() == ["ScaledFromZero"]
+
+
+async def test_a_scale_that_fails_once_is_tried_again_and_not_worth_a_word(at_rest: EngineHouse) -> None:
+    at_rest.cluster.refusals["scale"] = [AWAY]
+    for _ in range(3):
+        await at_rest.turn(reading(waiting=35))
+    assert at_rest.cluster.deployments["video"]["spec"]["replicas"] == 4
+    assert at_rest.told() == ["ScaledFromZero"]
+
+
+async def test_a_scale_that_keeps_failing_is_tried_with_growing_pauses_and_said_until_it_is_taken(
+    at_rest: EngineHouse,
+) -> None:
+    at_rest.cluster.refusals["scale"] = [AWAY] * 8
+    attempts = []
+    for _ in range(240):
+        await at_rest.turn(reading(waiting=35))
+        attempts.append(at_rest.cluster.writes().count("scale"))
+        if attempts[-1] == 5:
+            assert at_rest.condition("Reconciling")["reason"] == "WriteFailed"
+    assert attempts[1] == 2, "the first pause is short"
+    assert attempts[-1] == 9
+    assert attempts.index(9) > 30, "the pauses grow"
+    assert at_rest.cluster.deployments["video"]["spec"]["replicas"] == 4
+    assert at_rest.told() == ["WriteFailed", "ScaledFromZero"]
+    assert at_rest.condition("Reconciling")["reason"] != "WriteFailed"
+
+
+async def test_a_refused_template_is_said_and_the_running_deployment_stays_and_scales(at_rest: EngineHouse) -> None:
+    before = at_rest.cluster.deployments["video"]["spec"]["template"]
+    at_rest.cluster.refusals["dry-run"] = [INVALID] * 9
+    at_rest.see(at_rest.cluster.edit_pool("video", image="example/app:2"))
+    await at_rest.turn()
+    assert at_rest.condition("Stalled")["status"] == "True"
+    assert at_rest.condition("Ready")["reason"] == "TemplateRejected"
+    assert "no such thing" in at_rest.condition("Ready")["message"]
+    assert at_rest.told() == ["TemplateRejected"]
+
+    await at_rest.turn(reading(waiting=35))
+    deployment = at_rest.cluster.deployments["video"]["spec"]
+    assert (deployment["replicas"], deployment["template"]) == (4, before)
+    assert "apply" not in at_rest.cluster.writes()
+
+
+async def test_a_corrected_template_is_tried_at_once_and_the_condition_goes(at_rest: EngineHouse) -> None:
+    at_rest.cluster.refusals["dry-run"] = [INVALID]
+    at_rest.see(at_rest.cluster.edit_pool("video", image="example/app:2"))
+    await at_rest.turn()
+    at_rest.see(at_rest.cluster.edit_pool("video", image="example/app:3"))
+    await at_rest.turn(after=0.01)
+    assert at_rest.cluster.deployments["video"]["spec"]["template"]["spec"]["containers"][0]["image"] == "example/app:3"
+    assert at_rest.condition("Stalled")["status"] == "False"
+
+
+async def test_a_refused_template_is_tried_again_with_growing_pauses(at_rest: EngineHouse) -> None:
+    at_rest.cluster.refusals["dry-run"] = [INVALID] * 1000
+    at_rest.see(at_rest.cluster.edit_pool("video", image="example/app:2"))
+    for _ in range(600):
+        await at_rest.turn()
+    assert 5 <= at_rest.cluster.writes().count("dry-run") <= 20
+    assert at_rest.told() == ["TemplateRejected"], "said once"
+
+
+async def test_a_template_that_cannot_be_built_is_said_without_asking_the_api_server(at_rest: EngineHouse) -> None:
+    taken = {"spec": {"volumes": [{"name": "bullpen-tmp", "emptyDir": {}}]}}
+    at_rest.see(at_rest.cluster.edit_pool("video", template=taken))
+    await at_rest.turn()
+    assert at_rest.cluster.writes() == ["status"]
+    assert "bullpen-tmp" in at_rest.condition("Ready")["message"]
+
+
+@pytest.mark.parametrize("owner", [None, "somebody-else"], ids=["by nobody", "by another controller"])
+async def test_a_deployment_of_that_name_owned_otherwise_is_never_touched(
+    house: EngineHouse, owner: str | None
+) -> None:
+    foreign = house.cluster.add_deployment("video", owner=owner)
+    house.see(house.cluster.add_pool("video"))
+    for _ in range(30):
+        await house.turn(reading(waiting=35))
+    assert house.cluster.deployments["video"] == foreign
+    assert set(house.cluster.writes()) == {"status"}
+    assert house.condition("Ready")["reason"] == "DeploymentConflict"
+    assert house.told().count("DeploymentConflict") == 1
+    assert house.cluster.calls.count(("find", "video")) < 10, "looked at with growing pauses"
+
+
+async def test_a_conflict_ends_when_the_other_deployment_is_gone(house: EngineHouse) -> None:
+    house.cluster.add_deployment("video")
+    house.see(house.cluster.add_pool("video"))
+    await house.turn()
+    del house.cluster.deployments["video"]
+    for _ in range(300):
+        await house.turn()
+    assert INTENT_ANNOTATION in house.cluster.deployments["video"]["metadata"]["annotations"]
+    assert house.condition("Stalled")["status"] == "False"
+
+
+async def test_a_changed_spec_is_applied_with_the_present_number_of_replicas(at_rest: EngineHouse) -> None:
+    await at_rest.turn(reading(waiting=35))
+    at_rest.cluster.calls.clear()
+    at_rest.see(at_rest.cluster.edit_pool("video", image="example/app:2"))
+    await at_rest.turn(reading(waiting=35))
+    assert at_rest.cluster.writes()[:2] == ["dry-run", "apply"]
+    spec = at_rest.cluster.deployments["video"]["spec"]
+    assert (spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]) == (4, "example/app:2")
+
+
+async def test_an_edit_by_hand_is_put_back(at_rest: EngineHouse) -> None:
+    template = at_rest.cluster.deployments["video"]["spec"]["template"]
+    edited = template | {"spec": template["spec"] | {"terminationGracePeriodSeconds": 1}}
+    at_rest.see_deployment(at_rest.cluster.edit_deployment("video", template=edited))
+    await at_rest.turn()
+    assert at_rest.cluster.writes() == ["dry-run", "apply"]
+    assert at_rest.cluster.deployments["video"]["spec"]["template"] == template
+
+
+async def test_what_others_add_beside_ours_is_left_and_causes_no_write(at_rest: EngineHouse) -> None:
+    raw = at_rest.cluster.edit_deployment("video", minReadySeconds=5)
+    raw["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "2"
+    at_rest.see_deployment(raw)
+    for _ in range(5):
+        await at_rest.turn()
+    assert at_rest.cluster.writes() == []
+
+
+async def test_a_deleted_deployment_is_made_again(at_rest: EngineHouse) -> None:
+    at_rest.see_deployment(at_rest.cluster.deployments.pop("video"), gone=True)
+    await at_rest.turn()
+    assert at_rest.cluster.calls[:3] == [("find", "video"), ("dry-run", "video"), ("apply", "video")]
+
+
+async def test_a_deployment_that_is_being_deleted_is_waited_for(at_rest: EngineHouse) -> None:
+    deployment = at_rest.cluster.edit_deployment("video")
+    deployment["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    at_rest.see_deployment(deployment)
+    await at_rest.turn(reading(waiting=35))
+    assert not {"apply", "dry-run", "scale"} & set(at_rest.cluster.writes())
+
+
+async def test_a_stripped_label_is_restored_though_the_watch_says_deleted(at_rest: EngineHouse) -> None:
+    deployment = at_rest.cluster.deployments["video"]
+    del deployment["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+    at_rest.see_deployment(at_rest.cluster.edit_deployment("video"), gone=True)
+    await at_rest.turn()
+    assert (
+        at_rest.cluster.deployments["video"]["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "bullpen-operator"
+    )
+    await at_rest.turn(reading(waiting=35))
+    assert at_rest.cluster.deployments["video"]["spec"]["replicas"] == 4, "and it is seen again"
+
+
+async def test_a_restarted_operator_writes_nothing_for_a_pool_at_rest(at_rest: EngineHouse) -> None:
+    anew = EngineHouse(at_rest.cluster)
+    anew.now = at_rest.now
+    for pool in at_rest.cluster.pools.values():
+        anew.see(pool)
+    anew.see_deployment(at_rest.cluster.deployments["video"])
+    for _ in range(100):
+        await anew.turn()
+    assert anew.cluster.calls == []
+    assert anew.told() == []
+
+
+async def test_a_restarted_operator_scales_nothing_down_at_once(at_rest: EngineHouse) -> None:
+    await at_rest.turn(reading(waiting=35))
+    anew = EngineHouse(at_rest.cluster)
+    anew.now = at_rest.now + 3600
+    anew.see(at_rest.cluster.pools["video"])
+    anew.see_deployment(at_rest.cluster.deployments["video"])
+    await anew.turn()
+    assert anew.cluster.deployments["video"]["spec"]["replicas"] == 4
+
+
+async def test_a_deleted_pool_is_forgotten_and_its_metrics_go(at_rest: EngineHouse) -> None:
+    at_rest.cache.remove(Kind.POOL, at_rest.cluster.pools.pop("video"))
+    await at_rest.turn(reading(waiting=35))
+    assert at_rest.cluster.calls == []
+    assert at_rest.meter.gone == ["video"]
+
+
+async def test_a_pool_that_goes_while_its_status_is_written_is_no_failure(at_rest: EngineHouse) -> None:
+    at_rest.start_turn(reading(waiting=35))
+    at_rest.cluster.pools.clear()
+    await at_rest.finish_writes()
+    assert at_rest.meter.errors == 0
+
+
+async def test_a_pool_made_again_under_its_name_starts_anew(at_rest: EngineHouse) -> None:
+    old = at_rest.cluster.pools.pop("video")
+    at_rest.cache.remove(Kind.POOL, old)
+    at_rest.see(at_rest.cluster.add_pool("video"))
+    await at_rest.turn()
+    assert at_rest.condition("Ready")["reason"] == "DeploymentConflict", "until the old Deployment is collected"
+
+
+async def test_a_queue_that_cannot_be_read_changes_no_number_and_is_said_once(at_rest: EngineHouse) -> None:
+    await at_rest.turn(reading(waiting=35))
+    at_rest.cluster.calls.clear()
+    at_rest.events.notices.clear()
+    for _ in range(600):
+        await at_rest.turn(unreachable())
+    assert "scale" not in at_rest.cluster.writes()
+    assert at_rest.cluster.writes().count("status") == 1
+    assert at_rest.told() == ["QueueUnreachable"]
+    await at_rest.turn(reading(waiting=35))
+    assert at_rest.told() == ["QueueUnreachable", "QueueRecovered"]
+
+
+async def test_a_pool_that_no_version_of_ours_understands_is_left_alone(house: EngineHouse) -> None:
+    house.see(house.cluster.add_pool("video", concurrency="a lot"))
+    house.see(house.cluster.add_pool("audio"))
+    await house.turn()
+    assert {name for _, name in house.cluster.calls} == {"audio"}
+
+
+async def test_an_unforeseen_error_in_one_pool_leaves_the_others_alone(at_rest: EngineHouse) -> None:
+    at_rest.see(at_rest.cluster.add_pool("audio"))
+    await at_rest.settle()
+    broken = at_rest.cluster.edit_deployment("video")
+    del broken["spec"]
+    at_rest.see_deployment(broken)
+    await at_rest.turn(reading(waiting=35))
+    assert at_rest.meter.errors == 1
+    assert at_rest.cluster.deployments["audio"]["spec"]["replicas"] == 4
+
+
+async def test_who_is_not_the_leader_writes_nothing(house: EngineHouse) -> None:
+    house.leader = False
+    house.see(house.cluster.add_pool("video"))
+    for _ in range(10):
+        await house.turn(reading(waiting=35))
+    assert house.cluster.calls == []
+    house.leader = True
+    await house.turn(reading(waiting=35))
+    assert house.cluster.deployments["video"]["spec"]["replicas"] == 4
+
+
+async def test_a_slow_write_leaves_the_pool_measured_and_not_written_twice(at_rest: EngineHouse) -> None:
+    at_rest.start_turn(reading(waiting=35))
+    decided = len(at_rest.meter.seen)
+    at_rest.start_turn(reading(waiting=65))
+    assert (len(at_rest.pending), len(at_rest.meter.seen)) == (1, decided + 1)
+    await at_rest.finish_writes()
+    assert at_rest.cluster.writes().count("scale") == 1
+
+
+async def test_numbers_of_a_busy_queue_are_written_at_most_once_a_minute(at_rest: EngineHouse) -> None:
+    await at_rest.turn(reading(waiting=5))
+    at_rest.cluster.calls.clear()
+    for second in range(300):
+        await at_rest.turn(reading(at=at_rest.now, waiting=5 + second % 5, active=second % 3))
+    assert at_rest.cluster.writes().count("status") <= 6
