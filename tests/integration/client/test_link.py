@@ -33,7 +33,7 @@ async def until(link: Link, *, connected: bool) -> None:
 async def until_blocked(server: RedisServer) -> None:
     with redis.Redis(port=server.port) as client:
         async with asyncio.timeout(20):
-            while client.info("clients")["blocked_clients"] == 0:
+            while client.info("clients")["blocked_clients"] == 0:  # noqa: ASYNC110 - the server's state
                 await asyncio.sleep(0.01)
 
 
@@ -218,6 +218,15 @@ async def test_closing_before_the_first_connection_leaves_nothing_behind() -> No
         await asyncio.sleep(0)
     with pytest.raises(ConnectionLost, match="was closed"):
         await waiting
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def test_closing_at_any_moment_of_connecting_ends_at_once(location: RedisLocation) -> None:
+    for turns in range(60):
+        async with asyncio.timeout(20):
+            async with Link(location):
+                for _ in range(turns):
+                    await asyncio.sleep(0)
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 
 

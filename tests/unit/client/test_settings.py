@@ -60,7 +60,7 @@ def test_a_socket_has_a_path_instead_of_a_host() -> None:
         pytest.param(f"redis://:{SECRET}@/0", "Redis URL 'redis://***@/0' has no host", id="a login but no host"),
         pytest.param("redis://local host", "contains white space", id="a blank inside"),
         pytest.param("redis://host:63x79", "Redis URL 'redis://host:63x79' has a bad port", id="letters in the port"),
-        pytest.param(f"redis://:{SECRET}", "Redis URL 'redis://:***' has a bad port", id="a password but no host"),
+        pytest.param(f"redis://:{SECRET}", "Redis URL 'redis://:***' has no host", id="a password but no host"),
         pytest.param("redis://[::1]:x", "'redis://[::1]:***' has a bad port", id="letters for the port of IPv6"),
         pytest.param("redis://host:70000", "has a bad port: use a number from 1 to 65535", id="port too high"),
         pytest.param("redis://host:0", "has port 0", id="port zero"),
