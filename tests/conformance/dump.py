@@ -31,7 +31,8 @@ async def dump(redis: Redis) -> dict[str, Key]:
         return {}
     types = redis.pipeline(transaction=False)
     for name in names:
-        types.type(name).pttl(name)
+        types.type(name)
+        types.pttl(name)
     answers = await types.execute()
     kinds, expiries = answers[0::2], answers[1::2]
     contents = redis.pipeline(transaction=False)

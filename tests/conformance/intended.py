@@ -49,7 +49,7 @@ INTENDED: Final = (
         generations=frozenset({6}),
         items=frozenset({15, 36, 94}),
         covers=_paused_list,
-        reason="v5 resumes by renaming `paused` over `wait`; only jobs in `paused` survive that, so we write as v5 does",
+        reason="v5 resumes by renaming `paused` over `wait`: only jobs in `paused` survive that, so we write as v5",
     ),
     Intended(
         topic="counts",

@@ -54,6 +54,7 @@ async def ours(arena: Arena, *, concurrency: int = 1) -> AsyncIterator[None]:
         "QUEUE_CONCURRENCY": str(concurrency),
         "POD_NAME": WORKER_NAME,
         "DRAIN_SECONDS": "5",
+        "LOG_LEVEL": "debug",
         "PYTHONPATH": str(ROOT),
     }
     process = await asyncio.create_subprocess_exec(
@@ -75,6 +76,8 @@ async def ours(arena: Arena, *, concurrency: int = 1) -> AsyncIterator[None]:
             process.terminate()
         printed, _ = await asyncio.wait_for(output, END_SECONDS)
     assert process.returncode == 0, f"bullpen serve ended with {process.returncode}: {printed.decode()}"
+    # Jobs have ended by now: a worker that had to be left behind, with exit code 0, is stuck.
+    assert b"Worker stopped" in printed, printed.decode()
 
 
 @asynccontextmanager

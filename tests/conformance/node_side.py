@@ -20,7 +20,7 @@ REPLY_SECONDS: Final = 30.0
 LINE_LIMIT: Final = 64 * 1024 * 1024  # one reply may list every job of a queue
 
 
-class NodeFailed(Exception):  # noqa: N818
+class NodeFailed(Exception):
     """The Node process could not be started, ended, or did not answer."""
 
 

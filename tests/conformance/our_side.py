@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -10,7 +11,7 @@ from bullpen.errors import BullpenError, ConfigurationError, Unrecoverable
 from bullpen.protocol.calls import add, fail, job, locks, read, work
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.options import JobOptions, KeepJobs
-from bullpen.protocol.replies import JobRecord, Outcome, Status
+from bullpen.protocol.replies import Added, JobRecord, JobState, Outcome, Status
 from bullpen.runtime.endings import Failed, Retried, after_failure
 from tests.conformance.sides import DEFAULT_WORKER, PREFIX, QUEUE, OperationMissing, Refused, Side, WorkerOptions
 
@@ -89,16 +90,15 @@ class OurSide(Side):
     # Adding
 
     async def _add(self, name: str, opts: Mapping[str, Any], **data: Any) -> str:
-        added = await self._run(self._add_call(name=name, opts=opts, **data))
-        return added.job_id
+        return (await self._run(self._add_call(name=name, opts=opts, **data))).job_id
 
     async def _add_bulk(self, jobs: list[Mapping[str, Any]]) -> list[str]:
-        return [
-            await self._add(each["name"], each.get("opts", {}), **({"data": each["data"]} if "data" in each else {}))
-            for each in jobs
-        ]
+        # The link sends the calls of one turn of the loop in the order in which they were made.
+        async with asyncio.TaskGroup() as group:
+            added = [group.create_task(self._add(**({"opts": {}} | dict(each)))) for each in jobs]
+        return [task.result() for task in added]
 
-    def _add_call(self, *, name: str, opts: Mapping[str, Any], **data: Any) -> Call[Any]:
+    def _add_call(self, *, name: str, opts: Mapping[str, Any], **data: Any) -> Call[Added]:
         text = to_json(data["data"]) if "data" in data else "{}"
         return add.add(self.keys, name=name, data=text, now=self._now, options=from_node_options(opts))
 
@@ -107,22 +107,22 @@ class OurSide(Side):
     async def _fetch(self, token: str, worker: WorkerOptions) -> dict[str, Any]:
         return self._fetched(await self._work(worker, tokens=[token]), worker)
 
-    async def _complete(self, id: str, token: str, fetch_next: bool, **value: Any) -> Any:
+    async def _complete(self, job_id: str, token: str, fetch_next: bool, **value: Any) -> Any:
         text = to_json(value["value"]) if "value" in value else "null"
-        return await self._finish(id, token, Outcome.COMPLETED, text, {}, fetch_next=fetch_next)
+        return await self._finish(job_id, token, Outcome.COMPLETED, text, {}, fetch_next=fetch_next)
 
     async def _fail(
-        self, id: str, reason: str, token: str, unrecoverable: bool, fetch_next: bool
+        self, job_id: str, reason: str, token: str, unrecoverable: bool, fetch_next: bool
     ) -> dict[str, Any] | None:
         if fetch_next:
             raise OperationMissing("a failure with fetch-next is two calls of ours; compare them one by one")
-        record = (await self._holding(id)).record
+        record = (await self._holding(job_id)).record
         error = Unrecoverable(reason) if unrecoverable else BullpenError(reason)
         # The runtime's own decision; the middle of the jitter's range stands for chance.
         match after_failure(record, error, code=None, random=lambda: 0.5):
             case Failed(reason=told, stacktrace=trace):
                 fields = {"failedReason": told, "stacktrace": trace}
-                return await self._finish(id, token, Outcome.FAILED, told, fields, fetch_next=False)
+                return await self._finish(job_id, token, Outcome.FAILED, told, fields, fetch_next=False)
             case Retried(reason=told, stacktrace=trace, delay_ms=pause):
                 fields = {"failedReason": told, "stacktrace": trace}
                 await self._run(self._again(record, token, pause, fields))
@@ -130,38 +130,54 @@ class OurSide(Side):
 
     def _again(self, record: JobRecord, token: str, pause: int, fields: Mapping[str, str]) -> Call[None]:
         if pause > 0:
-            return fail.delay(
-                self.keys, job_id=record.id, token=token, now=self._now, delay_ms=pause, fields=fields
-            )
+            return fail.delay(self.keys, job_id=record.id, token=token, now=self._now, delay_ms=pause, fields=fields)
         lifo = record.options.lifo
         return fail.retry(self.keys, job_id=record.id, token=token, now=self._now, lifo=lifo, fields=fields)
+
+    async def _batch(self, finishes: list[Mapping[str, Any]], claims: int, token: str) -> list[str]:
+        calls = []
+        for each in finishes:
+            if "reason" in each:
+                record = (await self._holding(each["job_id"])).record
+                error = BullpenError(each["reason"])
+                ending = after_failure(record, error, code=None, random=lambda: 0.5)
+                assert isinstance(ending, Failed), "only final failures are part of a batch"
+                fields = {"failedReason": ending.reason, "stacktrace": ending.stacktrace}
+                finish, _ = await self._finish_of(each["job_id"], token, Outcome.FAILED, ending.reason, fields)
+            else:
+                value = to_json(each["value"]) if "value" in each else "null"
+                finish, _ = await self._finish_of(each["job_id"], token, Outcome.COMPLETED, value, {})
+            calls.append(finish)
+        reply = await self._work(DEFAULT_WORKER, finishes=calls, tokens=[token] * claims)
+        self._fetched(reply, DEFAULT_WORKER)
+        return [claimed.job.id for claimed in reply.claimed]
 
     async def _process(self, token: str, worker: WorkerOptions, outcome: Mapping[str, Any]) -> dict[str, Any]:
         fetched = await self._fetch(token, worker)
         if fetched["job"] is None:
             return {"started": False}
-        id = fetched["job"]["id"]
+        job_id = fetched["job"]["id"]
         if (deferred := fetched["job"]["deferredFailure"]) is not None:
-            await self._fail(id, deferred, token, unrecoverable=True, fetch_next=False)
+            await self._fail(job_id, deferred, token, unrecoverable=True, fetch_next=False)
             return {"started": False}
         if "reason" in outcome:
-            await self._fail(id, outcome["reason"], token, outcome.get("unrecoverable", False), fetch_next=False)
+            await self._fail(job_id, outcome["reason"], token, outcome.get("unrecoverable", False), fetch_next=False)
         else:
-            await self._complete(id, token, fetch_next=False, **outcome)
+            await self._complete(job_id, token, fetch_next=False, **outcome)
         return {"started": True}
 
-    async def _delay(self, id: str, until: int, token: str) -> None:
+    async def _delay(self, job_id: str, until: int, token: str) -> None:
         pause = max(0, until - self._now)
         await self._run(
-            fail.delay(self.keys, job_id=id, token=token, now=self._now, delay_ms=pause, skip_attempt=True)
+            fail.delay(self.keys, job_id=job_id, token=token, now=self._now, delay_ms=pause, skip_attempt=True)
         )
 
-    async def _release(self, id: str, token: str) -> None:
-        await self._run(locks.release(self.keys, job_id=id, token=token))
+    async def _release(self, job_id: str, token: str) -> None:
+        await self._run(locks.release(self.keys, job_id=job_id, token=token))
 
-    async def _extend(self, id: str, duration: int, token: str) -> int:
-        lost = await self._run(locks.extend(self.keys, locks=[(id, token)], lock_ms=duration))
-        return 0 if id in lost else 1
+    async def _extend(self, job_id: str, duration: int, token: str) -> int:
+        lost = await self._run(locks.extend(self.keys, locks=[(job_id, token)], lock_ms=duration))
+        return 0 if job_id in lost else 1
 
     async def _stalled_check(self, worker: WorkerOptions) -> list[str]:
         ids = await self._run(
@@ -174,19 +190,20 @@ class OurSide(Side):
         )
         return list(ids)
 
-    async def _progress(self, id: str, value: Any) -> None:
-        await self._run(job.progress(self.keys, job_id=id, value=to_json(value)))
+    async def _progress(self, job_id: str, value: Any) -> None:
+        await self._run(job.progress(self.keys, job_id=job_id, value=to_json(value)))
 
-    async def _log(self, id: str, row: str, keep: int | None) -> int:
-        return await self._run(job.log(self.keys, job_id=id, row=row, keep=keep or 0))
+    async def _log(self, job_id: str, row: str, keep: int | None) -> int:
+        return await self._run(job.log(self.keys, job_id=job_id, row=row, keep=keep or 0))
 
-    async def _update_data(self, id: str, data: Any) -> None:
-        await self._run(job.update_data(self.keys, job_id=id, data=to_json(data)))
+    async def _update_data(self, job_id: str, data: Any) -> None:
+        await self._run(job.update_data(self.keys, job_id=job_id, data=to_json(data)))
 
     # Questions
 
-    async def _state(self, id: str) -> str:
-        return str(await self._run(read.state(self.keys, job_id=id)))
+    async def _state(self, job_id: str) -> str:
+        state: JobState = await self._run(read.state(self.keys, job_id=job_id))
+        return str(state)
 
     async def _counts(self) -> dict[str, int]:
         counts = await self._run(read.counts(self.keys))
@@ -201,12 +218,12 @@ class OurSide(Side):
             "waiting-children": counts.waiting_children,
         }
 
-    async def _job(self, id: str) -> dict[str, Any] | None:
-        record = await self._run(read.job(self.keys, job_id=id))
+    async def _job(self, job_id: str) -> dict[str, Any] | None:
+        record = await self._run(read.job(self.keys, job_id=job_id))
         return None if record is None else view(record)
 
-    async def _logs(self, id: str) -> dict[str, Any]:
-        logs = await self._run(read.logs(self.keys, job_id=id))
+    async def _logs(self, job_id: str) -> dict[str, Any]:
+        logs = await self._run(read.logs(self.keys, job_id=job_id))
         return {"logs": list(logs.rows), "count": logs.count}
 
     # What several operations share
@@ -232,9 +249,19 @@ class OurSide(Side):
         return {"job": found, "due": reply.due_ms, "limited": reply.limited_ms}
 
     async def _finish(
-        self, id: str, token: str, outcome: Outcome, value: str, fields: Mapping[str, str], *, fetch_next: bool
+        self, job_id: str, token: str, outcome: Outcome, value: str, fields: Mapping[str, str], *, fetch_next: bool
     ) -> dict[str, Any] | None:
-        held = await self._holding(id)
+        finish, worker = await self._finish_of(job_id, token, outcome, value, fields)
+        reply = await self._work(worker, finishes=[finish], tokens=[token] if fetch_next else [])
+        status = reply.finished[0]
+        if status is not Status.OK:
+            raise Refused(f"finish of job {job_id}: {status.name}", code=int(status))
+        return self._fetched(reply, worker) if fetch_next else None
+
+    async def _finish_of(
+        self, job_id: str, token: str, outcome: Outcome, value: str, fields: Mapping[str, str]
+    ) -> tuple[work.Finish, WorkerOptions]:
+        held = await self._holding(job_id)
         options, worker = held.record.options, held.worker
         own, general = (
             (options.remove_on_complete, worker.remove_on_complete)
@@ -242,7 +269,7 @@ class OurSide(Side):
             else (options.remove_on_fail, worker.remove_on_fail)
         )
         finish = work.Finish(
-            job_id=id,
+            job_id=job_id,
             token=token,
             outcome=outcome,
             value=value,
@@ -250,19 +277,15 @@ class OurSide(Side):
             keep=own or KeepJobs.parse(general) or KeepJobs(),
             fields=fields,
         )
-        reply = await self._work(worker, finishes=[finish], tokens=[token] if fetch_next else [])
-        status = reply.finished[0]
-        if status is not Status.OK:
-            raise Refused(f"finish of job {id}: {status.name}", code=int(status))
-        return self._fetched(reply, worker) if fetch_next else None
+        return finish, worker
 
-    async def _holding(self, id: str) -> Held:
-        if id not in self.held:
-            record = await self._run(read.job(self.keys, job_id=id))
+    async def _holding(self, job_id: str) -> Held:
+        if job_id not in self.held:
+            record = await self._run(read.job(self.keys, job_id=job_id))
             if record is None:
-                raise Refused(f"the scenario has never held job {id}, and Redis does not know it")
+                raise Refused(f"the scenario has never held job {job_id}, and Redis does not know it")
             return Held(record, DEFAULT_WORKER)
-        return self.held[id]
+        return self.held[job_id]
 
 
 def to_json(value: Any) -> str:
@@ -291,5 +314,3 @@ def view(record: JobRecord) -> dict[str, Any]:
         "stalledCounter": record.stalled_count,
         "deferredFailure": record.deferred_failure,
     }
-
-

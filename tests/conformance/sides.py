@@ -29,7 +29,7 @@ QUEUE: Final = "things"
 Finished = Literal["completed", "failed"]
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """An operation that the side did not do; `code` is the status of §1.8, or None for a check of the client."""
 
     def __init__(self, message: str, *, code: int | None = None) -> None:
@@ -37,7 +37,7 @@ class Refused(Exception):  # noqa: N818
         self.code = code
 
 
-class OperationMissing(Exception):  # noqa: N818
+class OperationMissing(Exception):
     """Our library has no such operation yet; never raised by Node."""
 
 
@@ -125,7 +125,7 @@ class Side(ABC):
     async def tamper(self, *command: str | int) -> None:
         """Run a raw command whose second word is a key name without the queue's prefix."""
         verb, key, *rest = command
-        await self.redis.execute_command(str(verb), f"{self.prefix}{key}", *rest)
+        await self.redis.execute_command(str(verb), f"{self.prefix}{key}", *rest)  # type: ignore[no-untyped-call]
 
     # Adding
 
@@ -151,13 +151,13 @@ class Side(ABC):
         return reply
 
     async def complete(
-        self, id: str, value: Any = UNDEFINED, token: str = TOKEN, *, fetch_next: bool = False
+        self, job_id: str, value: Any = UNDEFINED, token: str = TOKEN, *, fetch_next: bool = False
     ) -> Any:
-        return await self._do("complete", id=id, token=token, fetch_next=fetch_next, **_given(value=value))
+        return await self._do("complete", job_id=job_id, token=token, fetch_next=fetch_next, **_given(value=value))
 
     async def fail(
         self,
-        id: str,
+        job_id: str,
         reason: str = "broken",
         token: str = TOKEN,
         *,
@@ -166,31 +166,38 @@ class Side(ABC):
     ) -> Any:
         """Report a failure; whether it is retried, delayed or final is decided by the job's options."""
         return await self._do(
-            "fail", id=id, reason=reason, token=token, unrecoverable=unrecoverable, fetch_next=fetch_next
+            "fail", job_id=job_id, reason=reason, token=token, unrecoverable=unrecoverable, fetch_next=fetch_next
         )
 
-    async def delay(self, id: str, until: int, token: str = TOKEN) -> None:
+    async def batch(self, finishes: Sequence[Mapping[str, Any]], *, claims: int = 0, token: str = TOKEN) -> Any:
+        """Finish several jobs (`job_id` with a `value` or a `reason`), then fetch up to `claims`.
+
+        Node does it one by one, the last finish fetching the next job.
+        """
+        return await self._do("batch", finishes=list(finishes), claims=claims, token=token)
+
+    async def delay(self, job_id: str, until: int, token: str = TOKEN) -> None:
         """Move an active job to delayed until the epoch ms `until`, without counting an attempt."""
-        await self._do("delay", id=id, until=until, token=token)
+        await self._do("delay", job_id=job_id, until=until, token=token)
 
-    async def release(self, id: str, token: str = TOKEN) -> None:
-        await self._do("release", id=id, token=token)
+    async def release(self, job_id: str, token: str = TOKEN) -> None:
+        await self._do("release", job_id=job_id, token=token)
 
-    async def extend(self, id: str, duration: int, token: str = TOKEN) -> int:
-        return int(await self._do("extend", id=id, duration=duration, token=token))
+    async def extend(self, job_id: str, duration: int, token: str = TOKEN) -> int:
+        return int(await self._do("extend", job_id=job_id, duration=duration, token=token))
 
     async def stalled_check(self, worker: WorkerOptions = DEFAULT_WORKER) -> list[str]:
         ids: list[str] = await self._do("stalled_check", worker=worker)
         return ids
 
-    async def progress(self, id: str, value: Any) -> None:
-        await self._do("progress", id=id, value=value)
+    async def progress(self, job_id: str, value: Any) -> None:
+        await self._do("progress", job_id=job_id, value=value)
 
-    async def log(self, id: str, row: str, keep: int | None = None) -> int:
-        return int(await self._do("log", id=id, row=row, keep=keep))
+    async def log(self, job_id: str, row: str, keep: int | None = None) -> int:
+        return int(await self._do("log", job_id=job_id, row=row, keep=keep))
 
-    async def update_data(self, id: str, data: Any) -> None:
-        await self._do("update_data", id=id, data=data)
+    async def update_data(self, job_id: str, data: Any) -> None:
+        await self._do("update_data", job_id=job_id, data=data)
 
     # Operations on jobs and queues
 
@@ -200,15 +207,15 @@ class Side(ABC):
 
     # Questions
 
-    async def state(self, id: str) -> str:
-        return str(await self._do("state", id=id))
+    async def state(self, job_id: str) -> str:
+        return str(await self._do("state", job_id=job_id))
 
     async def counts(self) -> dict[str, int]:
         answer: dict[str, int] = await self._do("counts")
         return answer
 
-    async def job(self, id: str) -> dict[str, Any] | None:
-        answer: dict[str, Any] | None = await self._do("job", id=id)
+    async def job(self, job_id: str) -> dict[str, Any] | None:
+        answer: dict[str, Any] | None = await self._do("job", job_id=job_id)
         return answer
 
     async def refused(self, operation: Coroutine[Any, Any, Any]) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.conformance.arena import item
 from tests.conformance.sides import START, UNDEFINED, Side
 
@@ -34,8 +36,9 @@ async def test_item_01_add_to_an_empty_queue(side: Side) -> None:
 async def test_item_02_data_is_stored_as_the_producer_wrote_it(side: Side) -> None:
     await side.add("paint", UNDEFINED)
     assert (await side.content())["1"]["value"]["data"] == "{}"
-    data = {"deep": [1, {"ü/é": "日本 \u2028 \"quoted\" \\ \u0007", "none": None}], "big": 9007199254740991, "rate": 0.1}
+    data = {"deep": [1, {"ü/é": '日本 \u2028 "quoted" \\ \u0007', "none": None}], "big": 9007199254740991, "rate": 0.1}
     await side.add("paint", data)
+    value: Any
     for value in (None, "text", 7, True, [], {}, [[]]):
         await side.add("paint", value)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tests.conformance.arena import item
 from tests.conformance.compare import differences
 from tests.conformance.sides import START, Side, WorkerOptions
@@ -34,6 +37,7 @@ async def test_item_45_undefined_becomes_null(side: Side) -> None:
     await side.fetch()
     await side.complete("1")
     assert (await side.content())["1"]["value"]["returnvalue"] == "null"
+    value: Any
     for value in (None, "text", 0, False, [], {}):
         added = await side.add()
         await side.fetch()
@@ -64,11 +68,11 @@ async def test_item_46_only_the_owner_finishes_a_job(side: Side) -> None:
 
 @item(46, "A failure, a retry and a delayed retry check the owner in the same way.")
 async def test_item_46_only_the_owner_fails_a_job(side: Side) -> None:
-    damages = {
-        -6: lambda id: ("SET", f"{id}:lock", "another"),
-        -2: lambda id: ("DEL", f"{id}:lock"),
-        -3: lambda id: ("LREM", "active", 0, id),
-        -1: lambda id: ("DEL", id),
+    damages: dict[int, Callable[[str], tuple[str | int, ...]]] = {
+        -6: lambda job_id: ("SET", f"{job_id}:lock", "another"),
+        -2: lambda job_id: ("DEL", f"{job_id}:lock"),
+        -3: lambda job_id: ("LREM", "active", 0, job_id),
+        -1: lambda job_id: ("DEL", job_id),
     }
     for options in ({}, {"attempts": 2}, {"attempts": 2, "backoff": {"type": "fixed", "delay": 100}}):
         for code, damage in damages.items():
@@ -130,9 +134,9 @@ async def test_item_50_the_jobs_own_keep_rule_wins(side: Side) -> None:
     tidy = WorkerOptions(remove_on_complete={"count": 0}, remove_on_fail={"count": 1})
     await side.add(removeOnComplete=False)
     await side.add()
-    for id in ("1", "2"):
+    for job_id in ("1", "2"):
         await side.fetch(worker=tidy)
-        await side.complete(id)
+        await side.complete(job_id)
     assert list((await side.content())["completed"]["value"]) == ["1"]
     for _ in range(2):
         added = await side.add()
@@ -249,3 +253,35 @@ async def test_item_56_fetch_next_is_a_fetch(side: Side) -> None:
     await side.fetch(worker=limited)
     assert (await side.complete("2", fetch_next=True))["job"]["id"] == "3"
     await side.complete("3", fetch_next=True)
+
+
+@item(56, "Several finishes and claims in one call equal single ones with the last fetching next.")
+async def test_item_56_a_batch_is_its_single_calls(side: Side) -> None:
+    for _ in range(4):
+        await side.add()
+    await side.add(priority=1, removeOnComplete=True)
+    await side.add(delay=100)
+    for _ in range(3):
+        await side.fetch()
+    await side.advance(100)
+    mixed: list[dict[str, Any]] = [
+        {"job_id": "1", "value": {"ü": 1}},
+        {"job_id": "2", "reason": "broken"},
+        {"job_id": "3"},
+    ]
+    assert await side.batch(mixed, claims=3) == ["4", "6", "5"]
+    assert await side.batch([{"job_id": "4"}, {"job_id": "5"}]) == []
+    assert (await side.content())["events"]["value"][-1] != [["event", "drained"]]
+    assert await side.batch([{"job_id": "6"}], claims=2) == []
+    assert (await side.content())["events"]["value"][-1] == [["event", "drained"]]
+
+
+@item(56, "A batch keeps to limits and to global concurrency.")
+async def test_item_56_a_batch_claims_no_more_than_it_may(side: Side) -> None:
+    await side.tamper("HSET", "meta", "concurrency", 3, "max", 5, "duration", 60_000)
+    for _ in range(8):
+        await side.add()
+    await side.fetch()
+    assert await side.batch([{"job_id": "1"}], claims=9) == ["2", "3", "4"]
+    assert await side.batch([{"job_id": "2"}, {"job_id": "4"}], claims=9) == ["5"]
+    assert await side.batch([{"job_id": "3"}, {"job_id": "5"}], claims=9) == []

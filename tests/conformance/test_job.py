@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.conformance.arena import item
 from tests.conformance.sides import Side
 
@@ -17,6 +19,7 @@ async def test_item_91_progress_is_json(side: Side) -> None:
     data = '{"done":3,"of":[4],"text":"ü \\"é\\""}'
     assert content["1"]["value"]["progress"] == data
     assert content["events"]["value"][-1] == [["event", "progress"], ["jobId", "1"], ["data", data]]
+    value: Any
     for value in ("half", True, 0, [], {}):
         await side.progress("1", value)
     await side.complete("1")
@@ -31,7 +34,7 @@ async def test_item_91_logs_keep_their_order(side: Side) -> None:
     assert [await side.log("1", row) for row in ("one", "two ü", "three")] == [1, 2, 3]
     assert await side.log("1", "four", keep=2) == 2
     assert (await side.content())["1:logs"]["value"] == ["three", "four"]
-    assert (await side.call("logs", id="1"))["logs"] == ["three", "four"]
+    assert (await side.call("logs", job_id="1"))["logs"] == ["three", "four"]
 
 
 @item(91, "Data may be replaced at any time; a missing job is refused (§7.1).")
@@ -49,7 +52,12 @@ async def test_item_94_states_and_counts_agree(side: Side) -> None:
     await side.add()
     await side.add(priority=1)
     await side.add(delay=100)
-    assert [await side.state(id) for id in ("1", "2", "3", "4")] == ["waiting", "prioritized", "delayed", "unknown"]
+    assert [await side.state(job_id) for job_id in ("1", "2", "3", "4")] == [
+        "waiting",
+        "prioritized",
+        "delayed",
+        "unknown",
+    ]
     await side.fetch()
     assert await side.state("1") == "active"
     await side.counts()
@@ -57,12 +65,12 @@ async def test_item_94_states_and_counts_agree(side: Side) -> None:
     await side.fetch()
     await side.fail("2")
     await side.counts()
-    assert [await side.state(id) for id in ("1", "2")] == ["completed", "failed"]
+    assert [await side.state(job_id) for job_id in ("1", "2")] == ["completed", "failed"]
     await side.tamper("ZADD", "waiting-children", 1, "4")
     assert await side.state("4") == "waiting-children"
     await side.counts()
-    for id in ("1", "2", "3", "9"):
-        await side.job(id)
+    for job_id in ("1", "2", "3", "9"):
+        await side.job(job_id)
 
 
 @item(94, "Counts of a paused queue.")

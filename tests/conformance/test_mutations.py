@@ -26,9 +26,7 @@ async def test_a_planted_fault_is_caught(mutation: Mutation, arena: Arena) -> No
     # The scenario's own assertions may end it early. What is on trial is the comparison, up to there.
     with suppress(AssertionError, KeyError, Refused):
         await run(checked.scenario, faulty)
-    found = compare_steps(
-        theirs[: len(faulty.steps)], faulty.steps, generation=arena.generation, item=checked.number
-    )
+    found = compare_steps(theirs[: len(faulty.steps)], faulty.steps, generation=arena.generation, item=checked.number)
     assert planted, f"no script of this scenario holds {mutation.find!r}: the mutation has lost its place"
     assert found.unexpected, f"{mutation.fault}: nothing differed in {mutation.item}"
 

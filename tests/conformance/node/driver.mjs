@@ -165,24 +165,41 @@ const operations = {
     await worker.processJob(job, token, () => false);
     return { started };
   },
-  async complete({ id, token, fetch_next: fetchNext, ...rest }) {
+  async complete({ job_id: id, token, fetch_next: fetchNext, ...rest }) {
     const job = await heldJob(id);
     const reply = await job.moveToCompleted(undefinedIfAbsent(rest, 'value'), token, fetchNext);
     return fetchNext ? fetchedNext(id, reply, token) : null;
   },
-  async fail({ id, token, fetch_next: fetchNext, ...error }) {
+  async fail({ job_id: id, token, fetch_next: fetchNext, ...error }) {
     const reply = await (await heldJob(id)).moveToFailed(failure(error), token, fetchNext);
     return fetchNext ? fetchedNext(id, reply, token) : null;
   },
-  async delay({ id, token, until }) {
+  /** What one call of ours does at once: the last finish fetches the first of the next jobs. */
+  async batch({ finishes, claims, token }) {
+    const got = [];
+    for (const [index, { job_id: id, ...ending }] of finishes.entries()) {
+      const fetchNext = claims > 0 && index === finishes.length - 1;
+      const finish = 'reason' in ending ? operations.fail : operations.complete;
+      got.push(await finish({ job_id: id, token, fetch_next: fetchNext, ...ending }));
+    }
+    const last = got.at(-1);
+    const ids = last?.job ? [last.job.id] : [];
+    while (ids.length > 0 && ids.length < claims) {
+      const { job } = await operations.fetch({ token, worker: {} });
+      if (!job) break;
+      ids.push(job.id);
+    }
+    return ids;
+  },
+  async delay({ job_id: id, token, until }) {
     await (await heldJob(id)).moveToDelayed(until, token);
     return null;
   },
-  async release({ id, token }) {
+  async release({ job_id: id, token }) {
     await (await heldJob(id)).moveToWait(token);
     return null;
   },
-  async extend({ id, token, duration }) {
+  async extend({ job_id: id, token, duration }) {
     return (await heldJob(id)).extendLock(token, duration);
   },
   async stalled_check({ worker: options }) {
@@ -197,40 +214,40 @@ const operations = {
     }
     return ids;
   },
-  async progress({ id, value }) {
+  async progress({ job_id: id, value }) {
     await (await heldJob(id)).updateProgress(value);
     return null;
   },
-  async log({ id, row, keep }) {
+  async log({ job_id: id, row, keep }) {
     return Job.addJobLog(scene.queue, id, row, keep ?? undefined);
   },
-  async clear_logs({ id, keep }) {
+  async clear_logs({ job_id: id, keep }) {
     await (await heldJob(id)).clearLogs(keep ?? undefined);
     return null;
   },
-  async update_data({ id, data }) {
+  async update_data({ job_id: id, data }) {
     await (await heldJob(id)).updateData(data);
     return null;
   },
 
   // Operations on jobs and queues
-  async promote({ id }) {
+  async promote({ job_id: id }) {
     await (await heldJob(id)).promote();
     return null;
   },
-  async change_delay({ id, delay }) {
+  async change_delay({ job_id: id, delay }) {
     await (await heldJob(id)).changeDelay(delay);
     return null;
   },
-  async change_priority({ id, priority, lifo }) {
+  async change_priority({ job_id: id, priority, lifo }) {
     await (await heldJob(id)).changePriority({ priority, lifo });
     return null;
   },
-  async retry({ id, state }) {
+  async retry({ job_id: id, state }) {
     await (await Job.fromId(scene.queue, id)).retry(state);
     return null;
   },
-  async remove({ id }) {
+  async remove({ job_id: id }) {
     return scene.queue.remove(id);
   },
   async pause() {
@@ -274,16 +291,16 @@ const operations = {
   },
 
   // Questions
-  async state({ id }) {
+  async state({ job_id: id }) {
     return scene.queue.getJobState(id);
   },
   async counts() {
     return scene.queue.getJobCounts();
   },
-  async job({ id }) {
+  async job({ job_id: id }) {
     return view(await scene.queue.getJob(id));
   },
-  async logs({ id }) {
+  async logs({ job_id: id }) {
     return scene.queue.getJobLogs(id);
   },
   async workers() {
@@ -321,7 +338,7 @@ const operations = {
   async heard() {
     return scene.heard;
   },
-  async wait_until_finished({ id, ttl }) {
+  async wait_until_finished({ job_id: id, ttl }) {
     const job = await Job.fromId(scene.queue, id);
     if (!job) throw new Error(`job ${id} does not exist`);
     try {
