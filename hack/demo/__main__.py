@@ -30,8 +30,9 @@ def say(text: str) -> None:
 
 
 def harness(*words: str) -> None:
-    """One command of hack/cluster, which tells itself what it does and how long that takes."""
-    if subprocess.run([sys.executable, str(CLUSTER), *words], stdin=subprocess.DEVNULL).returncode != 0:
+    """One command of hack/cluster: it tells on stderr what it does and how long that takes, or why it cannot."""
+    command = [sys.executable, str(CLUSTER), *words]
+    if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode != 0:
         sys.exit(1)
 
 
@@ -56,7 +57,7 @@ def up() -> None:
         say(f"5/5  node examples/quickstart/producer/add.mjs --queue {QUEUE} --count {JOBS}\n")
         began = time.time()
         added, peak = asyncio.run(run(kubectl, url, began=began))
-    summarise(kubectl, site.ledger(QUEUE, since=began), added, peak=peak, took=time.time() - began)
+    summarise(kubectl, site.ledger(QUEUE, since=began), added, peak=peak)
 
 
 async def run(kubectl: Kubectl, url: str, *, began: float) -> tuple[dict[str, float], int]:
@@ -82,14 +83,15 @@ async def run(kubectl: Kubectl, url: str, *, began: float) -> tuple[dict[str, fl
     )
 
 
-def summarise(kubectl: Kubectl, account: Account, added: dict[str, float], *, peak: int, took: float) -> None:
+def summarise(kubectl: Kubectl, account: Account, added: dict[str, float], *, peak: int) -> None:
     completed = sum(job in account.ended for job in added)
+    took = account.last_end - min(added.values())
     repeated = sum(account.starts.get(job, 0) > 1 for job in added)
     say(
         f"\n  jobs completed      {completed} of {len(added)} in {took:.0f} s, {repeated} of them in more than one try"
         f"\n  worst wait          {account.worst_wait(added):.1f} s from added to started"
         f"\n  peak replicas       {peak}, and 0 now"
-        f"\n  jobs interrupted    {len(account.interrupted)} (started but never ended by their pod, says the ledger outside Redis)"
+        f"\n  jobs interrupted    {len(account.interrupted)} by the ledger outside Redis: a start that its pod never ended"
         "\n\nLook around:"
     )
     for command in look_around(kubectl):

@@ -32,7 +32,7 @@ class Account:
     ended: frozenset[str]
     interrupted: tuple[Entry, ...]
     first_start: Mapping[str, float]
-    pods: frozenset[str]
+    last_end: float
 
     def worst_wait(self, added: Mapping[str, float]) -> float:
         """The longest time from a job's addition (id → epoch seconds) to its first start; 0 with no jobs."""
@@ -64,17 +64,17 @@ def account(entries: Iterable[Entry]) -> Account:
     first: dict[str, float] = {}
     open_starts: dict[tuple[str, int, str], list[Entry]] = {}
     ended: set[str] = set()
-    pods: set[str] = set()
+    last_end = 0.0
     for entry in entries:
         key = (entry.job, entry.attempt, entry.pod)
-        pods.add(entry.pod)
         if entry.event == "start":
             starts[entry.job] += 1
             first.setdefault(entry.job, entry.at)
             open_starts.setdefault(key, []).append(entry)
         else:
             ended.add(entry.job)
+            last_end = entry.at
             if open_starts.get(key):
                 open_starts[key].pop()
     interrupted = tuple(entry for left in open_starts.values() for entry in left)
-    return Account(dict(starts), frozenset(ended), interrupted, first, frozenset(pods))
+    return Account(dict(starts), frozenset(ended), interrupted, first, last_end)

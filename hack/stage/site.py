@@ -13,6 +13,7 @@ from hack.stage.redis import StagedRedis
 LEDGER = Path(__file__).parent / "manifests/ledger.yaml"
 CHART = ROOT / "charts/bullpen"
 APP_IMAGE = "bullpen/quickstart:dev"
+OPERATOR = "deployment/bullpen-operator"
 OPERATOR_IMAGE = ("image.repository=bullpen/operator", "image.tag=dev")
 
 NAMESPACE = """
@@ -46,7 +47,11 @@ class Site:
     def install_operator(self, *settings: str) -> None:
         """The chart, with the CRDs of this checkout first: Helm installs CRDs but never updates them."""
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+        runs_already = self.kubectl.run("get", OPERATOR).returncode == 0
         self.kubectl.install("bullpen", CHART, *OPERATOR_IMAGE, "scope=namespace", *settings)
+        if runs_already:  # the tag is always the same, so only a restart takes up a new image
+            self.kubectl("rollout", "restart", OPERATOR)
+            self.kubectl("rollout", "status", OPERATOR, "--timeout=60s")
 
     def ledger(self, queue: str, *, since: float = 0.0) -> ledger.Account:
         """What the ledger wrote down of a queue's jobs from `since` (epoch seconds) on."""

@@ -1,4 +1,4 @@
-"""One namespace for all cluster tests, with its own operator, Redis and ledger; every test has a pool and a queue of its own.
+"""One namespace for all cluster tests, with its own operator, Redis and ledger; each test has its own pool and queue.
 
 The namespace is left in place, so that the next run starts at once; `make cluster-down` removes it with its cluster.
 """

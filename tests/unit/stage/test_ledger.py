@@ -24,7 +24,12 @@ def line(event: str, job: str, at: float, *, pod: str = "a", attempt: int = 1) -
             id="another pod's end does not heal a start",
         ),
         pytest.param(
-            [line("start", "1", 1), line("end", "1", 2), line("start", "1", 3, attempt=2), line("end", "1", 4, attempt=2)],
+            [
+                line("start", "1", 1),
+                line("end", "1", 2),
+                line("start", "1", 3, attempt=2),
+                line("end", "1", 4, attempt=2),
+            ],
             0,
             id="a failed try and its retry are two whole ones",
         ),
