@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bullpen_operator.api.pool import ScalingPause
@@ -16,7 +16,7 @@ from bullpen_operator.scaling.observation import Fleet, QueueReading, ReadingFai
 from bullpen_operator.scaling.plan import Memory, Rules, plan
 from tests.unit.operator.facts import NOW, fleet, unreachable
 
-counts = st.integers(0, 5000) | st.integers(0, 30)
+counts = st.just(0) | st.integers(0, 30) | st.integers(0, 5000)
 absurd_counts = st.integers() | st.floats()
 moments = st.none() | st.floats(NOW - 1e5, NOW + 1e5)
 absurd_moments = st.none() | st.floats()
@@ -77,6 +77,7 @@ def after(decision: Decision, of: Fleet) -> Fleet:
     return replace(of, exists=True, replicas=decision.to, rolling=False, observed=True)
 
 
+@settings(max_examples=1000)
 @given(rules=some_rules(), reading=anything, fleet=fleets, memory=memories)
 def test_never_leaves_its_bounds_by_its_own_doing(
     rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, memory: Memory
@@ -186,6 +187,41 @@ def test_never_more_pods_than_work_asks_for(rules: Rules, reading: QueueReading,
     jobs = reading.waiting + reading.due + reading.active
     asked = max(jobs, rules.min_replicas, rules.pinned or 0)
     assert decision.to <= max(asked, fleet.replicas)
+
+
+@given(rules=some_rules(), reading=seen, fleet=fleets, memory=memories)
+def test_a_paused_queue_starts_no_pod_for_what_waits(
+    rules: Rules, reading: QueueReading, fleet: Fleet, memory: Memory
+) -> None:
+    held = replace(reading, paused=True, exists=True)
+    decision = plan(rules=replace(rules, pinned=None), reading=held, fleet=fleet, memory=memory, now=NOW)
+
+    assert decision.to <= max(math.ceil(reading.active / rules.concurrency), rules.min_replicas, fleet.replicas)
+
+
+@given(rules=some_rules(), reading=anything, fleet=fleets, memory=memories, paused=st.sampled_from(ScalingPause))
+def test_a_pause_holds_its_direction(
+    rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, memory: Memory, paused: ScalingPause
+) -> None:
+    decision = plan(
+        rules=replace(rules, pinned=None, paused=paused), reading=reading, fleet=fleet, memory=memory, now=NOW
+    )
+
+    if paused in (ScalingPause.OUT, ScalingPause.BOTH):
+        assert decision.to <= fleet.replicas
+    if paused in (ScalingPause.IN, ScalingPause.BOTH):
+        assert decision.to >= fleet.replicas
+
+
+@given(rules=some_rules(), reading=anything, fleet=fleets, memory=memories)
+def test_a_pin_is_met_or_waited_for(
+    rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, memory: Memory
+) -> None:
+    pinned = replace(rules, pinned=rules.max_replicas)
+    decision = plan(rules=pinned, reading=reading, fleet=fleet, memory=memory, now=NOW)
+
+    assert decision.reason is Reason.PINNED
+    assert decision.to == rules.max_replicas or decision.limited_by is not None
 
 
 @given(rules=some_rules(), reading=anything, fleet=fleets, memory=memories)
