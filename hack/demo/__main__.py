@@ -91,7 +91,7 @@ def summarise(kubectl: Kubectl, account: Account, added: dict[str, float], *, pe
         f"\n  jobs completed      {completed} of {len(added)} in {took:.0f} s, {repeated} of them in more than one try"
         f"\n  worst wait          {account.worst_wait(added):.1f} s from added to started"
         f"\n  peak replicas       {peak}, and 0 now"
-        f"\n  jobs interrupted    {len(account.interrupted)} by the ledger outside Redis: a start that its pod never ended"
+        f"\n  jobs interrupted    {len(account.interrupted)} (starts that their pod never ended, by a ledger outside Redis)"
         "\n\nLook around:"
     )
     for command in look_around(kubectl):
