@@ -37,4 +37,5 @@ def bootstrap(steps: Steps, suite: str, packages: Sequence[str], target: Path, *
     words: list[str | Path] = ["mmdebstrap", "--variant=minbase", "--quiet", f"--include={','.join(packages)}"]
     words += [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale", "info")]
     words += [f"--customize-hook={hook}" for hook in hooks]
-    steps.run([*words, suite, target], timeout=APT_SECONDS)
+    # The root directory grows next to the archive: there the next run finds and removes what a killed one left.
+    steps.run([*words, suite, target], timeout=APT_SECONDS, env={"TMPDIR": str(target.parent)})

@@ -133,7 +133,8 @@ class Dockerd:
         if pid is not None and not processes.end([pid], with_signal=signal.SIGTERM, within=STOP_SECONDS):
             processes.end([pid], with_signal=signal.SIGKILL, within=5)
         self.clear(steps)
-        netfilter.remove_docker(self._forward_policy.read_text() if self._forward_policy.exists() else "")
+        if not processes.of_program("dockerd"):  # another daemon, started since, works with the same rules and bridge
+            netfilter.remove_docker(self._forward_policy.read_text() if self._forward_policy.exists() else "")
         self._forward_policy.unlink(missing_ok=True)
 
     def clear(self, steps: Steps) -> None:

@@ -3,7 +3,7 @@
 import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,15 @@ from hack.cluster.places import Places
 from hack.cluster.steps import HarnessError, Steps, ask
 
 PULL_SECONDS = 900
+
+# What an engine of our own runs, and the Debian packages that have it.
+PROGRAMS = {
+    "docker": "docker.io",
+    "dockerd": "docker.io",
+    "runc": "runc",
+    "iptables": "iptables",
+    "ip": "iproute2",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +33,7 @@ class Engine:
 
     @property
     def env(self) -> Mapping[str, str]:
-        """What commands need in their environment to talk to this engine; no BuildKit, which Debian's engine
-        does not have."""
+        """What commands need in their environment to talk to this engine; no BuildKit, which Debian's does not have."""
         return {"DOCKER_BUILDKIT": "0", **({"DOCKER_HOST": self.host} if self.own else {})}
 
     def ask(self, *words: str | Path, timeout: float = 20) -> str | None:
@@ -40,23 +48,9 @@ class Engine:
         return self.ask("image", "inspect", "--format", "{{.Id}}", reference)
 
     def pull(self, steps: Steps, reference: str) -> bool:
-        """Whether the image could be pulled; where there is no registry to reach this is False after a
-        moment."""
+        """Whether the image could be pulled; where there is no registry to reach this is False after a moment."""
         words = ["docker", "pull", "--quiet", reference]
         return ask(words, timeout=PULL_SECONDS, env=self.env) is not None
-
-
-def wanted_packages(which: Sequence[str]) -> list[str]:
-    """The Debian packages that give the missing ones of these programs."""
-    packages = {
-        "docker": "docker.io",
-        "dockerd": "docker.io",
-        "runc": "runc",
-        "iptables": "iptables",
-        "ip": "iproute2",
-        "mount": "mount",
-    }
-    return sorted({packages[program] for program in which})
 
 
 def find(places: Places) -> Engine | None:
@@ -67,10 +61,8 @@ def find(places: Places) -> Engine | None:
     if own.pid() is not None and own.answers():
         return Engine(host=own.host, own=own)
     if ask(["docker", "info", "--format", "{{.ID}}"]) not in (None, ""):
-        host = os.environ.get("DOCKER_HOST") or ask(
-            ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
-        )
-        return Engine(host=host or "the default socket", own=None)
+        endpoint = ("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+        return Engine(host=os.environ.get("DOCKER_HOST") or ask(endpoint) or "the default socket", own=None)
     return None
 
 
@@ -85,19 +77,13 @@ def ensure(steps: Steps) -> Engine:
             return found
         if platform.system() != "Linux" or os.geteuid() != 0:
             raise HarnessError(
-                "no Docker engine answers (`docker info`), and only root on Linux can start one: start "
-                "Docker, or run this as root on a Debian machine with Go"
+                "no Docker engine answers (`docker info`), and only root on Linux can start one: "
+                "start Docker, or run this as root on a Debian machine with Go"
             )
-        missing = [
-            program for program in ("docker", "dockerd", "runc", "iptables", "ip") if shutil.which(program) is None
-        ]
+        missing = [program for program in PROGRAMS if shutil.which(program) is None]
         if missing:
-            debian.install(
-                steps,
-                missing[0],
-                wanted_packages(missing),
-                why="because no Docker engine answers (`docker info`)",
-            )
+            packages = sorted({PROGRAMS[program] for program in missing})
+            debian.install(steps, missing[0], packages, why="because no Docker engine answers (`docker info`)")
         found = find(steps.places)  # where a service manager runs, the package has started one
         if found is not None:
             return found

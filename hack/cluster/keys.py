@@ -1,5 +1,4 @@
-"""Hash keys: what a cached thing was made from, so that a changed source means a new thing and an unchanged
-one is found again."""
+"""Hash keys: what a cached thing was made from, so that only a changed source means a new thing."""
 
 import hashlib
 from collections.abc import Iterable
@@ -17,8 +16,7 @@ def key_of(*parts: str) -> str:
 
 
 def key_of_files(files: Iterable[Path], *parts: str) -> str:
-    """A key of the files' names and contents and further parts; where the files lie and their times do not
-    count."""
+    """A key of the files' names and contents and further parts; their places and times do not count."""
     named: list[str] = []
     for file in sorted(files, key=lambda file: file.name):
         named += [file.name, hashlib.sha256(file.read_bytes()).hexdigest()]

@@ -4,7 +4,7 @@ import re
 
 from hack.cluster.steps import ask
 
-OURS = re.compile(r"(?:^-[AN] |-j )DOCKER\b|\bdocker0\b|\bbr-[0-9a-f]{12}\b|^-[AN] DOCKER-|-j DOCKER-")
+OURS = re.compile(r"(?:^-[AN] |-j )DOCKER\b|\bdocker0\b|\bbr-[0-9a-f]{12}\b")
 SUBNET = re.compile(r"^-A POSTROUTING -s 172\.(?:1[6-9]|2\d|3[01])\.0\.0/16 ! -o ")
 
 
@@ -15,8 +15,7 @@ def forward_policy() -> str:
 
 
 def deletions(rules: str) -> list[list[str]]:
-    """The iptables arguments that remove Docker's rules and chains, given the output of `iptables -S`; rules
-    of others stay."""
+    """The iptables arguments that remove Docker's rules and chains, given `iptables -S`; rules of others stay."""
     ours = [line for line in rules.splitlines() if OURS.search(line) or SUBNET.search(line)]
     delete = [["-D", *line.split()[1:]] for line in ours if line.startswith("-A ")]
     chains = [line.split()[1] for line in ours if line.startswith("-N ")]
@@ -24,8 +23,7 @@ def deletions(rules: str) -> list[list[str]]:
 
 
 def remove_docker(policy: str) -> None:
-    """Remove what dockerd left in both families, its bridge, and set FORWARD's policy back to `policy` if
-    one is given."""
+    """Remove what dockerd left in both families, and its bridge; set FORWARD's policy back if one is given."""
     for program in ("iptables", "ip6tables"):
         for table in ("filter", "nat"):
             for arguments in deletions(ask([program, "-t", table, "-S"]) or ""):

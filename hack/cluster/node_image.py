@@ -1,5 +1,4 @@
-"""The image kind's nodes run: the published one where it can be pulled, else one made here of Debian
-packages and Go modules."""
+"""The image kind's nodes run: the published one where it can be pulled, else one made here of Debian packages."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -13,26 +12,15 @@ from hack.cluster.keys import key_of, key_of_files
 from hack.cluster.places import HARNESS
 from hack.cluster.steps import HarnessError, Steps, ask
 
-# kind v0.30.0 names this image as its default, by digest; it need not be the very patch release we build
-# ourselves.
+# kind v0.30.0 names this image as its default, by digest; it need not be the patch release we build ourselves.
 PUBLISHED = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
 REPOSITORY = "bullpen/node"
 
 SUITE = "bookworm"  # the last Debian whose systemd takes a cgroup v1 host
 NETWORK_PACKAGES = ("iproute2", "iptables", "nftables", "conntrack", "kmod")
 NODE_PACKAGES = (
-    *(
-        "systemd",
-        "systemd-sysv",
-        "dbus",
-        "containerd",
-        "runc",
-        "containernetworking-plugins",
-        "ethtool",
-        "socat",
-        "procps",
-    ),
-    *("hostname", "ca-certificates", "mount", "util-linux"),
+    *("systemd", "systemd-sysv", "dbus", "containerd", "runc", "containernetworking-plugins", "ethtool", "socat"),
+    *("procps", "hostname", "ca-certificates", "mount", "util-linux"),
     *NETWORK_PACKAGES,
 )
 NODE_FILES = (
@@ -58,7 +46,9 @@ class Part:
 
     def dockerfile(self) -> str:
         lines = [f"FROM {self.base}", *(f"COPY {file.name} /usr/local/bin/" for file in self.files)]
-        return "\n".join([*lines, f"ENTRYPOINT {self.entrypoint}" if self.entrypoint else "", ""])
+        if self.entrypoint:
+            lines.append(f"ENTRYPOINT {self.entrypoint}")
+        return "\n".join([*lines, ""])
 
 
 def key() -> str:
@@ -84,8 +74,8 @@ def ensure(steps: Steps, engine: Engine) -> str:
             return PUBLISHED
     if not debian.can_install() and shutil.which("mmdebstrap") is None:
         raise HarnessError(
-            f"the node image {PUBLISHED} cannot be pulled, and making one needs root on Debian and Go: give "
-            "the Docker engine a way to an image registry"
+            f"the node image {PUBLISHED} cannot be pulled, and making one needs root on Debian, and Go: "
+            "give the Docker engine a way to an image registry"
         )
     tools.ensure(steps, *tools.PACKAGES)
     with steps.lock("images"):
@@ -124,28 +114,17 @@ def debian_base(
     hooks: Sequence[str] = (),
     changes: Sequence[str] = (),
 ) -> None:
-    """Import a minimal Debian under a reference unless the engine has it; the tag comes last, so what has it
-    is whole."""
+    """Import a minimal Debian under a reference unless there is one; the tag comes last, so it is whole."""
     if engine.image_id(reference) is not None:
         return
-    with (
-        steps.step(f"making {reference} from Debian {suite} packages", "40 s"),
-        scratch(steps, "base") as work,
-    ):
+    with steps.step(f"making {reference} from Debian {suite} packages", "40 s"), scratch(steps, "base") as work:
         debian.bootstrap(steps, suite, packages, work / "base.tar", hooks=hooks)
-        engine.run(
-            steps,
-            "import",
-            *(f"--change={change}" for change in changes),
-            work / "base.tar",
-            reference,
-            timeout=300,
-        )
+        words = [f"--change={change}" for change in changes]
+        engine.run(steps, "import", *words, work / "base.tar", reference, timeout=300)
 
 
 def parts(programs: dict[str, Path], pause: Path, etcd: Path, names: Sequence[str], network_base: str) -> list[Part]:
-    """The images of a control plane under the names that `kubeadm config images list` prints; raises
-    HarnessError for a name we have no program for."""
+    """The images of a control plane by the names kubeadm gives them; raises HarnessError for one we cannot make."""
     made = []
     for reference in names:
         name = reference.rpartition("/")[2].split(":")[0]
@@ -162,16 +141,11 @@ def parts(programs: dict[str, Path], pause: Path, etcd: Path, names: Sequence[st
                 made.append(Part(reference, "scratch", (pause,), '["/usr/local/bin/pause"]'))
             case _:
                 raise HarnessError(
-                    f"kubeadm asks for the image {reference}, which hack/cluster/node_image.py does not "
-                    "know how to make; add it there"
+                    f"kubeadm asks for the image {reference}, which we do not know how to make; "
+                    "add it to hack/cluster/node_image.py"
                 )
-    podnet = Part(
-        PODNET,
-        network_base,
-        (programs["kubectl"], HARNESS / "node" / "podnet.sh"),
-        '["/bin/sh", "/usr/local/bin/podnet.sh"]',
-    )
-    return [*made, podnet]
+    podnet = (programs["kubectl"], HARNESS / "node" / "podnet.sh")
+    return [*made, Part(PODNET, network_base, podnet, '["/bin/sh", "/usr/local/bin/podnet.sh"]')]
 
 
 def _build(steps: Steps, engine: Engine) -> str:
@@ -182,31 +156,31 @@ def _build(steps: Steps, engine: Engine) -> str:
     debian_base(steps, engine, network_base, SUITE, NETWORK_PACKAGES)
     debian_base(steps, engine, node_base, SUITE, NODE_PACKAGES)
     with steps.step("building the node image", "1 min"), scratch(steps, "node") as work:
-        pause, etcd = work / "pause", work / "etcd"
-        shutil.copyfile(HARNESS / "node" / "pause.go", work / "pause.go")
-        shutil.copyfile(programs["server"], etcd)
-        etcd.chmod(0o755)
-        steps.run(
-            [tools.go(steps), "build", "-trimpath", "-ldflags", "-s -w", "-o", pause, "pause.go"],
-            timeout=300,
-            env=tools.build_env(work) | {"GOFLAGS": "", "GO111MODULE": "off"},
-            cwd=work,
-        )
-        listed = ask(
-            [programs["kubeadm"], "config", "images", "list", "--kubernetes-version", tools.KUBERNETES],
-            timeout=60,
-        )
-        if not listed:
-            raise HarnessError(
-                f"{programs['kubeadm']} does not list the control plane's images; run "
-                f"`{programs['kubeadm']} config images list` to see why"
-            )
-        inner = parts(programs, pause, etcd, listed.split(), network_base)
+        etcd = work / "etcd"
+        shutil.copy(programs["server"], etcd)
+        inner = parts(programs, _build_pause(steps, work), etcd, _listed(programs["kubeadm"]), network_base)
         for part in inner:
             _build_part(steps, engine, part, work / "part")
         _build_node(steps, engine, inner, programs, node_base, work / "node")
     _remove_others(engine)
     return own_reference()
+
+
+def _build_pause(steps: Steps, work: Path) -> Path:
+    source, program = work / "pause.go", work / "pause"
+    shutil.copyfile(HARNESS / "node" / "pause.go", source)
+    words: list[str | Path] = [tools.go(steps), "build", "-trimpath", "-ldflags", "-s -w", "-o", program, source]
+    steps.run(words, timeout=300, env=tools.build_env(work) | {"GOFLAGS": "", "GO111MODULE": "off"}, cwd=work)
+    return program
+
+
+def _listed(kubeadm: Path) -> list[str]:
+    """The images that kubeadm wants for a control plane."""
+    words = (kubeadm, "config", "images", "list", "--kubernetes-version", tools.KUBERNETES)
+    listed = ask(words, timeout=60)
+    if not listed:
+        raise HarnessError(f"kubeadm does not list the control plane's images; `{' '.join(map(str, words))}` says why")
+    return listed.split()
 
 
 def _build_part(steps: Steps, engine: Engine, part: Part, work: Path) -> None:

@@ -17,8 +17,7 @@ class Places:
 
     @classmethod
     def of(cls, env: Mapping[str, str]) -> "Places":
-        """The places for this environment; a relative XDG_CACHE_HOME is ignored, as the XDG base directory
-        specification asks."""
+        """The places for this environment; a relative XDG_CACHE_HOME is ignored, as its specification asks."""
         xdg = env.get("XDG_CACHE_HOME", "")
         cache = Path(xdg) if xdg.startswith("/") else Path(env.get("HOME") or os.path.expanduser("~")) / ".cache"
         return cls(root=cache / "bullpen")

@@ -42,6 +42,11 @@ def of_directory(directory: Path) -> set[int]:
     }
 
 
+def of_program(program: str) -> set[int]:
+    """The processes of a program, whoever started them."""
+    return {pid for pid in _every_pid() if Path((command_line(pid) or [""])[0]).name == program}
+
+
 def of_containers(ids: Collection[str]) -> set[int]:
     """Every process in the control groups of these containers, whoever its parent is by now."""
     return {pid for pid in _every_pid() if any(container in _groups(pid) for container in ids)}

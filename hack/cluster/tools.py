@@ -1,5 +1,4 @@
-"""The programs a cluster is made of and driven with: found on the PATH, or built from the Go modules that
-`tools/go.mod` pins."""
+"""The programs a cluster is made of and driven with: found on the PATH, or built as `tools/go.mod` pins them."""
 
 import json
 import os
@@ -26,22 +25,16 @@ CLIENTS = {
 NODE = {
     "coredns": "github.com/coredns/coredns",
     "server": "go.etcd.io/etcd/server/v3",  # etcd, by its package's name
-    **{
-        name: f"k8s.io/kubernetes/cmd/{name}"
-        for name in (
-            "kubeadm",
-            "kubelet",
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kube-proxy",
-            "kube-scheduler",
-        )
-    },
+    "kubeadm": "k8s.io/kubernetes/cmd/kubeadm",
+    "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
+    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
 }
 PACKAGES = CLIENTS | NODE
 
-# What a program on the PATH must be to serve us, major and minor: Kubernetes promises kubectl one minor of
-# skew either way.
+# The versions in which a program on the PATH serves us; Kubernetes promises kubectl one minor of skew either way.
 SUITABLE = {"kind": ((0, 30), (0, 99)), "kubectl": ((1, 33), (1, 35)), "helm": ((3, 14), (3, 99))}
 VERSION_OF = {
     "kind": ["version", "--quiet"],
@@ -84,8 +77,7 @@ class Toolbox:
         return cls(directory=steps.places.tools / key())
 
     def path(self, name: str) -> Path | None:
-        """The program, if it is there whole: one cut off by a full disk has another size than the manifest
-        says."""
+        """The program, if it if it is there whole: one cut off has another size than the manifest says."""
         program = self.directory / name
         try:
             whole = program.stat().st_size == self._manifest().get(name)
@@ -127,8 +119,7 @@ def find(steps: Steps, name: str) -> Path | None:
 
 
 def ensure(steps: Steps, *names: str) -> list[Path]:
-    """The paths of these programs, in order; what is missing is built. Raises HarnessError without a Go
-    toolchain."""
+    """The paths of these programs, in order; what is missing is built. Raises HarnessError without Go."""
     found = _find(steps, names)
     if len(found) < len(set(names)):
         with steps.lock("tools"):
@@ -147,22 +138,20 @@ def _find(steps: Steps, names: Collection[str]) -> dict[str, Path]:
 
 def go(steps: Steps) -> str:
     """The `go` command; raises HarnessError when there is none or it is too old."""
-    program = shutil.which("go") or (shutil.which("/usr/local/go/bin/go"))
+    program = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
     version = version_in(ask([program, "env", "GOVERSION"], timeout=60) or "") if program else None
     if program is None or version is None or version < GO_AT_LEAST:
         have = f"this machine's is {version[0]}.{version[1]}" if version else "this machine has none"
         raise HarnessError(
-            f"building the cluster's programs needs Go {GO_AT_LEAST[0]}.{GO_AT_LEAST[1]} or newer and "
-            f"{have}; install it from https://go.dev/dl, "
-            "or start a Docker engine that can pull images and put kind v0.30, kubectl v1.34 and helm v3 on "
-            "the PATH"
+            f"building the cluster's programs needs Go {GO_AT_LEAST[0]}.{GO_AT_LEAST[1]} or newer, and {have}: "
+            "install it from https://go.dev/dl, or give the Docker engine a way to an image registry and put kind, "
+            "kubectl and helm on the PATH"
         )
     return program
 
 
 def build_env(target: Path) -> dict[str, str]:
-    """The environment in which Go programs are built into `target`: static, and deaf to flags of the
-    machine."""
+    """The environment in which Go programs are built into `target`: static, deaf to the machine's flags."""
     return {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOBIN": str(target), "GOWORK": "off"}
 
 
@@ -177,20 +166,9 @@ def _build(steps: Steps, names: Collection[str]) -> None:
     stamp = f"-s -w -X {STAMP}.gitVersion={KUBERNETES} -X {STAMP}.gitMajor={major} -X {STAMP}.gitMinor={minor}"
     usually = f"{'11 min' if len(names) > 3 else '6 min'} on 2 cores, half a minute when Go has built them before"
     with steps.step(f"building {', '.join(names)} from Go modules", usually):
-        steps.run(
-            [
-                program,
-                "install",
-                "-trimpath",
-                "-buildvcs=false",
-                "-ldflags",
-                stamp,
-                *(PACKAGES[name] for name in names),
-            ],
-            timeout=BUILD_SECONDS,
-            env=build_env(target),
-            cwd=HARNESS / "tools",
-        )
+        words = [program, "install", "-trimpath", "-buildvcs=false", "-ldflags", stamp]
+        words += [PACKAGES[name] for name in names]
+        steps.run(words, timeout=BUILD_SECONDS, env=build_env(target), cwd=HARNESS / "tools")
     box = Toolbox.of(steps)
     box.add([target / name for name in names])
     for generation in steps.places.tools.iterdir():
