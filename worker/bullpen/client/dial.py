@@ -58,9 +58,11 @@ def cancellable() -> Iterator[None]:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - connections are opened and used by tasks
     before = task.cancelling()
-    yield
-    if task.cancelling() > before:
-        raise asyncio.CancelledError
+    try:
+        yield
+    finally:  # also over an error: whoever retries those must not go on after being told to end
+        if task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def dial_blocking(source: LocationSource, *, name: str | None, timeout: float) -> tuple[RedisLocation, Any]:
