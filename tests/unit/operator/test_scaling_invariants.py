@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bullpen_operator.api.pool import ScalingPause
@@ -77,7 +77,6 @@ def after(decision: Decision, of: Fleet) -> Fleet:
     return replace(of, exists=True, replicas=decision.to, rolling=False, observed=True)
 
 
-@settings(max_examples=1000)
 @given(rules=some_rules(), reading=anything, fleet=fleets, memory=memories)
 def test_never_leaves_its_bounds_by_its_own_doing(
     rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, memory: Memory
@@ -89,6 +88,16 @@ def test_never_leaves_its_bounds_by_its_own_doing(
         assert least <= decision.to <= rules.max_replicas
     else:
         assert decision.to == fleet.replicas
+
+
+@given(rules=some_rules(), reading=anything, fleet=fleets, memory=memories)
+def test_the_minimum_is_reached_whatever_is_known_of_the_queue(
+    rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, memory: Memory
+) -> None:
+    unheld = replace(rules, pinned=None, paused=ScalingPause.NONE)
+    decision = plan(rules=unheld, reading=reading, fleet=fleet, memory=memory, now=NOW)
+
+    assert decision.to >= rules.min_replicas or decision.limited_by is Reason.RATE_LIMIT
 
 
 @given(rules=some_rules(), reading=anything, fleet=fleets, memory=memories)
