@@ -182,9 +182,9 @@ async def test_node_ends_with_its_input(redis_port: int) -> None:
 
 async def test_requests_to_a_dying_node_fail(redis_port: int) -> None:
     driver = await NodeDriver.start(5, port=redis_port, db=15)
-    asking = asyncio.create_task(driver.request("listen", None, {}))
+    asking = asyncio.create_task(driver.request("open", None, {"prefix": "bull", "queue": "things"}))
     driver.process.kill()
-    with pytest.raises((NodeFailed, Refused)):
+    with pytest.raises(NodeFailed, match="ended with exit code -9"):
         await asking
     await driver.process.wait()
     await driver.reader

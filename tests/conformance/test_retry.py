@@ -47,9 +47,8 @@ async def test_item_58_a_lifo_job_is_retried_first(side: Side) -> None:
     await side.add(attempts=2, lifo=True)
     await side.add()
     await side.fetch()
-    await side.add(lifo=True)
-    await side.fetch("second")
-    await side.fail("3" if (await side.state("3")) == "active" else "1", token="second")
+    await side.fail("1")
+    assert (await side.content())["wait"]["value"] == ["2", "1"]
 
 
 @item(59, "A prioritized job is retried with a fresh pc.")
@@ -94,6 +93,24 @@ async def test_item_61_an_exponential_backoff_doubles(side: Side) -> None:
     job = (await side.content())["1"]["value"]
     assert (job["atm"], job["ats"], job["stacktrace"]) == ("3", "3", {"entries": 3})
     assert job["failedReason"] == "the last"
+
+
+@item(62, "jitter 0.5 on fixed 1000: delay in [500, 1000).")
+async def test_item_62_jitter_shortens_the_delay(side: Side) -> None:
+    for kind, delay, jitter in (
+        ("fixed", 1000, 0.5),
+        ("fixed", 1001, 1),
+        ("exponential", 333, 0.3),
+        ("exponential", 7, 0),
+    ):
+        added = await side.add(attempts=3, backoff={"type": kind, "delay": delay, "jitter": jitter})
+        for failures in (1, 2):
+            await side.fetch()
+            await side.fail(added)
+            mean = delay * (failures if kind == "exponential" else 1)
+            waits = int((await side.content())[added]["value"]["delay"])
+            assert mean * (1 - jitter) <= waits <= mean
+            await side.advance(waits)
 
 
 @item(63, "stackTraceLimit 1 keeps one entry; 0 keeps none.")

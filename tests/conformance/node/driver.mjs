@@ -21,6 +21,10 @@ globalThis.Date = class extends MachineDate {
   }
 };
 
+// Jitter is the only chance in what is compared; its middle stands for it while the clock is injected.
+const machineRandom = Math.random;
+Math.random = () => (frozenAt === null ? machineRandom() : 0.5);
+
 const { Job, Queue, QueueEvents, UnrecoverableError, Worker } = await import(packageName);
 
 const connection = { host: '127.0.0.1', port: Number(port), db: Number(db), maxRetriesPerRequest: null };
@@ -107,10 +111,10 @@ function failure({ reason, unrecoverable = false }) {
 }
 
 const operations = {
-  async open({ prefix, queue, writesMeta = false }) {
+  async open({ prefix, queue }) {
     await operations.close();
     // Without skipMetasUpdate the constructor would fill `meta` by itself, and what scripts do lazily would not show.
-    const opened = new Queue(queue, { connection, prefix, skipMetasUpdate: !writesMeta });
+    const opened = new Queue(queue, { connection, prefix, skipMetasUpdate: true });
     scene = {
       prefix,
       queue: ignoreConnectionNoise(opened),
