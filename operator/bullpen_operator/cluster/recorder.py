@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 SERIES_SECONDS = 600.0
 BURST = 20
 REFILL_SECONDS = 15.0
-_NOTE_LIMIT = 1024  # events.k8s.io/v1 refuses longer notes
+_NOTE_LIMIT = 1024  # bytes; events.k8s.io/v1 refuses longer notes
 _QUEUE_LIMIT = 1000
 
 
@@ -74,11 +74,17 @@ class Recorder:
         self._queue: deque[tuple[Notice, float]] = deque(maxlen=_QUEUE_LIMIT)
         self._wake = asyncio.Event()
         self._pools: dict[str, _Memory] = {}
+        self._posting = False
 
     def record(self, notice: Notice, *, now: float) -> None:
         """Queue a notice; `now` is in seconds since the epoch. Under a flood the oldest ones are dropped."""
         self._queue.append((notice, now))
         self._wake.set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there are notices that are not yet dealt with."""
+        return bool(self._queue) or self._posting
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of a deleted pool."""
@@ -91,6 +97,7 @@ class Recorder:
             self._wake.clear()
             while self._queue:
                 notice, at = self._queue.popleft()
+                self._posting = True
                 try:
                     await self._post(notice, at)
                 except ClusterError as error:
@@ -101,6 +108,8 @@ class Recorder:
                         error,
                         extra={"pool": notice.name, "namespace": notice.namespace},
                     )
+                finally:
+                    self._posting = False
 
     async def _post(self, notice: Notice, now: float) -> None:
         memory = self._pools.setdefault(notice.uid, _Memory())
@@ -138,9 +147,9 @@ def _allowed(budget: _Budget, now: float) -> bool:
 
 
 def _event(notice: Notice, now: float, *, instance: str) -> Raw:
-    note = notice.note if len(notice.note) <= _NOTE_LIMIT else notice.note[: _NOTE_LIMIT - 1] + "…"
-    while len(note.encode()) > _NOTE_LIMIT:  # the limit is in bytes
-        note = note[:-2] + "…"
+    note = notice.note.encode()
+    if len(note) > _NOTE_LIMIT:
+        note = note[: _NOTE_LIMIT - 3].decode(errors="ignore").encode() + "…".encode()
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
@@ -151,7 +160,7 @@ def _event(notice: Notice, now: float, *, instance: str) -> Raw:
         "action": notice.action,
         "reason": notice.reason.value,
         "type": "Warning" if notice.warning else "Normal",
-        "note": note,
+        "note": note.decode(),
         "regarding": {
             "apiVersion": API_VERSION,
             "kind": KIND,

@@ -51,7 +51,8 @@ class Location:
         return self.shown.startswith("rediss://")
 
     def connection(self, *, timeout: float) -> Connection:
-        """A connection that is not yet open; `timeout` seconds each to connect and to answer.
+        """A connection that is not yet open; it has `timeout` seconds to open, after that time is the caller's to
+        bound.
 
         Raises BadUrlError for an option in the query that redis-py
         refuses.
@@ -65,7 +66,9 @@ class Location:
                 "protocol": 2,
                 "driver_info": None,
                 "socket_connect_timeout": timeout,
-                "socket_timeout": timeout,
+                # With a timeout of its own redis-py sends by asyncio.wait_for, which before Python 3.12 may swallow a
+                # cancellation (python/cpython#86296), and the lane that was to stop would go on.
+                "socket_timeout": None,
             }
             return made(**options)
         except (ValueError, TypeError):

@@ -54,7 +54,8 @@ class HttpServer:
         """Close the port, for at most about a second."""
         runner, self._runner = self._runner, None
         if runner is not None:
-            await asyncio.wait_for(runner.cleanup(), timeout=2 * _STOP_SECONDS)
+            async with asyncio.timeout(2 * _STOP_SECONDS):
+                await runner.cleanup()
 
     @staticmethod
     def _probe(check: Callable[[], str | None]) -> Callable[[web.Request], asyncio.Future[web.Response]]:

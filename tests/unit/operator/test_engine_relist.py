@@ -1,0 +1,63 @@
+"""The relist fills the cache, keeps it true, and survives an API server that is away."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bullpen_operator.cluster.port import ClusterError, Kind
+from bullpen_operator.engine.cache import Cache
+from bullpen_operator.engine.relist import Relist
+from tests.unit.operator.fake_cluster import FakeCluster
+
+
+def of(cluster: FakeCluster) -> tuple[Relist, Cache]:
+    cache = Cache(forgotten=lambda _: None)
+    return Relist(cluster=cluster, cache=cache, namespaces=()), cache
+
+
+async def test_the_first_list_fills_the_cache() -> None:
+    cluster = FakeCluster()
+    cluster.add_pool("video")
+    cluster.add_deployment("video")
+    relist, cache = of(cluster)
+    task = asyncio.create_task(relist.run())
+    async with asyncio.timeout(10):
+        await relist.filled.wait()
+    assert (cache.size(Kind.POOL), cache.size(Kind.DEPLOYMENT)) == (1, 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_an_object_that_vanished_unseen_is_gone_after_the_next_list() -> None:
+    cluster = FakeCluster()
+    cluster.add_pool("video")
+    relist, cache = of(cluster)
+    await relist.once()
+    cluster.pools.clear()
+    await relist.once()
+    assert cache.size(Kind.POOL) == 0
+
+
+TROUBLE = {
+    "the CRD is missing": (ClusterError(status=404, reason="NotFound", message="no"), "install the WorkerPool CRD"),
+    "the role is missing": (ClusterError(status=403, reason="Forbidden", message="no"), "grant"),
+    "no answer": (ClusterError(status=0, reason="NoAnswer", message="away"), "away"),
+}
+
+
+@pytest.mark.parametrize("row", TROUBLE.values(), ids=TROUBLE.keys())
+async def test_trouble_is_said_and_the_list_is_tried_again(
+    row: tuple[ClusterError, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    error, words = row
+    cluster = FakeCluster()
+    cluster.refusals["list"] = [error]
+    relist, _ = of(cluster)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        task = group.create_task(relist.run())
+        await relist.filled.wait()
+        task.cancel()
+    assert words in caplog.text
