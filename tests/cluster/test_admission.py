@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from bullpen_operator.engine.status import View, status_of
+from bullpen_operator.scaling.plan import Memory, Rules, plan
 from hack.stage.kubectl import ROOT, Kubectl
+from tests.unit.operator.facts import NOW, fleet, pool, reading
 
 pytestmark = pytest.mark.cluster
 
@@ -224,6 +227,24 @@ def test_scales_by_the_subresource_within_the_maximum(kubectl: Kubectl) -> None:
 
     kubectl("patch", "wp", "scaled", "--type=merge", '--patch={"spec": {"replicas": null}}')
     assert "replicas" not in kubectl.get("workerpool", "scaled")["spec"]
+
+
+def test_takes_the_status_that_the_operator_writes(kubectl: Kubectl) -> None:
+    """Nothing of it is pruned or refused, and its columns show it."""
+    kubectl("apply", "-f", "-", stdin=manifest(VALID, name="shown"))
+    observed = reading(waiting=68, due=2, active=4, oldest_wait_seconds=12.5)
+    shown = pool()
+    decision = plan(rules=Rules.of(shown.spec), reading=observed, fleet=fleet(2), memory=Memory(), now=NOW)
+    view = View(pool=shown, fleet=fleet(8, ready=2), reading=observed, applied=True, obstacle=None)
+    status = status_of(view=view, decision=decision, now=NOW)
+    head = {"apiVersion": "bullpen.dev/v1alpha1", "kind": "WorkerPool", "metadata": {"name": "shown"}}
+
+    words = ("apply", "--server-side", "--subresource=status", "--field-manager=test", "-f", "-")
+    kubectl(*words, stdin=json.dumps({**head, "status": status}))
+
+    assert kubectl.get("workerpool", "shown")["status"] == status
+    row = kubectl("get", "wp", "shown", "--output=wide", "--no-headers").split()
+    assert row[:8] == ["shown", "video", "2/8", "8", "68", "4", "12", "Backlog"]
 
 
 def test_explains_its_fields(kubectl: Kubectl) -> None:

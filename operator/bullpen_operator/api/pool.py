@@ -287,5 +287,4 @@ class WorkerPool(Model):
     metadata: Metadata
     spec: WorkerPoolSpec
     status: dict[str, Any] = Field(default_factory=dict)
-    """As it was last written: the status is built anew as a whole, and looks at the old one for transition
-    times only."""
+    """As last written; the new one is built as a whole and reads this one for what it says of the past."""

@@ -11,8 +11,7 @@ from typing import Self
 
 
 class Reason(StrEnum):
-    """A CamelCase word (as the Kubernetes API conventions ask) with the sentence that documents it in
-    `meaning`."""
+    """A CamelCase word (as the Kubernetes API conventions ask) with the sentence that documents it in `meaning`."""
 
     meaning: str
 

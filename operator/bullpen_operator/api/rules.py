@@ -33,8 +33,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """A key of the CRD's schema that the Python type does not tell, such as `maxLength` or
-    `x-kubernetes-list-type`."""
+    """A key of the CRD's schema that the Python type does not tell, such as `maxLength` or `x-kubernetes-list-type`."""
 
     key: str
     value: Any

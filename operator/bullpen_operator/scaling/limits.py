@@ -128,8 +128,7 @@ def paused(proposal: Proposal) -> Proposal:
 
 
 def growth_rate(proposal: Proposal) -> Proposal:
-    """One step up at a time, so that the pods of the last one can show what they do; the first pods come at
-    once."""
+    """One step up at a time, so that the pods of the last one can show what they do; the first pods come at once."""
     situation = proposal.situation
     grown_at = situation.memory.grown_at
     if proposal.replicas <= situation.replicas or situation.replicas == 0 or grown_at is None:
@@ -152,8 +151,7 @@ def rollout_freeze(proposal: Proposal) -> Proposal:
 
 
 def keep_busy(proposal: Proposal) -> Proposal:
-    """No pod is ended while jobs run, or while nobody knows whether any do: only a worker checks for stalled
-    jobs."""
+    """No pod is ended while jobs run, or while nobody knows whether any do: only a worker checks for stalled jobs."""
     reading = proposal.situation.reading
     if not proposal.shrinks:
         return proposal
@@ -166,8 +164,7 @@ def keep_busy(proposal: Proposal) -> Proposal:
 
 
 def idle_window(proposal: Proposal) -> Proposal:
-    """To zero only after the queue was idle for idleSeconds; a pin to zero only waits for the queue to be
-    idle."""
+    """To zero only after the queue was idle for idleSeconds; a pin to zero only waits for the queue to be idle."""
     situation = proposal.situation
     if not proposal.shrinks or proposal.replicas > 0:
         return proposal

@@ -17,8 +17,7 @@ _MOST_JOBS: Final = 2**53
 _LONGEST_WAIT: Final = 1e9
 """Seconds, about 30 years: a time stamp of zero is no wait."""
 _GROWTH: Final = 2
-"""A long wait at most doubles the pool at a step, as the HPA's default policy does (autoscaling/v2,
-scaleUp)."""
+"""A long wait at most doubles the pool at a step, as the HPA's default policy does (autoscaling/v2, scaleUp)."""
 
 
 def count(value: float | None) -> int:
@@ -75,8 +74,7 @@ def pods_for(jobs: int, concurrency: int) -> int:
 
 
 def by_length(waiting: int, queue_length: int) -> int:
-    """Above `queue_length` waiting jobs: ⌈waiting ÷ queue_length⌉ pods, else none (scaling.md §4,
-    Thresholds)."""
+    """Above `queue_length` waiting jobs: ⌈waiting ÷ queue_length⌉ pods, else none (scaling.md §4, Thresholds)."""
     if waiting <= queue_length:
         return 0
     return pods_for(waiting, queue_length)
