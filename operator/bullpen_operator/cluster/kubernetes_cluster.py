@@ -102,9 +102,7 @@ class KubernetesCluster:
             content_type=_APPLY,
         )
 
-    async def scale_deployment(
-        self, *, namespace: str, name: str, replicas: int, resource_version: str
-    ) -> Raw:
+    async def scale_deployment(self, *, namespace: str, name: str, replicas: int, resource_version: str) -> Raw:
         return await self._call(
             "PATCH",
             "deployments",
@@ -206,9 +204,7 @@ class KubernetesCluster:
             body=body,
             auth_settings=["BearerToken"],
         )
-        response = await self._client.call_api(
-            *call, _request_timeout=aiohttp.ClientTimeout(total=self._timeout)
-        )
+        response = await self._client.call_api(*call, _request_timeout=aiohttp.ClientTimeout(total=self._timeout))
         return int(response.status), await response.read()  # type: ignore[no-untyped-call]
 
 
@@ -221,6 +217,4 @@ def _refusal(status: int, payload: bytes, *, what: str) -> ClusterError:
     if not isinstance(answer, dict):
         return ClusterError(status=status, reason="Unknown", message=f"{what}: HTTP {status}")
     reason = str(answer.get("reason") or "Unknown")
-    return ClusterError(
-        status=status, reason=reason, message=str(answer.get("message") or f"{what}: HTTP {status}")
-    )
+    return ClusterError(status=status, reason=reason, message=str(answer.get("message") or f"{what}: HTTP {status}"))

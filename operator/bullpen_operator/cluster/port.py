@@ -84,9 +84,7 @@ class Cluster(Protocol):
         """Server-side apply of the full intended Deployment; the answer is what it became."""
         ...
 
-    async def scale_deployment(
-        self, *, namespace: str, name: str, replicas: int, resource_version: str
-    ) -> Raw:
+    async def scale_deployment(self, *, namespace: str, name: str, replicas: int, resource_version: str) -> Raw:
         """Set `replicas` on exactly the version it was decided on; the answer is the Deployment."""
         ...
 
