@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -115,7 +116,7 @@ def _buckets(distribution: Distribution) -> list[tuple[str, float]]:
     """Prometheus' buckets are cumulative."""
     running = 0
     buckets: list[tuple[str, float]] = []
-    for bound, count in zip((*map(str, distribution.bounds), "+Inf"), distribution.counts, strict=True):
+    for bound, count in zip((*map(floatToGoString, distribution.bounds), "+Inf"), distribution.counts, strict=True):
         running += count
         buckets.append((bound, running))
     return buckets
