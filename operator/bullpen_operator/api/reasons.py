@@ -83,7 +83,7 @@ class Reason(StrEnum):
     SCALING = "Scaling", "The number of pods follows the queue."
     PODS_STARTING = "PodsStarting", "The pods of this generation are not ready yet."
     PODS_READY = "PodsReady", "The pods of this generation are ready."
-    AT_ZERO = "AtZero", "No job asks for a pod, and none runs; the next job starts some."
+    AT_ZERO = "AtZero", "No pod is asked for at present, and none runs."
     UP_TO_DATE = "UpToDate", "The Deployment is what the pool's spec asks for."
     ROLLOUT_STALLED = "RolloutStalled", "New pods do not become ready, or may not be made."
     TEMPLATE_REJECTED = "TemplateRejected", "The pod template cannot be used; the Deployment stays as it was."
