@@ -111,6 +111,8 @@ async def test_item_62_jitter_shortens_the_delay(side: Side) -> None:
             waits = int((await side.content())[added]["value"]["delay"])
             assert mean * (1 - jitter) <= waits <= mean
             await side.advance(waits)
+        await side.fetch()
+        await side.complete(added)
 
 
 @item(63, "stackTraceLimit 1 keeps one entry; 0 keeps none.")

@@ -146,7 +146,8 @@ const operations = {
     return (await scene.queue.addBulk(jobs)).map(job => job.id);
   },
 
-  // A worker's calls, one by one
+  // A worker's calls, one by one. BullMQ 5 does not hand out a job with a deferred failure: getNextJob fails it and
+  // takes the one after it. What such a job meets is compared by `process`.
   async fetch({ token, worker: options }) {
     const worker = await handWorker(options);
     worker.limitUntil = 0;
