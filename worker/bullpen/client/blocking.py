@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from redis.exceptions import RedisError, ResponseError
 
-from bullpen.client.dial import cancellable, coded, dial, refusal
+from bullpen.client.dial import cancellable, coded, dial, hang_up, refusal
 from bullpen.client.pauses import Pauses
 from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.errors import BullpenError, ConnectionLost
@@ -51,7 +51,7 @@ class BlockingLink:
         """Drops the connection; a later call opens a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.disconnect(nowait=True)
+            await hang_up(connection)
 
     async def run(self, call: Call[T], *, block: float) -> T:
         """Sends a call that blocks for at most `block` seconds and returns its parsed reply.

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import hiredis
-from redis.exceptions import RedisError
 
-from bullpen.client.dial import dial, refusal
+from bullpen.client.dial import dial, hang_up, refusal
 from bullpen.client.pauses import Pauses
 from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.errors import BullpenError, ConnectionLost
@@ -132,7 +130,8 @@ class Link:
     def submit(self, call: Call[Any]) -> asyncio.Future[Any]:
         """Queues the call for the write at the end of this loop turn; the future gets the reply, unparsed.
 
-        Calls submitted in one turn reach Redis in that order. Cancelling the future before it is sent takes the
+        Calls submitted in one turn reach Redis in that order, save that one whose script Redis has lost (SCRIPT FLUSH,
+        failover) is repeated after the others. Cancelling the future before it is sent takes the
         call back; later, its reply is dropped.
         """
         if self._ended is not None:
@@ -237,8 +236,7 @@ class Link:
             raise
         finally:
             self._writer = None
-            with suppress(RedisError, OSError):  # it is gone either way
-                await connection.disconnect(nowait=True)
+            await hang_up(connection)
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         replies = hiredis.Reader(replyError=_Refused, notEnoughData=_NOT_YET)

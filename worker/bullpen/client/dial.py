@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import redis.connection as blocking
@@ -43,12 +43,25 @@ async def dial(source: LocationSource, *, name: str | None) -> tuple[RedisLocati
     except NoPermissionError:
         pass  # an ACL without PING: the login worked
     except (RedisError, OSError) as error:
-        await connection.disconnect(nowait=True)
+        await hang_up(connection)
         raise unreachable(error, location) from error
     except BaseException:
-        await connection.disconnect(nowait=True)
+        await hang_up(connection)
         raise
     return location, connection
+
+
+async def hang_up(connection: nonblocking.AbstractConnection) -> None:
+    """Ends a connection within a few turns of the loop.
+
+    Nobody waits for anything on it any more. A TLS farewell would need the server's answer, and a loop that is closed
+    before that leaves the socket open.
+    """
+    writer = connection._writer  # noqa: SLF001 - redis-py has no public name for it
+    if writer is not None:
+        writer.transport.abort()
+    with suppress(RedisError, OSError):  # it is gone either way
+        await connection.disconnect()
 
 
 @contextmanager

@@ -1,0 +1,86 @@
+"""Each kind of link over each kind of connection: a Unix socket, TLS, an ACL user."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from bullpen.client.blocking import BlockingLink
+from bullpen.client.connection import Link
+from bullpen.client.settings import RedisLocation
+from bullpen.client.sync import SyncLink
+from bullpen.errors import ConnectionLost
+from bullpen.protocol import Call
+from tests.integration.redis_server import RedisServer, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WHO = Call(command=("ECHO", "here"), parse=bytes)
+
+
+async def answers(location: RedisLocation) -> list[bytes]:
+    async with Link(location) as link, BlockingLink(location) as blocking:
+        with SyncLink(location) as thread:
+            return [await link.run(WHO), await blocking.run(WHO, block=0), thread.run(WHO)]
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 that signs itself; the key lies beside it."""
+    program = shutil.which("openssl")
+    assert program, "openssl is not installed: apt-get install openssl"
+    path = tmp_path / "redis.crt"
+    command = [program, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-keyout", str(tmp_path / "redis.key"), "-out", str(path), "-days", "1"]
+    command += ["-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return path
+
+
+@pytest.fixture
+def tls_port(tmp_path: Path, certificate: Path) -> Iterator[int]:
+    port = free_port()
+    tls = ["--tls-port", str(port), "--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificate)]
+    tls += ["--tls-cert-file", str(certificate), "--tls-key-file", str(certificate.with_suffix(".key"))]
+    server = RedisServer(tmp_path / "redis", *tls)
+    server.start()
+    yield port
+    server.stop()
+
+
+async def test_a_unix_socket(tmp_path: Path) -> None:
+    path = tmp_path / "redis.sock"
+    server = RedisServer(tmp_path / "redis", "--unixsocket", str(path))
+    server.start()
+    try:
+        assert await answers(RedisLocation.parse(f"unix://{path}?db=3")) == [b"here"] * 3
+    finally:
+        server.stop()
+
+
+async def test_tls_with_a_known_authority(tls_port: int, certificate: Path) -> None:
+    url = f"rediss://127.0.0.1:{tls_port}/1?ssl_ca_certs={certificate}"
+    assert await answers(RedisLocation.parse(url)) == [b"here"] * 3
+
+
+async def test_tls_with_an_unknown_authority_is_not_trusted(tls_port: int) -> None:
+    location = RedisLocation.parse(f"rediss://127.0.0.1:{tls_port}")
+    with SyncLink(location) as thread, pytest.raises(ConnectionLost, match="certificate verify failed"):
+        thread.run(WHO)
+    async with Link(location, timeout=1) as link:
+        with pytest.raises(ConnectionLost, match="certificate verify failed"):
+            await link.run(WHO)
+
+
+async def test_an_acl_user(own_redis: RedisServer) -> None:
+    with redis.Redis(port=own_redis.port) as client:
+        # Not even PING and CLIENT, which we send on connecting, are needed.
+        client.acl_setuser("app", enabled=True, passwords=["+p@ss:w/rd"], commands=["+echo"], keys=["*"])
+    url = f"redis://app:p%40ss%3Aw%2Frd@127.0.0.1:{own_redis.port}"
+    assert await answers(RedisLocation.parse(url)) == [b"here"] * 3
