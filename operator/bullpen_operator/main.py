@@ -59,13 +59,11 @@ async def _main(settings: Settings) -> None:
 async def operate(settings: Settings, configuration: Configuration) -> None:
     """Run the operator until cancelled."""
     metrics = Metrics()
-    async with (
-        KubernetesCluster(configuration, on_request=metrics.requested) as cluster,
-        asyncio.TaskGroup() as group,
-    ):
+    async with KubernetesCluster(configuration, on_request=metrics.requested) as cluster:
         cache = Cache(forgotten=lambda raw: pools.forget(raw))
         recorder = Recorder(cluster, instance=settings.pod_name)
         executor = Executor(cluster=cluster, cache=cache, may_write=lambda: True, clock=time.time)
+        group = asyncio.TaskGroup()
         pools = Pools(
             cache=cache, executor=executor, recorder=recorder, meter=metrics, clock=time.time, spawn=group.create_task
         )
@@ -86,16 +84,13 @@ async def operate(settings: Settings, configuration: Configuration) -> None:
         server = HttpServer(
             port=settings.http_port,
             metrics=metrics,
-            alive=lambda: "the sweep has stopped" if relist.filled.is_set() and sweep.age() > _STUCK_SECONDS else None,
+            alive=lambda: "the sweep has stopped" if sweep.age() > _STUCK_SECONDS else None,
             ready=lambda: None if relist.filled.is_set() else "the caches are not filled yet",
         )
-        port = await server.start()
-        try:
-            log.info("started", extra={"http_port": port, "scope": ",".join(settings.namespaces) or "cluster"})
+        async with server, group:
+            log.info("started", extra={"http_port": server.port, "scope": ",".join(settings.namespaces) or "cluster"})
             group.create_task(recorder.run(), name="recorder")
             group.create_task(relist.run(), name="relist")
             await relist.filled.wait()
             group.create_task(watch.run(), name="watch")
             await sweep.run()
-        finally:
-            await server.stop()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
+from yaml import YAMLError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,8 @@ async def access(kubeconfig: Path | None) -> Configuration:
                 "no Kubernetes to work on: KUBECONFIG is not set and this is no pod with a service account; "
                 "set KUBECONFIG to the path of a kubeconfig file"
             )
-    except (ConfigException, OSError) as error:
+    except (ConfigException, OSError, YAMLError, TypeError, ValueError) as error:
         where = f"kubeconfig {kubeconfig}" if kubeconfig is not None else "the pod's service account"
-        raise NoClusterError(f"cannot use {where}: {error}") from error
+        words = str(error).splitlines()[0] if isinstance(error, ConfigException | OSError) else "it is no kubeconfig"
+        raise NoClusterError(f"cannot use {where}: {words}") from error
     return configuration

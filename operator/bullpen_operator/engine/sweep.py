@@ -56,11 +56,11 @@ class Sweep:
         self._tick = tick
         self._on_round_trip = on_round_trip
         self._lanes: dict[Location, Lane] = {}
-        self._turned_at = 0.0
+        self._turned_at: float | None = None
 
     def age(self) -> float:
-        """Seconds since the router last turned, on the loop's clock."""
-        return asyncio.get_running_loop().time() - self._turned_at
+        """Seconds since the router last turned; 0 before it was started."""
+        return 0.0 if self._turned_at is None else asyncio.get_running_loop().time() - self._turned_at
 
     async def run(self) -> None:
         """Sweep until cancelled."""

@@ -7,12 +7,14 @@ reason to restart.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
 
     from bullpen_operator.serving.metrics import Metrics
 
@@ -35,8 +37,8 @@ class HttpServer:
         self._ready = ready
         self._runner: web.AppRunner | None = None
 
-    async def start(self) -> int:
-        """Listen; returns the port. Raises PortTaken."""
+    async def __aenter__(self) -> Self:
+        """Listen. Raises PortTaken."""
         app = web.Application()
         app.router.add_get("/livez", self._probe(self._alive))
         app.router.add_get("/readyz", self._probe(self._ready))
@@ -46,11 +48,22 @@ class HttpServer:
         try:
             await web.TCPSite(self._runner, port=self._port).start()
         except OSError as error:
-            await self.stop()
-            raise PortTaken(f"HTTP_PORT={self._port} cannot be used: {error.strerror}; choose another port") from error
-        return int(self._runner.addresses[0][1])
+            await self._stop()
+            words = os.strerror(error.errno) if error.errno else str(error)
+            raise PortTaken(f"HTTP_PORT={self._port} cannot be used: {words}; choose another port") from error
+        return self
 
-    async def stop(self) -> None:
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._runner.addresses[0][1]) if self._runner is not None else self._port
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    async def _stop(self) -> None:
         """Close the port, for at most about a second."""
         runner, self._runner = self._runner, None
         if runner is not None:
@@ -58,12 +71,12 @@ class HttpServer:
                 await runner.cleanup()
 
     @staticmethod
-    def _probe(check: Callable[[], str | None]) -> Callable[[web.Request], asyncio.Future[web.Response]]:
-        async def answer(_: web.Request) -> web.Response:
+    def _probe(check: Callable[[], str | None]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(_: web.Request) -> web.StreamResponse:
             trouble = check()
             return web.Response(text=f"{trouble or 'ok'}\n", status=200 if trouble is None else 503)
 
-        return answer  # type: ignore[return-value]
+        return answer
 
     async def _exposition(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.exposition(), headers={"Content-Type": self._metrics.content_type})
