@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from bullpen.client.connection import Link
 from bullpen.client.settings import RedisLocation
-from bullpen.protocol import QueueKeys
+from bullpen.protocol import Call, QueueKeys
 from bullpen.protocol.calls import add, read
 
 if TYPE_CHECKING:
@@ -70,25 +70,17 @@ async def fill(port: int, jobs: int) -> None:
     location = RedisLocation.parse(f"redis://127.0.0.1:{port}")
     keys = QueueKeys("bull", QUEUE)
     async with Link(location) as link:
-        await link.run(_flush())
+        await link.run(Call(command=("FLUSHALL",), parse=bytes))
         for start in range(0, jobs, 1000):
             now = int(time.time() * 1000)
             count = min(1000, jobs - start)
-            await asyncio.gather(
-                *(link.run(add.add(keys, name="noop", data='{"n":1}', now=now)) for _ in range(count))
-            )
+            await asyncio.gather(*(link.run(add.add(keys, name="noop", data='{"n":1}', now=now)) for _ in range(count)))
 
 
 async def completed(port: int) -> int:
     """How many jobs Redis has as completed."""
     async with Link(RedisLocation.parse(f"redis://127.0.0.1:{port}")) as link:
         return (await link.run(read.counts(QueueKeys("bull", QUEUE)))).completed
-
-
-def _flush():  # type: ignore[no-untyped-def]
-    from bullpen.protocol import Call
-
-    return Call(command=("FLUSHALL",), parse=lambda _: None)
 
 
 def run(peer: str, port: int, slots: int) -> dict[str, float]:
@@ -110,9 +102,7 @@ def run(peer: str, port: int, slots: int) -> dict[str, float]:
         "bullmq-py": [sys.executable, str(HERE / "worker_bullmq.py")],
         "node": ["node", str(HERE / "worker_node.mjs")],
     }[peer]
-    done = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, text=True, timeout=RUN_SECONDS, check=False
-    )
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, timeout=RUN_SECONDS, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if not lines:
         raise SystemExit(f"{peer} at {slots} slots ended with {done.returncode} and no result: {done.stdout[-500:]}")
@@ -153,9 +143,7 @@ def show(results: dict[tuple[str, int], list[dict[str, float]]], slots: list[int
     print(f"{'slots':>5}  {'worker':<10} {'jobs/s':>8} {'CPU s/1000':>10} {'RSS MB':>7}  ours is")
     for count in slots:
         median = {
-            peer: {
-                key: statistics.median(each[key] for each in results[peer, count]) for key in ("rate", "cpu", "rss")
-            }
+            peer: {key: statistics.median(each[key] for each in results[peer, count]) for key in ("rate", "cpu", "rss")}
             for peer in peers
         }
         ours = median.get("bullpen")

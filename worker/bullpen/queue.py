@@ -54,7 +54,8 @@ class Queue:
                 what = f"jobs named {name!r}" if name is not None else "all other jobs"
                 known = self._handlers[name].function.__qualname__
                 raise ConfigurationError(
-                    f"queue {self.name!r}: {what} are done by {known} already; {function.__qualname__} needs another name"
+                    f"queue {self.name!r}: {what} are done by {known} already; "
+                    f"{function.__qualname__} needs another name"
                 )
             self._handlers[name] = describe(function, name=name, run=run, retry=retry)
             return function

@@ -27,7 +27,7 @@ def test_a_duration_is_read(written: str | float, expected: float) -> None:
     "written", ["soon", "5 minutes", "-5", -1, float("nan"), float("inf"), "inf", "", True, None, []]
 )
 def test_what_is_no_duration_is_refused_by_name(written: object) -> None:
-    with pytest.raises(ConfigurationError, match="^delay: .*is no duration"):
+    with pytest.raises(ConfigurationError, match=r"^delay: .*is no duration"):
         seconds(written, of="delay")  # type: ignore[arg-type]
 
 

@@ -80,5 +80,5 @@ def test_a_url_file_is_read_anew_at_each_connect(tmp_path: Path) -> None:
     file.write_text("redis://:new@redis:6379\n")
     assert source().password == "new"
     file.write_text("redis//oops")
-    with pytest.raises(ConfigurationError, match="^REDIS_URL_FILE="):
+    with pytest.raises(ConfigurationError, match=r"^REDIS_URL_FILE="):
         source()

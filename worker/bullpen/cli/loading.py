@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_app(reference: str | None) -> App:
-    """Import the app, with the working directory importable; raises ConfigurationError, one line, for every way it can fail."""
+    """Import the app, with the working directory importable; raises ConfigurationError for every way it can fail."""
     if not reference:
         raise ConfigurationError(
             "no app named: give it as module:attribute (bullpen serve app:app), or set BULLPEN_APP"
@@ -29,7 +29,8 @@ def load_app(reference: str | None) -> App:
             app = getattr(app, part)
         except AttributeError as error:
             raise ConfigurationError(
-                f"app {reference!r}: module {name!r} has no {attribute!r}; its apps are {_apps(_module(name, reference))}"
+                f"app {reference!r}: module {name!r} has no {attribute!r}; "
+                f"its apps are {_apps(_module(name, reference))}"
             ) from error
     if not isinstance(app, App):
         raise ConfigurationError(
@@ -49,7 +50,8 @@ def _module(name: str, reference: str) -> ModuleType:
         missing = error.name or name
         if name == missing or name.startswith(f"{missing}."):
             raise ConfigurationError(
-                f"app {reference!r}: there is no module {missing!r} in {here} or on PYTHONPATH; check its name, or change directory"
+                f"app {reference!r}: there is no module {missing!r} in {here} or on PYTHONPATH; "
+                "check its name, or change directory"
             ) from error
         raise ConfigurationError(
             f"app {reference!r}: module {name!r} imports {missing!r}, which is not installed; install it with the app"

@@ -45,7 +45,7 @@ class Doorbell:
         self._limited_until = 0.0
 
     def listen(self, *, due_ms: int, limited_ms: int) -> None:
-        """A claim found less than it asked for: wait for more, for the due time (epoch ms) or the end of a rate limit."""
+        """A claim found less than it asked for: wait for more, for the due time (epoch ms) or a limit's end."""
         self._due_ms = due_ms
         self._limited_until = time.monotonic() + limited_ms / 1000 if limited_ms > 0 else 0.0
         self._asked.set()

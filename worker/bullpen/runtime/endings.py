@@ -84,7 +84,7 @@ def failed_reason(error: BaseException) -> str:
 
 
 def stored_options(job: JobRecord) -> JobOptions:
-    """The job's options; defaults (no retry, keep everything) when they cannot be read, so that the job can still end."""
+    """The job's options; defaults (no retry, keep all) when they cannot be read, so that the job can still end."""
     try:
         return job.options
     except ProtocolError:

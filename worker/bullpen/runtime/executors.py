@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Threads:
     """A pool with a thread for each slot, so that a plain function never waits for another one's thread.
 
-    Threads are made when they are needed and cannot be killed; a worker that must go before they end leaves by `os._exit`.
+    Threads are made when they are needed and cannot be killed; a worker that must go before they end leaves by
+    `os._exit`.
     """
 
     def __init__(self, size: int) -> None:

@@ -66,7 +66,7 @@ class Handler:
 
 
 def encode_result(value: object) -> bytes:
-    """A return value as JSON (models by alias); raises `Unrecoverable`, because running again would not change its type."""
+    """A return value as JSON (models by alias); raises `Unrecoverable`: running again would not change its type."""
     if value is None:
         return b"null"
     try:
@@ -132,7 +132,8 @@ def _payload(annotation: Any, label: str) -> tuple[TypeAdapter[Any] | None, str]
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigurationError(
-            f"{label}: its data is annotated as {kind}, which pydantic cannot validate ({reason}); use a model or JSON types"
+            f"{label}: its data is annotated as {kind}, which pydantic cannot validate ({reason}); "
+            "use a model or JSON types"
         ) from error
 
 

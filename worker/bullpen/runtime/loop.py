@@ -1,7 +1,8 @@
 """One queue's loop: claims jobs for free slots, and finishes those that are done in the same call.
 
 A few lanes share the work: each takes what there is to send, makes one `work` call of it, and starts the jobs the reply
-brings. While one lane waits for Redis the jobs of another run; what ends in one turn of the event loop leaves in one call.
+brings. While one lane waits for Redis the jobs of another run; what ends in one turn of the event loop leaves in one
+call.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ MAX_CONCURRENCY = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How one worker process runs. Seconds where a name says so or is a duration; `queue` None serves all of the app's."""
+    """How one worker process runs; `queue` None serves all queues of the app that have jobs."""
 
     redis: LocationSource
     app: str | None = None
@@ -47,12 +47,12 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from the environment (empty values count as unset); raises one ConfigurationError naming every mistake."""
+    """From the environment (empty values count as unset); raises one ConfigurationError, a line for each mistake."""
     return _Reader(os.environ if environ is None else environ).settings()
 
 
 def redis_from_environment(environ: Mapping[str, str]) -> LocationSource:
-    """REDIS_URL_FILE (read anew at each connect, so that a rotated Secret is picked up), else REDIS_URL, else localhost."""
+    """REDIS_URL_FILE (read at each connect, so that a rotated Secret is picked up), else REDIS_URL, else localhost."""
     path = environ.get("REDIS_URL_FILE")
     if path:
         return lambda: _location_in(Path(path))

@@ -40,7 +40,7 @@ class Histogram:
 
 
 class Tally:
-    """What the jobs of one handler did: a handler's name is the label, so foreign job names cannot flood the metrics."""
+    """What the jobs of one handler did; its name is the label, so that foreign job names cannot flood the metrics."""
 
     __slots__ = ("durations", "name", "outcomes", "waits")
 

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 import bullpen
 from bullpen.client.blocking import BlockingLink
 from bullpen.client.connection import Link
+from bullpen.client.dial import CONNECT_SECONDS
 from bullpen.client.sync import SyncLink
 from bullpen.durations import spoken
 from bullpen.errors import BullpenError, ConnectionLost
 from bullpen.protocol.calls import marker, read
+from bullpen.protocol.heartbeat import read_beats
 from bullpen.protocol.keys import QueueKeys
 from bullpen.runtime.counts import QueueCounts
-from bullpen.runtime.delivery import Delivery, Pause
+from bullpen.runtime.delivery import Delivery
 from bullpen.runtime.doorbell import Doorbell
 from bullpen.runtime.drain import GRACE_SECONDS, drain
 from bullpen.runtime.executors import Threads
@@ -200,15 +202,18 @@ class Worker:
             await _end((greeting, told))
 
     async def _greet(self, link: Link) -> None:
-        delivery = Delivery(link, logger=logger)
-        pause = Pause()
-        for keys in self._keys:
+        # By a connection that says at once when Redis is not there; a Link goes on trying for its whole timeout.
+        async with BlockingLink(self._settings.redis) as first:
+            said = Delivery(link, logger=logger)
             while True:
                 try:
-                    await delivery.run(read.counts(keys))
+                    await first.run(read_beats(self._keys[0]), block=CONNECT_SECONDS)
                     break
-                except ConnectionLost:
-                    await pause.wait()
+                except ConnectionLost as error:
+                    said.failed(error)  # the connection itself pauses before its next try
+            said.answered()
+        for keys in self._keys:
+            await link.run(read.counts(keys))
 
     def _queue(self, served: Served, keys: QueueKeys, link: Link) -> QueueLoop:
         settings = self._settings

@@ -1,6 +1,7 @@
 """The worker's HTTP port, served by a thread so that a blocked loop still answers.
 
-`/readyz` depends neither on load nor on Redis: Kubernetes removes NotReady pods first, and a busy pod must not be that one.
+`/readyz` depends neither on load nor on Redis: Kubernetes removes NotReady pods first,
+and a busy pod must not be that one.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class ProbeServer:
             self._server = _Listener((host, port), _handler(probes, metrics))
         except OSError as error:
             raise ConfigurationError(
-                f"METRICS_PORT={port}: cannot listen ({error.strerror or error}); choose a free port, or unset it for none"
+                f"METRICS_PORT={port}: cannot listen ({error.strerror or error}); "
+                "choose a free port, or unset it for none"
             ) from error
         self._thread = Thread(target=self._server.serve_forever, name="probes", daemon=True)
 

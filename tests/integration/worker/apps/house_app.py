@@ -44,7 +44,7 @@ def cooperative(data: float, ctx: Context) -> str:
 
 @videos.job("block-the-loop")
 async def block_the_loop(data: float) -> str:
-    time.sleep(data)  # what no job should do
+    time.sleep(data)  # noqa: ASYNC251 - what no job should do
     return "blocked"
 
 
