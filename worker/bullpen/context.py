@@ -83,7 +83,7 @@ class Context:
         return self._execution.report_progress(value)
 
     def log(self, line: str) -> Awaitable[None]:
-        """Append a line to the job's log in Redis, where dashboards and Node's getJobLogs show it; written like `progress`."""
+        """Append a line to the job's log in Redis, where dashboards and Node's getJobLogs see it; like `progress`."""
         return self._execution.report_log(line)
 
     @property
