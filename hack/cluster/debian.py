@@ -26,8 +26,10 @@ def install(steps: Steps, program: str, packages: Sequence[str], *, why: str) ->
         )
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     with steps.step(f"installing the Debian packages {names}", "20 s"):
-        steps.run(["apt-get", "update", "--quiet"], timeout=APT_SECONDS, env=env)
-        words = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
+        # Another apt-get may be at work: wait for it instead of failing.
+        patient = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "--quiet")
+        steps.run([*patient, "update"], timeout=APT_SECONDS, env=env)
+        words = [*patient, "install", "--yes", "--no-install-recommends", *packages]
         steps.run(words, timeout=APT_SECONDS, env=env)
 
 

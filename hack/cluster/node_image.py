@@ -77,7 +77,7 @@ def ensure(steps: Steps, engine: Engine) -> str:
             f"the node image {PUBLISHED} cannot be pulled, and making one needs root on Debian, and Go: "
             "give the Docker engine a way to an image registry"
         )
-    tools.ensure(steps, *tools.PACKAGES)
+    tools.ensure_built(steps, *tools.PACKAGES)
     with steps.lock("images"):
         have = _have(engine)
         return have if have is not None else _build(steps, engine)
@@ -150,7 +150,7 @@ def parts(programs: dict[str, Path], pause: Path, etcd: Path, names: Sequence[st
 
 def _build(steps: Steps, engine: Engine) -> str:
     """Build our node image; its tag comes last."""
-    programs = dict(zip(tools.PACKAGES, tools.ensure(steps, *tools.PACKAGES), strict=True))
+    programs = tools.ensure_built(steps, *tools.PACKAGES)
     network_base = base_reference("net-base", SUITE, NETWORK_PACKAGES)
     node_base = base_reference("node-base", SUITE, NODE_PACKAGES)
     debian_base(steps, engine, network_base, SUITE, NETWORK_PACKAGES)

@@ -120,20 +120,19 @@ def find(steps: Steps, name: str) -> Path | None:
 
 def ensure(steps: Steps, *names: str) -> list[Path]:
     """The paths of these programs, in order; what is missing is built. Raises HarnessError without Go."""
-    found = _find(steps, names)
-    if len(found) < len(set(names)):
+    found = {name: find(steps, name) for name in names}
+    built = ensure_built(steps, *(name for name, path in found.items() if path is None))
+    return [found[name] or built[name] for name in names]
+
+
+def ensure_built(steps: Steps, *names: str) -> dict[str, Path]:
+    """These programs by name as we build them: static, of the pinned versions. Raises HarnessError without Go."""
+    if any(Toolbox.of(steps).path(name) is None for name in names):
         with steps.lock("tools"):
-            found = _find(steps, names)
-            missing = [name for name in PACKAGES if name in names and name not in found]
+            missing = [name for name in names if Toolbox.of(steps).path(name) is None]
             if missing:
                 _build(steps, missing)
-                found = _find(steps, names)
-    return [found[name] for name in names]
-
-
-def _find(steps: Steps, names: Collection[str]) -> dict[str, Path]:
-    paths = {name: find(steps, name) for name in names}
-    return {name: path for name, path in paths.items() if path is not None}
+    return {name: Toolbox.of(steps).directory / name for name in names}
 
 
 def go(steps: Steps) -> str:
