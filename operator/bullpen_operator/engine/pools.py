@@ -7,7 +7,6 @@ pool holds up nobody. While that task runs, the pool is only measured.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -217,9 +216,20 @@ def _read(track: Track, raw: Raw) -> None:
 
 def facts(observed: Observed) -> object:
     """What an observation says apart from when: a wait that merely grows is no news."""
-    if isinstance(observed, QueueReading):
-        return replace(observed, at=0.0, oldest_wait_seconds=None)
-    return observed.reason, observed.message
+    if not isinstance(observed, QueueReading):
+        return observed.reason, observed.message
+    return (
+        observed.exists,
+        observed.paused,
+        observed.waiting,
+        observed.due,
+        observed.active,
+        observed.delayed,
+        observed.failed,
+        observed.completed,
+        observed.next_due_at,
+        observed.global_concurrency,
+    )
 
 
 def outcome(decision: Decision) -> object:

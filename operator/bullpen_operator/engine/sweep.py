@@ -67,17 +67,17 @@ class Sweep:
         self._turned_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.TaskGroup() as group:
-                await self._every_tick(lambda: self._route(group))
+                await self._every_tick(lambda _: self._route(group))
         finally:
             for lane in self._lanes.values():
                 await lane.endpoint.close()
 
-    async def _every_tick(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do the work once a tick; ticks that were missed are not made up for."""
+    async def _every_tick(self, work: Callable[[float], Coroutine[Any, Any, None]]) -> None:
+        """Do the work once a tick, telling it when it was due; ticks that were missed are not made up for."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            await work()
+            await work(due)
             due = max(due + self._tick, loop.time())
             await asyncio.sleep(due - loop.time())
 
@@ -110,12 +110,11 @@ class Sweep:
         await lane.endpoint.close()
 
     async def _serve(self, lane: Lane) -> None:
-        await self._every_tick(lambda: self._sweep(lane))
+        await self._every_tick(lambda due: self._sweep(lane, due=due))
 
-    async def _sweep(self, lane: Lane) -> None:
+    async def _sweep(self, lane: Lane, *, due: float) -> None:
         """One tick of one lane: one round trip, then the turn of each of its pools."""
-        loop = asyncio.get_running_loop()
-        started, now = loop.time(), self._clock()
+        now = self._clock()
         asked = {uid: Question(pool.spec.prefix, pool.spec.queue) for uid, pool in lane.pools.items()}
         answers = await lane.endpoint.read(list(dict.fromkeys(asked.values())), now=now)
         refused = False
@@ -126,4 +125,4 @@ class Sweep:
         if refused:  # perhaps the password was rotated
             for pool in lane.pools.values():
                 self._locator.distrust(pool.metadata.namespace, pool.spec.redis, now=now)
-        self._meter.swept(lag=loop.time() - started)
+        self._meter.swept(lag=asyncio.get_running_loop().time() - due)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ class Location:
     shown: str
 
     @classmethod
+    @lru_cache(maxsize=1024)  # asked for each pool at each tick
     def parse(cls, url: str) -> Location:
         """Raises BadUrlError."""
         try:

@@ -1,0 +1,166 @@
+"""The write port against an HTTP server: what it sends, and what it makes of each kind of answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from kubernetes.aio.client import Configuration
+
+from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
+from bullpen_operator.cluster.port import ClusterError, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "video", "namespace": "media"}}
+
+
+class ApiServer:
+    """Answers what it is told to, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, dict[str, str], str, Any]] = []
+        self.answers: list[web.Response] = []
+        self.hang = asyncio.Event()
+        self.hangs = False
+        self.counted: list[tuple[str, str, int]] = []
+
+    async def handle(self, request: web.Request) -> web.Response:
+        text = await request.text()
+        body = json.loads(text) if text else None
+        self.requests.append((request.method, request.path, dict(request.query), request.content_type, body))
+        if self.hangs:
+            await self.hang.wait()
+        return self.answers.pop(0) if self.answers else web.json_response({"kind": "Deployment"})
+
+
+@pytest.fixture
+async def api() -> ApiServer:
+    return ApiServer()
+
+
+@pytest.fixture
+async def cluster(api: ApiServer) -> AsyncIterator[KubernetesCluster]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", api.handle)
+    async with TestServer(app) as server:
+        configuration = Configuration()
+        configuration.host = str(server.make_url("")).rstrip("/")
+
+        def count(verb: str, resource: str, code: int) -> None:
+            api.counted.append((verb, resource, code))
+
+        async with KubernetesCluster(configuration, timeout=0.5, on_request=count) as made:
+            yield made
+        api.hang.set()
+
+
+async def test_an_apply_is_forced_by_our_one_field_manager(api: ApiServer, cluster: KubernetesCluster) -> None:
+    await cluster.apply_deployment(DEPLOYMENT)
+    await cluster.apply_deployment(DEPLOYMENT, dry_run=True)
+    path = "/apis/apps/v1/namespaces/media/deployments/video"
+    by = {"fieldManager": "bullpen-operator", "force": "true"}
+    assert api.requests == [
+        ("PATCH", path, by, "application/apply-patch+yaml", DEPLOYMENT),
+        ("PATCH", path, by | {"dryRun": "All"}, "application/apply-patch+yaml", DEPLOYMENT),
+    ]
+
+
+async def test_a_scale_carries_the_version_it_was_decided_on(api: ApiServer, cluster: KubernetesCluster) -> None:
+    await cluster.scale_deployment(namespace="media", name="video", replicas=3, resource_version="17")
+    ((method, _, _, content_type, body),) = api.requests
+    assert (method, content_type) == ("PATCH", "application/merge-patch+json")
+    assert body == {"metadata": {"resourceVersion": "17"}, "spec": {"replicas": 3}}
+
+
+async def test_a_status_is_for_one_uid_only(api: ApiServer, cluster: KubernetesCluster) -> None:
+    await cluster.apply_status(namespace="media", name="video", uid="u-1", status={"replicas": 0})
+    ((_, path, _, content_type, body),) = api.requests
+    assert path == "/apis/bullpen.dev/v1alpha1/namespaces/media/workerpools/video/status"
+    assert content_type == "application/apply-patch+yaml"
+    assert (body["metadata"]["uid"], body["status"]) == ("u-1", {"replicas": 0})
+
+
+async def test_a_long_list_is_read_page_by_page(api: ApiServer, cluster: KubernetesCluster) -> None:
+    pages = [
+        {"metadata": {"resourceVersion": "9", "continue": "next"}, "items": [{"n": 1}, {"n": 2}]},
+        {"metadata": {"resourceVersion": "9"}, "items": [{"n": 3}]},
+    ]
+    api.answers = [web.json_response(page) for page in pages]
+    listing = await cluster.list_all(Kind.DEPLOYMENT, namespace=None)
+    assert ([item["n"] for item in listing.items], listing.resource_version) == ([1, 2, 3], "9")
+    selector = "app.kubernetes.io/managed-by=bullpen-operator"
+    assert [query.get("continue") for _, _, query, _, _ in api.requests] == [None, "next"]
+    assert {query["labelSelector"] for _, _, query, _, _ in api.requests} == {selector}
+
+
+async def test_a_secret_is_decoded(api: ApiServer, cluster: KubernetesCluster) -> None:
+    api.answers = [web.json_response({"data": {"url": base64.b64encode(b"redis://redis").decode()}})]
+    assert await cluster.read_secret(namespace="media", name="bullpen-redis") == {"url": b"redis://redis"}
+
+
+def status(code: int, reason: str, message: str) -> Callable[[], web.Response]:
+    return lambda: web.json_response({"kind": "Status", "reason": reason, "message": message}, status=code)
+
+
+REFUSALS: dict[str, tuple[Callable[[], web.Response], int, str, bool]] = {
+    "an invalid object": (status(422, "Invalid", "spec is invalid"), 422, "spec is invalid", False),
+    "a missing permission": (status(403, "Forbidden", "may not patch"), 403, "may not patch", False),
+    "a stale version": (status(409, "Conflict", "was modified"), 409, "was modified", False),
+    "an object that is not there": (status(404, "NotFound", "not found"), 404, "not found", False),
+    "too many requests": (status(429, "TooManyRequests", "later"), 429, "later", True),
+    "trouble in the server": (status(500, "InternalError", "etcd is away"), 500, "etcd is away", True),
+    "a proxy's page": (lambda: web.Response(status=502, text="<html>"), 502, "HTTP 502", True),
+    "an answer that is no JSON": (lambda: web.Response(text="hello"), 0, "no JSON", True),
+}
+
+
+@pytest.mark.parametrize("row", REFUSALS.values(), ids=REFUSALS.keys())
+async def test_a_refusal_keeps_the_servers_own_words(
+    api: ApiServer, cluster: KubernetesCluster, row: tuple[Callable[[], web.Response], int, str, bool]
+) -> None:
+    answer, code, words, retryable = row
+    api.answers = [answer()]
+    with pytest.raises(ClusterError, match=words) as caught:
+        await cluster.apply_deployment(DEPLOYMENT)
+    assert (caught.value.status, caught.value.retryable) == (code, retryable)
+    assert len(api.requests) == 1, "nothing is repeated here: the engine decides anew"
+
+
+CALLS: dict[str, Callable[[KubernetesCluster], Awaitable[Any]]] = {
+    "list": lambda cluster: cluster.list_all(Kind.POOL, namespace="media"),
+    "find": lambda cluster: cluster.find_deployment(namespace="media", name="video"),
+    "apply": lambda cluster: cluster.apply_deployment(DEPLOYMENT),
+    "scale": lambda cluster: cluster.scale_deployment(namespace="m", name="v", replicas=1, resource_version="1"),
+    "status": lambda cluster: cluster.apply_status(namespace="m", name="v", uid="u", status={}),
+    "secret": lambda cluster: cluster.read_secret(namespace="m", name="s"),
+    "event": lambda cluster: cluster.create_event({"metadata": {"namespace": "m"}}),
+    "series": lambda cluster: cluster.patch_event(namespace="m", name="e", patch={}),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+async def test_every_call_gives_up_in_time(
+    api: ApiServer, cluster: KubernetesCluster, call: Callable[[KubernetesCluster], Awaitable[Any]]
+) -> None:
+    api.hangs = True
+    async with asyncio.timeout(20):
+        with pytest.raises(ClusterError, match=r"no answer within 0\.5 s") as caught:
+            await call(cluster)
+    assert caught.value.retryable
+    assert [code for _, _, code in api.counted] == [0]
+
+
+async def test_nobody_listening_is_no_answer() -> None:
+    configuration = Configuration()
+    configuration.host = "http://127.0.0.1:1"
+    async with KubernetesCluster(configuration, on_request=lambda *_: None) as nowhere:
+        with pytest.raises(ClusterError) as caught:
+            await nowhere.find_deployment(namespace="media", name="video")
+    assert caught.value.status == 0
