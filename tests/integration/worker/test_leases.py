@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
 import redis
 
 from bullpen import App, Context
@@ -15,9 +18,6 @@ from bullpen.protocol import QueueKeys
 from bullpen.protocol.heartbeat import Heartbeat
 from tests.integration.redis_server import RedisServer
 from tests.integration.worker.house import ended, serving, until, working
-
-if TYPE_CHECKING:
-    import pytest
 
 KEYS = QueueKeys("bull", "videos")
 LOCK = 0.6
@@ -153,3 +153,93 @@ async def test_jobs_outlive_a_restart_of_redis(tmp_path: Path, caplog: pytest.Lo
         server.stop()
     assert [(record.return_value, record.attempts_started) for record in records] == [("done", 1)] * 3
     assert len(runs) == 4
+
+
+class Wire:
+    """A way to Redis that loses one reply: the first that holds `needle` is dropped, and its connection with it."""
+
+    def __init__(self, url: str) -> None:
+        self._there = int(url.rpartition("/")[0].rpartition(":")[2])
+        self._url = url
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._served: set[asyncio.Task[None]] = set()
+        self.needle = b""
+        self.lost = 0
+
+    async def __aenter__(self) -> Wire:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+        await asyncio.gather(*self._served)
+
+    @property
+    def url(self) -> str:
+        """The same database, this way."""
+        return self._url.replace(str(self._there), str(self._server.sockets[0].getsockname()[1]))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._served.add(task)
+        there, back = await asyncio.open_connection("127.0.0.1", self._there)
+        self._writers |= {writer, back}
+        await asyncio.gather(self._forward(reader, back), self._forward(there, writer, may_lose=True))
+
+    async def _forward(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, may_lose: bool = False
+    ) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(1 << 16):
+                if may_lose and self.needle and self.needle in data:
+                    self.needle, self.lost = b"", self.lost + 1
+                    break
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+
+async def test_a_claim_whose_reply_is_lost_comes_back(app: App, redis_server: RedisServer, redis_url: str) -> None:
+    videos = app.queue("videos")
+    ran: list[str] = []
+
+    @videos.job()
+    async def anything(data: object, ctx: Context) -> None:
+        ran.append(ctx.job_id)
+
+    async with Wire(redis_url) as wire, working(app, wire.url):
+        wire.needle = b"the data"
+        first, second = await videos.add("x", "the data"), await videos.add("x", "more data")
+        records = await ended(videos, first.id, second.id)
+        assert wire.lost == 1
+    assert sorted(ran) == [first.id, second.id]
+    assert [record.stalled_count for record in records] == [0, 0]
+    assert records[0].attempts_started == 2
+    assert records[0].attempts_made == 1
+
+
+async def test_a_finish_whose_reply_is_lost_is_done_once(
+    app: App, redis_url: str, raw: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    videos = app.queue("videos")
+    go_on = asyncio.Event()
+
+    @videos.job()
+    async def anything(data: str) -> None:
+        await go_on.wait()
+
+    caplog.set_level(logging.INFO)
+    async with Wire(redis_url) as wire, working(app, wire.url, concurrency=1):
+        first, second = await videos.add("x", "one"), await videos.add("x", "the data")
+        await until(lambda: raw.llen(KEYS.active) == 1, "the first runs")
+        wire.needle = b"the data"  # comes with the reply that says the first one is finished
+        go_on.set()
+        records = await ended(videos, first.id, second.id)
+    assert [record.attempts_made for record in records] == [1, 1]
+    assert [record.stalled_count for record in records] == [0, 0]
+    events: Any = raw.xrange(KEYS.events)
+    assert [fields["jobId"] for _, fields in events if fields["event"] == "completed"] == [first.id, second.id]
+    assert "which had succeeded" in caplog.text

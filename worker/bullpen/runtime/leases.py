@@ -115,7 +115,7 @@ class Leases:
         now = time.monotonic()
         self._loop.call_soon_threadsafe(self._looped)
         if self.leave_at is not None and now > self.leave_at:
-            self._logger.error("The event loop is blocked and the time to drain is over: leaving without it")
+            self._logger.error("The event loop did not end in its time (a job blocks it?): leaving without it")
             self.last_act(held(self._queues))
             self._leave(0)
         for queue in self._queues:
@@ -202,6 +202,9 @@ class Leases:
         except BullpenError as error:
             self._loop.call_soon_threadsafe(queue.delivery.failed, error)
             return None
+        finally:
+            # Each call waits some seconds at the most: a Redis that hangs is no reason to look stuck.
+            self.turned_at = time.monotonic()
 
 
 def held(queues: Iterable[QueueLoop]) -> list[Held]:

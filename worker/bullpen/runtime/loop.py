@@ -21,6 +21,7 @@ from bullpen.runtime.delivery import Delivery, Pause
 from bullpen.runtime.endings import Completed, Ending, Failed
 from bullpen.runtime.settlement import Decision, decide, refusal, settle, settle_status
 from bullpen.runtime.slots import Slots
+from bullpen.runtime.strays import Strays
 from bullpen.runtime.tally import Tally
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class QueueLoop:
         self.running: dict[str, Attempt] = {}
         self.delivery = delivery
         self.bell: Bell | None = None
+        self._strays = Strays(setup.keys, delivery)
         self._stopped = False
         self._hungry = True
         self._decided: deque[Decision] = deque()
@@ -155,6 +157,8 @@ class QueueLoop:
                     self._wake()
                 try:
                     await self._exchange(decisions, asked)
+                    decisions = []
+                    await self._release_strays()
                 except BullpenError:
                     await pause.wait()
                     self._decided.extendleft(reversed(decisions))
@@ -177,11 +181,12 @@ class QueueLoop:
 
     async def _exchange(self, decisions: list[Decision], asked: int) -> None:
         setup = self.setup
+        tokens = [setup.tokens() for _ in range(asked)]
         call = work(
             setup.keys,
             now=int(time.time() * 1000),
             finishes=[each.finish for each in decisions],
-            tokens=[setup.tokens() for _ in range(asked)],
+            tokens=tokens,
             lock_ms=setup.lock_ms,
             worker=setup.worker,
             metrics=METRICS_MINUTES,
@@ -193,6 +198,7 @@ class QueueLoop:
             self._hungry = True
             self._changed.set()
             if isinstance(error, ConnectionLost) and error.sent:
+                self._strays.expect(tokens)
                 for each in decisions:
                     each.doubtful = True
             raise
@@ -205,6 +211,10 @@ class QueueLoop:
                 settle_status(decision, status, setup.logger)
                 self._leave(decision.attempt)
         self._claimed(reply, asked)
+
+    async def _release_strays(self) -> None:
+        if self._strays and (released := await self._strays.release()):
+            self.setup.logger.warning("%d jobs claimed just before the connection was lost are back", released)
 
     def _claimed(self, reply: WorkReply, asked: int) -> None:
         self.slots.answered(asked=asked, got=len(reply.claimed))
