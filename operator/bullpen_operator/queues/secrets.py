@@ -102,8 +102,8 @@ class Locator:
             kept.data, kept.failure = await self._read(namespace=namespace, name=name), None
             kept.next_at = now + REFRESH_SECONDS * random.uniform(0.8, 1.0)
         except SecretUnreadableError as error:
-            # An API server that is away is no reason to forget an address that worked.
-            if error.reason is not Reason.UNREACHABLE or kept.data is None:
+            # An API server that is away says nothing of the Secret: what was known of it stands.
+            if error.reason is not Reason.UNREACHABLE or (kept.data is None and kept.failure is None):
                 kept.data, kept.failure = None, error
             kept.next_at = now + RETRY_SECONDS * random.uniform(0.8, 1.2)
 

@@ -7,7 +7,9 @@ reason to restart.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import socket
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
@@ -46,7 +48,7 @@ class HttpServer:
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_STOP_SECONDS)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, port=self._port).start()
+            await web.SockSite(self._runner, _listener(self._port)).start()
         except OSError as error:
             await self._stop()
             words = os.strerror(error.errno) if error.errno else str(error)
@@ -80,3 +82,14 @@ class HttpServer:
 
     async def _exposition(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.exposition(), headers={"Content-Type": self._metrics.content_type})
+
+
+def _listener(port: int) -> socket.socket:
+    """One socket for IPv4 and IPv6, or for IPv4 alone where the kernel has no other."""
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise
+    return socket.create_server(("", port))

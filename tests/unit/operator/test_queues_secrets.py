@@ -121,6 +121,14 @@ async def test_an_api_server_that_goes_away_takes_no_address_with_it() -> None:
     assert [await desk.locate() for _ in range(120)][-1] == before
 
 
+async def test_an_api_server_that_goes_away_does_not_change_what_was_wrong_before() -> None:
+    desk = Desk(MISSING)
+    await desk.locate()
+    desk.cluster.secrets["bullpen-redis"] = AWAY
+    later = [await desk.locate() for _ in range(30)]
+    assert {found.reason for found in later if isinstance(found, ReadingFailed)} == {Reason.SECRET_MISSING}
+
+
 async def test_a_secret_that_is_taken_away_is_no_longer_used() -> None:
     desk = Desk({"url": URL})
     await desk.locate()
