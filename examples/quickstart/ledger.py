@@ -33,7 +33,9 @@ async def entry(job_id: str, attempt: int) -> AsyncIterator[None]:
     if not address:
         yield
         return
-    note = {"queue": os.environ.get("QUEUE_NAME", ""), "job": job_id, "attempt": attempt, "pod": os.environ.get("POD_NAME", str(os.getpid()))}
+    queue = f"{os.environ.get('QUEUE_PREFIX', '')}:{os.environ.get('QUEUE_NAME', '')}"
+    pod = os.environ.get("POD_NAME", str(os.getpid()))
+    note = {"queue": queue, "job": job_id, "attempt": attempt, "pod": pod}
     await _write(address, {"event": "start", **note})
     try:
         yield

@@ -57,7 +57,7 @@ def up() -> None:
         say(f"5/5  node examples/quickstart/producer/add.mjs --queue {QUEUE} --count {JOBS}\n")
         began = time.time()
         added, peak = asyncio.run(run(kubectl, url, began=began))
-    summarise(kubectl, site.ledger(QUEUE, since=began), added, peak=peak)
+    summarise(kubectl, site.ledger(f"bull:{QUEUE}", since=began), added, peak=peak)
 
 
 async def run(kubectl: Kubectl, url: str, *, began: float) -> tuple[dict[str, float], int]:
@@ -91,7 +91,7 @@ def summarise(kubectl: Kubectl, account: Account, added: dict[str, float], *, pe
         f"\n  jobs completed      {completed} of {len(added)} in {took:.0f} s, {repeated} of them in more than one try"
         f"\n  worst wait          {account.worst_wait(added):.1f} s from added to started"
         f"\n  peak replicas       {peak}, and 0 now"
-        f"\n  jobs interrupted    {len(account.interrupted)} (starts that their pod never ended, by a ledger outside Redis)"
+        f"\n  jobs interrupted    {len(account.interrupted)} (starts that their pod never ended; the ledger knows)"
         "\n\nLook around:"
     )
     for command in look_around(kubectl):

@@ -54,6 +54,6 @@ class Site:
             self.kubectl("rollout", "status", OPERATOR, "--timeout=60s")
 
     def ledger(self, queue: str, *, since: float = 0.0) -> ledger.Account:
-        """What the ledger wrote down of a queue's jobs from `since` (epoch seconds) on."""
+        """What the ledger wrote down of the jobs of a queue (`<prefix>:<queue>`) from `since` (epoch seconds) on."""
         entries = ledger.parse(self.kubectl("logs", "deployment/ledger", "--tail=-1").splitlines())
         return ledger.account(entry for entry in entries if entry.queue == queue and entry.at >= since)

@@ -1,4 +1,4 @@
-"""One namespace for all cluster tests, with its own operator, Redis and ledger; each test has its own pool and queue.
+"""One namespace for all cluster tests, with its own operator, Redis and ledger; each test has its own pool and key prefix.
 
 The namespace is left in place, so that the next run starts at once; `make cluster-down` removes it with its cluster.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -55,15 +54,15 @@ class MakePool(Protocol):
 
 @pytest.fixture
 def make_pool(site: Site, request: pytest.FixtureRequest) -> Iterator[MakePool]:
-    """Applies the example pool under a name and queue of the test's own, with the given fields of its spec changed."""
+    """Applies the example pool under a name and key prefix of the test's own, with the given fields changed."""
     manifest = yaml.safe_load((ROOT / "examples/workerpool.yaml").read_text())
     made: list[Pool] = []
 
     def make(**spec: Any) -> Pool:
         name = f"{_slug(request.node.name)}-{len(made)}"
-        pool = Pool(site, name, queue=name)
+        pool = Pool(site, name, queue=manifest["spec"]["queue"], prefix=name)
         made.append(pool)
-        pool.apply({**manifest["spec"], "queue": name, **spec})
+        pool.apply({**manifest["spec"], "prefix": name, **spec})
         return pool
 
     yield make
@@ -75,8 +74,3 @@ def _slug(test: str) -> str:
     """A name that is valid for objects and labels, and short enough for a pod's."""
     words = "".join(letter if letter.isalnum() else "-" for letter in test.lower().removeprefix("test_"))
     return words[:36].strip("-")
-
-
-@pytest.fixture(scope="session")
-def examples() -> Path:
-    return ROOT / "examples"

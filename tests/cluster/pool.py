@@ -20,6 +20,7 @@ class Pool:
     site: Site
     name: str
     queue: str
+    prefix: str
 
     def apply(self, spec: dict[str, Any]) -> None:
         metadata = {"name": self.name, "namespace": self.site.kubectl.namespace}
@@ -39,7 +40,18 @@ class Pool:
 
     def produce(self, redis_url: str, count: int, *, seconds: float = 0.5, **options: Any) -> dict[str, float]:
         words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
-        return produce(redis_url, "--queue", self.queue, "--count", str(count), "--seconds", str(seconds), *words)
+        return produce(
+            redis_url,
+            "--queue",
+            self.queue,
+            "--prefix",
+            self.prefix,
+            "--count",
+            str(count),
+            "--seconds",
+            str(seconds),
+            *words,
+        )
 
     @property
     def status(self) -> dict[str, Any]:
@@ -90,7 +102,7 @@ class Pool:
         until(lambda: not self.pods() and self.replicas == 0, f"no pods of {self.name}", within=within)
 
     def account(self) -> Account:
-        return self.site.ledger(self.queue)
+        return self.site.ledger(f"{self.prefix}:{self.queue}")
 
     def await_ended(self, jobs: dict[str, float], *, within: float = 120.0) -> Account:
         """Waits until the ledger has heard of the end of each of these jobs."""

@@ -85,9 +85,9 @@ def test_deleting_the_pool_removes_its_deployment_and_leaves_the_queue(make_pool
     )
 
     with redis.Redis.from_url(redis_url) as connection:
-        waiting = {job.decode() for job in connection.lrange(f"bull:{pool.queue}:wait", 0, -1)}
-        completed = {job.decode() for job in connection.zrange(f"bull:{pool.queue}:completed", 0, -1)}
-        active = connection.llen(f"bull:{pool.queue}:active")
+        waiting = {job.decode() for job in connection.lrange(f"{pool.prefix}:{pool.queue}:wait", 0, -1)}
+        completed = {job.decode() for job in connection.zrange(f"{pool.prefix}:{pool.queue}:completed", 0, -1)}
+        active = connection.llen(f"{pool.prefix}:{pool.queue}:active")
     assert active == 0
     assert waiting | completed == set(jobs)
     assert waiting
