@@ -117,14 +117,11 @@ class Watch:
         )
 
     def _handler(self, kind: Kind, ours: asyncio.AbstractEventLoop) -> Any:
-        def heard(event: Any, **_: Any) -> None:
+        async def heard(event: Any, **_: Any) -> None:
+            # A coroutine, though it awaits nothing: kopf runs plain functions on a thread pool.
             ours.call_soon_threadsafe(self._hear, kind, event["type"] == "DELETED", event["object"])
 
-        async def handler(event: Any, **_: Any) -> None:
-            # Async, though it awaits nothing: kopf runs plain functions on a thread pool.
-            heard(event)
-
-        return handler
+        return heard
 
     async def _login(self, **_: Any) -> kopf.ConnectionInfo:
         configuration = await access(self._kubeconfig)
