@@ -56,6 +56,16 @@ async def test_the_log_lines_people_know(app: App, redis_url: str, tmp_path: Pat
     ]
 
 
+async def test_a_worker_whose_jobs_add_jobs_ends_in_silence(app: App, redis_url: str, tmp_path: Path) -> None:
+    with serving("house_app:app", redis_url, tmp_path / "log", "--log-level", "warning") as process:
+        job = await app.queue("video-generation").add("add", "x")
+        later = await job.result(timeout=20)
+        assert await app.queue("emails").get(later).result(timeout=20) == "x"
+        process.signal(signal.SIGTERM)
+        assert await process.exit_code() == 0
+    assert process.output == ""
+
+
 async def test_json_lines_carry_the_job(app: App, redis_url: str, tmp_path: Path) -> None:
     with serving("house_app:app", redis_url, tmp_path / "log", LOG_FORMAT="json") as process:
         job = await app.queue("video-generation").add("quick", {"n": 1})

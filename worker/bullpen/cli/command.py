@@ -73,7 +73,7 @@ def serve(
     if loaded.redis is not None:
         settings = dataclasses.replace(settings, redis=loaded.redis)
     settings = dataclasses.replace(settings, prefix=loaded.prefix)
-    asyncio.run(_serve(served_queues(loaded, settings.queue), settings))
+    asyncio.run(_serve(loaded, settings))
 
 
 @bullpen_command.command()
@@ -111,8 +111,8 @@ def served_queues(app: App, only: str | None) -> Sequence[Served]:
     return served
 
 
-async def _serve(served: Sequence[Served], settings: Settings) -> None:
-    worker = Worker(served, settings)
+async def _serve(app: App, settings: Settings) -> None:
+    worker = Worker(served_queues(app, settings.queue), settings)
     health = worker.health
     probes = {"/startedz": health.start, "/livez": health.live, "/readyz": health.ready}
     server = None
@@ -126,7 +126,8 @@ async def _serve(served: Sequence[Served], settings: Settings) -> None:
     # Not the loop's own signal handlers: those run only when the loop turns, and a job may block it.
     before = {each: signal.signal(each, told) for each in (signal.SIGTERM, signal.SIGINT)}
     try:
-        await worker.run()
+        async with app:  # jobs that add jobs have opened its connection
+            await worker.run()
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -77,6 +77,7 @@ class Leases:
         self._leave = leave
         self._stop = Event()
         self._thread = Thread(target=self._run, name="leases", daemon=True)
+        self._failing = False
         self._beats = 0
         self._beat_at = float("-inf")
         self._checked_at = float("-inf")
@@ -198,10 +199,16 @@ class Leases:
     def _ask(self, queue: QueueLoop, call: Call[T]) -> T | None:
         """One try; the next turn is the next try. Failures are counted with those of the queue's own calls."""
         try:
-            return self._link.run(call)
+            value = self._link.run(call)
         except BullpenError as error:
+            self._failing = True
             self._loop.call_soon_threadsafe(queue.delivery.failed, error)
             return None
+        else:
+            if self._failing:
+                self._failing = False
+                self._loop.call_soon_threadsafe(queue.delivery.answered)
+            return value
         finally:
             # Each call waits some seconds at the most: a Redis that hangs is no reason to look stuck.
             self.turned_at = time.monotonic()

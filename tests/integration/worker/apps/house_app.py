@@ -48,6 +48,11 @@ async def block_the_loop(data: float) -> str:
     return "blocked"
 
 
+@videos.job("add")
+async def add(data: object) -> str:
+    return (await second.add("later", data)).id
+
+
 @videos.job("leave")
 async def leave(data: object) -> None:
     os.kill(os.getpid(), 9)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import bullpen
+
+
+def test_what_people_import() -> None:
+    assert bullpen.__all__ == [
+        "App",
+        "Backoff",
+        "BullpenError",
+        "ConfigurationError",
+        "ConnectionLost",
+        "Context",
+        "Job",
+        "JobFailed",
+        "JobMissing",
+        "KeepJobs",
+        "LockLost",
+        "ProtocolError",
+        "Queue",
+        "Retry",
+        "Unrecoverable",
+        "__version__",
+    ]
+    for name in bullpen.__all__:
+        assert hasattr(bullpen, name)
+
+
+def test_a_producer_needs_nothing_of_the_worker() -> None:
+    """The extra `worker` brings click and prometheus-client; an API that only adds jobs goes without."""
+    code = "import bullpen, sys; sys.exit(bool({'click', 'prometheus_client'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
