@@ -128,5 +128,5 @@ def build_named(steps: Steps, engine: Engine, names: Sequence[str]) -> list[str]
         build(steps, engine, OURS[name])
     if engine.own is not None:
         # Each change of a source leaves its predecessors untagged; younger ones still serve as the builds' cache.
-        engine.ask("image", "prune", "--force", "--filter", "until=24h", timeout=120)
+        engine.ask("image", "prune", "--force", "--filter", "until=1h", timeout=120)
     return [TAGS[name] for name in names]
