@@ -154,6 +154,10 @@ class Cluster:
         names = [node.name for node in containers(self._engine)]
         if names:
             self._engine.run(self._steps, "rm", "--force", "--volumes", *names, timeout=120)
+        if self._engine.own is not None:
+            # What interrupted builds, and nodes that were removed by hand, left in an engine that serves nobody else.
+            self._engine.ask("container", "prune", "--force", timeout=60)
+            self._engine.ask("volume", "prune", "--force", timeout=60)
         if not self._engine.ask("ps", "--all", "--quiet", "--filter", f"network={NETWORK}"):
             self._engine.ask("network", "rm", NETWORK)
 
