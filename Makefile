@@ -39,12 +39,12 @@ test-redis: setup ## Against a real Redis and Node's BullMQ
 
 ifdef BULLPEN_KUBECONFIG
 test-cluster: setup
-	@$(BIN)/pytest -n $(CLUSTER_PROCESSES) --timeout=400 -q -m "cluster and not harness" tests/cluster
+	@$(BIN)/pytest -n $(CLUSTER_PROCESSES) --timeout=400 -q -m "cluster and not alone" tests/cluster
 else
 test-cluster: setup cluster-up ## Against a real Kubernetes
 	@$(CLUSTER) build && $(CLUSTER) load
-	@$(BIN)/pytest -n $(CLUSTER_PROCESSES) --timeout=400 -q -m "cluster and not harness" tests/cluster
-	@$(BIN)/pytest -q --timeout=600 -m harness tests/cluster
+	@$(BIN)/pytest -n $(CLUSTER_PROCESSES) --timeout=400 -q -m "cluster and not alone" tests/cluster
+	@$(BIN)/pytest -q --timeout=600 -m alone tests/cluster
 endif
 
 cluster-up: ## A kind cluster on this machine

@@ -70,7 +70,7 @@ async def operate(settings: Settings, configuration: Configuration) -> None:
         relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces)
         sweep = Sweep(
             pools=pools,
-            locator=Locator(secret_reader(cluster)),
+            locator=Locator(secret_reader(cluster), in_cluster=settings.kubeconfig is None),
             meter=metrics,
             clock=time.time,
             tick=settings.tick_seconds,

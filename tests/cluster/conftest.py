@@ -1,4 +1,4 @@
-"""One namespace for all cluster tests, with its own operator, Redis and ledger; each test has its own pool and key prefix.
+"""One namespace for all cluster tests, with its own operator, Redis and ledger; each test has a key prefix of its own.
 
 The namespace is left in place, so that the next run starts at once; `make cluster-down` removes it with its cluster.
 """

@@ -22,7 +22,7 @@ from hack.cluster.dockerd import Dockerd
 from hack.cluster.places import Places
 from hack.cluster.residue import mounts_below
 
-pytestmark = [pytest.mark.cluster, pytest.mark.harness, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(600)]
 
 CHECKOUT = Path(__file__).parents[2]
 PLACES = Places.of(os.environ)

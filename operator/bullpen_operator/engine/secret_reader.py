@@ -27,7 +27,10 @@ def secret_reader(cluster: Cluster) -> SecretReader:
                 reason, words = Reason.SECRET_MISSING, f"{secret} does not exist: create it, holding the Redis URL"
             elif error.forbidden:
                 reason = Reason.SECRET_FORBIDDEN
-                words = f"the operator may not read {secret}: add its name to the chart value redis.secretNames"
+                words = (
+                    f"the operator may not read {secret}: name it in the chart value redis.secretNames, "
+                    "and with scope cluster its namespace in redis.secretNamespaces"
+                )
             else:
                 reason, words = Reason.UNREACHABLE, f"{secret} could not be read: {error.message}"
             raise SecretUnreadableError(reason, words) from error

@@ -45,6 +45,20 @@ class Location:
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         return cls(url.strip(), f"{parts.scheme}://{host}:{port or 6379}/{database or 0}")
 
+    def beside(self, namespace: str) -> Location:
+        """The same as pods of this namespace understand it: a host of one word is a Service there.
+
+        The operator may run in another namespace, where the name would mean nothing or something else; with the
+        namespace behind it, the cluster's DNS search path leads both to the same Service.
+        """
+        parts = urlsplit(self.url)
+        host = parts.hostname or ""
+        if host == "localhost" or "." in host or ":" in host:
+            return self
+        user, at, address = parts.netloc.rpartition("@")
+        _, colon, port = address.partition(":")
+        return Location.parse(parts._replace(netloc=f"{user}{at}{host}.{namespace}{colon}{port}").geturl())
+
     def __str__(self) -> str:
         return self.shown
 

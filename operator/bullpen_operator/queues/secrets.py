@@ -51,10 +51,14 @@ class _Kept:
 
 
 class Locator:
-    """Knows the location of each pool's Redis, as far as it has been read."""
+    """Knows the location of each pool's Redis, as far as it has been read.
 
-    def __init__(self, read: SecretReader) -> None:
+    `in_cluster`: the operator runs in a pod, where names of Services mean something.
+    """
+
+    def __init__(self, read: SecretReader, *, in_cluster: bool) -> None:
         self._read = read
+        self._in_cluster = in_cluster
         self._secrets: dict[tuple[str, str], _Kept] = {}
 
     def locate(self, namespace: str, redis: Redis, *, now: float) -> Location | ReadingFailed:
@@ -66,7 +70,8 @@ class Locator:
                 return found
             url = found
         try:
-            return Location.parse(url or "")
+            location = Location.parse(url or "")
+            return location.beside(namespace) if self._in_cluster else location
         except BadUrlError as error:
             return ReadingFailed(at=now, reason=Reason.BAD_URL, message=str(error))
 

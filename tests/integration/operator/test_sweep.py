@@ -50,7 +50,7 @@ class Operator:
         )
         self.sweep = Sweep(
             pools=pools,
-            locator=Locator(secret_reader(self.cluster)),
+            locator=Locator(secret_reader(self.cluster), in_cluster=False),
             meter=self.metrics,
             clock=time.time,
             tick=TICK,

@@ -31,7 +31,7 @@ class Desk:
         self.cluster = FakeCluster()
         if secret is not None:
             self.cluster.secrets["bullpen-redis"] = secret if isinstance(secret, ClusterError) else dict(secret)
-        self.locator = Locator(secret_reader(self.cluster))
+        self.locator = Locator(secret_reader(self.cluster), in_cluster=False)
         self.now = NOW
 
     async def locate(self, *, after: float = 1.0, redis: Redis = BY_SECRET) -> Location | ReadingFailed:
