@@ -32,7 +32,7 @@ RESERVED_ENV: Final = (
     "DRAIN_SECONDS",
     "METRICS_PORT",
 )
-"""Variables the operator sets from the spec (worker.md §4): a second source for them would contradict it."""
+"""Variables the operator sets from the spec (docs/worker.md): a second source for them would contradict it."""
 
 # apimachinery's pkg/api/resource/quantity.go describes the grammar: sign, decimal number, suffix or exponent.
 _QUANTITY = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"

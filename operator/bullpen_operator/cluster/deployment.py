@@ -30,7 +30,7 @@ Raw = dict[str, Any]
 
 METRICS_PORT: Final = 9464
 GRACE_SECONDS: Final = 15
-"""On top of drain.seconds, so that SIGKILL never races the hand-back of jobs (worker.md §3)."""
+"""On top of drain.seconds, so that SIGKILL never races the hand-back of jobs."""
 
 INTENT_ANNOTATION: Final = "bullpen.dev/intent"
 """On the Deployment: a digest of what the operator intended apart from the number of replicas.
@@ -232,7 +232,7 @@ def _owned(pool: WorkerPool) -> Raw:
 
 
 def _environment(spec: WorkerPoolSpec) -> list[Raw]:
-    """The variables of worker.md §4, the same for every worker, Bullpen's own or not."""
+    """The variables of docs/worker.md, the same for every worker, Bullpen's own or not."""
     values = {
         "MODE": "worker",
         "QUEUE_NAME": spec.queue,
