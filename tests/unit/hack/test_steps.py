@@ -16,7 +16,8 @@ from hack.cluster.steps import LOGS_KEPT, CommandFailed, Steps, ask
 
 CHECKOUT = Path(__file__).parents[3]
 CHILD = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests in the background ignores it
 sys.path.insert(0, {str(CHECKOUT)!r})
 from pathlib import Path
 from hack.cluster.places import Places
