@@ -10,10 +10,9 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from bullpen_operator.queues.failures import failed_connection, failed_queue
-from bullpen_operator.queues.location import BadUrlError
 from bullpen_operator.queues.question import UnreadableReplyError, reading
 
 if TYPE_CHECKING:
@@ -47,6 +46,7 @@ class Endpoint:
         self._connection: Connection | None = None
         self._failures = 0
         self._last_failure: ReadingFailed | None = None
+        self._failed_at = 0.0
         self._retry_at = 0.0
 
     async def read(self, questions: Sequence[Question], *, now: float) -> Answers:
@@ -56,14 +56,15 @@ class Endpoint:
         Never raises for what Redis or the network does: that is an answer too. After a failed connection the
         next attempts are spaced (0.5 to 5 s, jittered), and the failure is repeated in between.
         """
-        if self._last_failure is not None and now < self._retry_at:
+        # Not before `_failed_at`: then the clock was set back, and the pause would last as long as that.
+        if self._last_failure is not None and self._failed_at <= now < self._retry_at:
             return dict.fromkeys(questions, self._last_failure)
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
             async with asyncio.timeout(2 * self._timeout):
                 replies = await self._ask(questions, now)
-        except (RedisError, OSError, BadUrlError) as error:  # OSError: TimeoutError and ssl.SSLError are
+        except Exception as error:  # noqa: BLE001 - a bulkhead: what one URL brings redis-py to must not end the operator
             self._on_round_trip(loop.time() - started, False)
             await self.close()
             failure = self._remember(error, now)
@@ -114,6 +115,6 @@ class Endpoint:
     def _remember(self, error: Exception, now: float) -> ReadingFailed:
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
-        self._retry_at = now + pause * random.uniform(0.5, 1.0)
+        self._failed_at, self._retry_at = now, now + pause * random.uniform(0.5, 1.0)
         self._last_failure = failed_connection(error, self.location, at=now)
         return self._last_failure

@@ -13,10 +13,15 @@ import ssl
 from typing import TYPE_CHECKING
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
+    ClusterDownError,
     NoPermissionError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
 )
 from redis.exceptions import (
     ConnectionError as RedisConnectionError,
@@ -50,6 +55,9 @@ def failed_queue(error: Exception, location: Location, key: str, *, at: float) -
             message=f"Redis {location} does not let the operator read {key}*: {_refused(error)}; "
             f"its user needs {_NEEDS} on the keys {key}*",
         )
+    state = _server_state(error)
+    if state is not None:
+        return ReadingFailed(at=at, reason=Reason.UNREACHABLE, message=f"Redis {location} {state}")
     if isinstance(error, UnreadableReplyError):
         words = str(error)
     elif "WRONGTYPE" in str(error):
@@ -63,8 +71,19 @@ def failed_queue(error: Exception, location: Location, key: str, *, at: float) -
     )
 
 
+def _server_state(error: Exception) -> str | None:
+    """What the server cannot do now, or not for this key; None when the error is about what lies under the keys."""
+    if isinstance(error, AskError):  # MovedError is one
+        return "is one node of a cluster, and the queue lies on another: give the URL of a Redis that holds it whole"
+    if isinstance(error, ClusterDownError | TryAgainError):  # MasterDownError is one
+        return "does not serve the queue at the moment: its cluster or its master is down or moves; it is tried again"
+    if isinstance(error, ResponseError) and str(error).startswith("BUSY"):
+        return "is busy with a script that runs too long: see SCRIPT KILL; it is tried again"
+    return None
+
+
 def _reason(error: Exception) -> Reason:
-    if isinstance(error, BadUrlError):
+    if isinstance(error, BadUrlError) or not isinstance(error, RedisError | OSError):
         return Reason.BAD_URL
     if isinstance(error, AuthenticationError | AuthorizationError):
         return Reason.AUTHENTICATION_FAILED
@@ -92,6 +111,8 @@ def _connection_sentence(error: Exception, location: Location) -> str:
         return f"Redis {location} is loading its data and not ready yet"
     if isinstance(error, RedisConnectionError | OSError):
         return f"no connection to Redis {location}: {_network(error)}; check the address and that Redis runs"
+    if not isinstance(error, RedisError):  # its text may quote what was sent
+        return f"the URL of Redis {location} leads to an error ({type(error).__name__}): check its options"
     return f"Redis {location} answers with an error: {_code(error)}"
 
 

@@ -5,9 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from redis.asyncio.connection import Connection, parse_url
+
+_OPTIONS = frozenset(
+    {
+        "db",
+        "ssl_ca_certs",
+        "ssl_ca_data",
+        "ssl_ca_path",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_check_hostname",
+        "ssl_keyfile",
+        "ssl_keyfile_password",
+        "ssl_min_version",
+    }
+)
+"""What the query of a URL may set. redis-py hands the rest to whatever takes it, which then fails in its own way."""
 
 
 class BadUrlError(ValueError):
@@ -39,6 +55,11 @@ class Location:
             raise BadUrlError(f"the Redis URL has {scheme}: write redis://host:port/database, or rediss:// for TLS")
         if not parts.hostname:
             raise BadUrlError("the Redis URL names no host: write redis://host:port/database")
+        if parts.fragment or ("@" in url and "@" not in parts.netloc):
+            # They end the host part, so such a password spills into the rest of the URL, or its start into the host.
+            raise BadUrlError(
+                "the Redis URL has an unescaped character in its password: write # as %23, / as %2F, ? as %3F"
+            )
         database = parts.path.strip("/")
         if database and not database.isdecimal():
             raise BadUrlError("the Redis URL's database is no number: write redis://host:port/0")
@@ -70,9 +91,11 @@ class Location:
         """A connection that is not yet open; it has `timeout` seconds to open, after that time is the caller's to
         bound.
 
-        Raises BadUrlError for an option in the query that redis-py
-        refuses.
+        Raises BadUrlError for an option in the query that is unknown, or that redis-py refuses.
         """
+        for option in parse_qs(urlsplit(self.url).query, keep_blank_values=True):
+            if option not in _OPTIONS:
+                raise BadUrlError(f"the query of the Redis URL {self} has the unknown option {option!r}: leave it out")
         try:
             options: dict[str, Any] = {**parse_url(self.url)}
             made: type[Connection] = options.pop("connection_class", Connection)

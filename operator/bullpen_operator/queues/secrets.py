@@ -84,7 +84,9 @@ class Locator:
         }
         for gone in self._secrets.keys() - needed:
             del self._secrets[gone]
-        turn = [name for name in needed if self._secrets.setdefault(name, _Kept()).next_at <= now]
+        # Before `read_at` the clock was set back, and the next turn would be that much later.
+        kept = {name: self._secrets.setdefault(name, _Kept()) for name in needed}
+        turn = [name for name in needed if not kept[name].read_at <= now < kept[name].next_at]
         if turn:
             async with asyncio.TaskGroup() as group:
                 for name in turn:

@@ -144,6 +144,16 @@ async def test_a_rotated_password_is_picked_up_when_redis_refuses_the_old_one(
     assert "canary-one" not in everything
 
 
+async def test_a_url_that_breaks_the_client_leaves_the_other_pools_their_turns(
+    operator: Operator, own_redis: RedisServer
+) -> None:
+    operator.add_pool("typo", url=f"{own_redis.url}/0?encoding=nonsense")
+    operator.add_pool("video", url=own_redis.url)
+    await until(lambda: operator.reason("typo") == "BadUrl")
+    add_jobs(own_redis, "video", 5)
+    await until(lambda: operator.replicas("video") == 1)
+
+
 async def test_the_last_pool_of_a_redis_takes_its_connection_along(operator: Operator, own_redis: RedisServer) -> None:
     operator.add_pool("video", url=own_redis.url)
     await until(lambda: operator.reason("video") == "Reachable")

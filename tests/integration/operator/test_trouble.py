@@ -219,6 +219,38 @@ async def test_a_server_that_dies_and_comes_back(own_redis: RedisServer) -> None
         assert isinstance(await read(endpoint, now=1_700_000_060.0), QueueReading)
 
 
+async def test_a_clock_set_back_puts_off_no_attempt(own_redis: RedisServer) -> None:
+    async with reader(own_redis.url) as endpoint:
+        own_redis.kill()
+        assert isinstance(await read(endpoint), ReadingFailed)
+        own_redis.start()
+        assert isinstance(await read(endpoint, now=1_700_000_000.0 - 3600), QueueReading)
+
+
+async def test_a_cluster_that_is_down_is_not_taken_for_a_wrong_queue(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path / "redis", "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    server.start()
+    try:
+        answer = await failure(f"{server.url}/0")
+    finally:
+        server.stop()
+    assert answer.reason is Reason.UNREACHABLE
+    assert "cluster" in answer.message
+
+
+async def test_a_node_of_a_cluster_that_has_not_the_queue_is_told_as_one() -> None:
+    async def elsewhere(asked: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asked.read(65536)
+        writer.write(b"-MOVED 3999 127.0.0.1:6381\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(elsewhere, "127.0.0.1", 0) as server:
+        answer = await failure(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+    assert answer.reason is Reason.UNREACHABLE
+    assert "one node of a cluster" in answer.message
+
+
 async def test_attempts_are_spaced() -> None:
     attempts: list[bool] = []
     nowhere = Location.parse(f"redis://127.0.0.1:{free_port()}")
@@ -234,6 +266,8 @@ BAD_URLS = {
     "no host": (f"redis://:{SECRET}@/0", "no host"),
     "a port that is no number": (f"redis://:{SECRET}@redis:sixthousand/0", "host or port"),
     "a port beyond the last": ("redis://redis:70000/0", "host or port"),
+    "a password with an unescaped hash": (f"redis://:12#{SECRET}@redis:6379/0", "no host"),
+    "a user whose password has an unescaped question mark": (f"redis://me:12?{SECRET}@redis:6379/0", "unescaped"),
     "a password with an unescaped slash": (f"redis://:{SECRET}/x@redis:6379/0", "host or port"),
     "a database that is no number": ("redis://redis:6379/first", "database"),
     "nothing": ("", "no scheme"),
@@ -251,6 +285,26 @@ def test_a_bad_url_is_refused_with_what_is_wrong_and_without_its_password(row: t
 
 async def test_an_option_that_redis_py_does_not_know_is_a_bad_url(redis_url: str) -> None:
     assert (await failure(f"{redis_url}?socket_timeuot=1")).reason is Reason.BAD_URL
+
+
+OPTIONS = ["encoding=nonsense", "socket_read_size=-1", "retry=x", "redis_connect_func=x", "credential_provider=x"]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+async def test_an_option_that_breaks_redis_py_is_a_bad_url(redis_url: str, option: str) -> None:
+    assert (await failure(f"{redis_url}?{option}")).reason is Reason.BAD_URL
+
+
+async def test_an_error_that_nobody_foresaw_is_an_answer_and_ends_nothing() -> None:
+    async def nonsense(asked: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asked.read(65536)
+        writer.write(b"-MOVED there is no such thing\r\n")  # which redis-py itself cannot read
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(nonsense, "127.0.0.1", 0) as server:
+        answer = await failure(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+    assert "ValueError" in answer.message
 
 
 def test_a_location_shows_no_password() -> None:
