@@ -6,6 +6,7 @@ Needs the CRD alone: no operator, no Redis, no image.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,8 @@ from tests.unit.operator.facts import NOW, fleet, pool, reading
 
 pytestmark = pytest.mark.cluster
 
-NAMESPACE = "bullpen-admission"
+# Of this test process and run alone: the namespace of another one may be on its way out.
+NAMESPACE = f"bullpen-admission-{secrets.token_hex(3)}"
 VALID: dict[str, Any] = {"queue": "video", "image": "example/app:1", "redis": {"url": "redis://redis:6379/0"}}
 BY_SECRET = {"urlFrom": {"secretKeyRef": {"name": "bullpen-redis", "key": "url"}}}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,8 @@ from hack.stage.kubectl import ROOT, Kubectl
 
 pytestmark = pytest.mark.cluster
 
-NAMESPACE = "bullpen-restricted"
+# Of this test process and run alone: the namespace of another one may be on its way out.
+NAMESPACE = f"bullpen-restricted-{secrets.token_hex(3)}"
 CHART = str(ROOT / "charts/bullpen")
 DEPLOYMENTS = ROOT / "tests/unit/operator/golden"
 

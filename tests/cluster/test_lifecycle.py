@@ -28,6 +28,7 @@ def test_jobs_of_a_node_program_start_pods_and_the_idle_pool_has_none(
     assert account.starts == dict.fromkeys(jobs, 1)
     assert account.interrupted == ()
     assert {"ScaledFromZero", "ScaledToZero"} <= set(pool.events())
+    until(lambda: pool.status.get("ready") == "0/0", "the status to show no pod", within=60)
     assert pool.condition("Ready")["status"] == "True"
     header, row = kubectl("get", "wp", pool.name).splitlines()
     assert header.split() == [
