@@ -80,7 +80,8 @@ def write_due(*, before: Mapping[str, Any], after: Mapping[str, Any], written_at
         return True
     if before == after:
         return False
-    return written_at is None or not now - written_at < REFRESH_SECONDS
+    # Below zero the clock was set back, and nobody knows how long ago that was.
+    return written_at is None or not 0 <= now - written_at < REFRESH_SECONDS
 
 
 def _urgent(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -147,3 +147,10 @@ async def test_pools_that_share_a_secret_share_the_read() -> None:
     desk = Desk({"url": URL})
     await desk.locator.refresh([("media", BY_SECRET)] * 50, now=desk.now)
     assert desk.reads == 1
+
+
+async def test_a_clock_set_back_puts_off_no_reading() -> None:
+    desk = Desk({"url": URL})
+    await desk.locate()
+    await desk.locate(after=-3600)
+    assert desk.reads == 2
