@@ -140,8 +140,9 @@ def _spec(pool: WorkerPool) -> Raw:
 def _template(pool: WorkerPool) -> Raw:
     template = pool.spec.template
     try:
+        under = merge(_defaults(pool), template)  # which finds what is no pod, before names are looked for in it
         _check_names(template)
-        return merge(merge(_defaults(pool), template), _owned(pool))
+        return merge(under, _owned(pool))
     except NotAPodError as error:
         raise TemplateRejectedError(f"spec.template cannot be used: {error}.") from error
 
@@ -149,13 +150,13 @@ def _template(pool: WorkerPool) -> Raw:
 def _check_names(template: Mapping[str, Any]) -> None:
     """What the schema leaves open and the operator needs for itself."""
     pod = template.get("spec") or {}
-    volumes = pod.get("volumes")
-    taken = _OUR_VOLUMES & {item.get("name") for item in volumes or () if isinstance(item, dict)}
+    taken = _OUR_VOLUMES & {volume["name"] for volume in pod.get("volumes") or ()}
     if taken:
         names = ", ".join(sorted(taken))
         raise NotAPodError(f"the volume name {names} is the operator's own; choose another")
     for container in pod.get("containers") or ():
-        for mount in container.get("volumeMounts") or ():
+        mounts = container.get("volumeMounts")  # of a sidecar, and so anything
+        for mount in mounts if isinstance(mounts, list) else ():
             if isinstance(mount, dict) and str(mount.get("mountPath", "")).startswith("/run/bullpen"):
                 raise NotAPodError(
                     f"the container {container['name']} mounts {mount['mountPath']}, but the "

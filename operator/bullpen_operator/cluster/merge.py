@@ -47,7 +47,7 @@ def merge(under: Raw, over: Raw, *, path: str = "template") -> Raw:
             merged[field] = _merge_list(before or [], value, field, place)
         elif isinstance(before, dict) and field not in _WHOLE:
             if not isinstance(value, dict):
-                raise NotAPodError(f"{place} must be an object, not {value!r}")
+                raise NotAPodError(f"{place} must be an object, not {value!r:.100}")
             merged[field] = merge(before, value, path=place)
         else:
             merged[field] = value
@@ -67,7 +67,7 @@ def _merge_list(under: Any, over: Any, field: str, path: str) -> list[Raw]:
 def _by_key(items: Any, field: str, path: str) -> dict[Any, Raw]:
     key = KEYS[field]
     if not isinstance(items, list):
-        raise NotAPodError(f"{path} must be a list, not {items!r}")
+        raise NotAPodError(f"{path} must be a list, not {items!r:.100}")
     for index, item in enumerate(items):
         if not isinstance(item, dict) or not isinstance(item.get(key), (str, int)):
             raise NotAPodError(f"{path}[{index}] must be an object with a {key}")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from bullpen_operator.api.pool import WorkerPool
     from bullpen_operator.scaling.observation import Fleet, ReadingFailed
 
+_MESSAGE_LIMIT: Final = 4096
+"""Characters. The CRD takes 32768; the API server's refusals quote values, and a template may hold a megabyte."""
+
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
 
 
@@ -203,7 +206,11 @@ def conditions_of(view: View, *, time: str) -> list[Condition]:
                 observed_generation=view.generation if finding.generation is None else finding.generation,
                 last_transition_time=written.get("lastTransitionTime", time) if same else time,
                 reason=finding.reason,
-                message=finding.message,
+                message=_cut(finding.message),
             )
         )
     return found
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= _MESSAGE_LIMIT else message[: _MESSAGE_LIMIT - 1] + "…"
