@@ -65,6 +65,11 @@ class ClusterError(Exception):
         return self.status == 404
 
     @property
+    def gone(self) -> bool:
+        """Whether the API server itself says that the object does not exist; a proxy's 404 says nothing of it."""
+        return self.missing and self.reason == "NotFound"
+
+    @property
     def forbidden(self) -> bool:
         return self.status == 403
 

@@ -87,8 +87,9 @@ class Recorder:
         return bool(self._queue) or self._posting
 
     def forget(self, uid: str) -> None:
-        """Drop what is remembered of a deleted pool."""
+        """Drop what is remembered of a deleted pool, and what was still to be told of it."""
         self._pools.pop(uid, None)
+        self._queue = deque((entry for entry in self._queue if entry[0].uid != uid), maxlen=_QUEUE_LIMIT)
 
     async def run(self) -> None:
         """Post until cancelled."""

@@ -24,7 +24,7 @@ class Cache:
 
     def __init__(self, *, forgotten: Callable[[Raw], None]) -> None:
         self._objects: dict[Kind, dict[str, Raw]] = {kind: {} for kind in Kind}
-        self._deployment_of: dict[tuple[str, str], str] = {}
+        self._at: dict[Kind, dict[tuple[str, str], str]] = {kind: {} for kind in Kind}
         self._gone: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
         self._dirty: set[str] = set()
         self._forgotten = forgotten
@@ -39,9 +39,13 @@ class Cache:
     def deployment(self, pool: Raw) -> Raw | None:
         """The Deployment that the pool owns, under its name, if one was seen."""
         metadata = pool["metadata"]
-        uid = self._deployment_of.get((metadata["namespace"], metadata["name"]))
-        found = self._objects[Kind.DEPLOYMENT].get(uid) if uid is not None else None
+        found = self.deployment_at(metadata["namespace"], metadata["name"])
         return found if found is not None and owner(found) == metadata["uid"] else None
+
+    def deployment_at(self, namespace: str, name: str) -> Raw | None:
+        """The Deployment of that name, whoever owns it."""
+        uid = self._at[Kind.DEPLOYMENT].get((namespace, name))
+        return self._objects[Kind.DEPLOYMENT].get(uid) if uid is not None else None
 
     def size(self, kind: Kind) -> int:
         return len(self._objects[kind])
@@ -66,8 +70,13 @@ class Cache:
         # managedFields are the larger half of an object, and nothing here reads them.
         slim = {key: value for key, value in metadata.items() if key != "managedFields"}
         self._objects[kind][uid] = {**raw, "metadata": slim}
-        if kind is Kind.DEPLOYMENT:
-            self._deployment_of[metadata["namespace"], metadata["name"]] = uid
+        if known is not None:
+            self._mark(kind, known)  # whose it was, if its owner was taken away
+        place = _place(raw)
+        former = self._at[kind].get(place)
+        if former is not None and former != uid:
+            self.remove(kind, self._objects[kind][former])  # a name has one object: nobody told that this one went
+        self._at[kind][place] = uid
         self._mark(kind, raw)
 
     def remove(self, kind: Kind, raw: Raw) -> None:
@@ -77,10 +86,9 @@ class Cache:
         known = self._objects[kind].pop(uid, None)
         if known is None:
             return
-        if kind is Kind.DEPLOYMENT:
-            place = (known["metadata"]["namespace"], known["metadata"]["name"])
-            if self._deployment_of.get(place) == uid:
-                del self._deployment_of[place]
+        place = _place(known)
+        if self._at[kind].get(place) == uid:
+            del self._at[kind][place]
         self._mark(kind, known)
         if kind is Kind.POOL:
             self._dirty.discard(uid)
@@ -112,8 +120,12 @@ class Cache:
 
     def _mark(self, kind: Kind, raw: Raw) -> None:
         uid = raw["metadata"]["uid"] if kind is Kind.POOL else owner(raw)
-        if uid is not None:
+        if uid in self._objects[Kind.POOL]:  # a Deployment mostly outlives its pool, whose uid would stay for ever
             self._dirty.add(uid)
+
+
+def _place(raw: Raw) -> tuple[str, str]:
+    return raw["metadata"]["namespace"], raw["metadata"]["name"]
 
 
 def owner(raw: Raw) -> str | None:

@@ -56,17 +56,19 @@ class Executor:
         self._clock = clock
 
     async def apply(self, track: Track, pool: WorkerPool, effect: Apply) -> bool:
-        """Make the Deployment or put it right; True when the API server took it.
+        """Make the Deployment or put it right; True when the API server took it, the decided number included.
 
         A refusal becomes the track's obstacle, anything else is logged; both are tried again after a pause.
         """
         if not self._may_write():
             return False
         try:
-            if effect.create and not await self._place_is_free(track, pool):
+            found = await self._cluster.find_deployment(namespace=pool.metadata.namespace, name=pool.metadata.name)
+            if found is not None and not self._is_to_be_taken(track, pool, found):
                 return False
-            await self._cluster.apply_deployment(effect.deployment, dry_run=True)
-            seen = await self._cluster.apply_deployment(effect.deployment)
+            deployment = _on_top_of(found, effect)
+            await self._cluster.apply_deployment(deployment, dry_run=True)
+            seen = await self._cluster.apply_deployment(deployment)
         except ClusterError as error:
             self._refused(track, pool, error)
             return False
@@ -75,7 +77,7 @@ class Executor:
         track.unsettled, track.obstacle = False, None
         track.apply_pause.succeeded()
         log.info("deployment applied", extra=_labels(pool) | {"intent": intent_of(effect.deployment)})
-        return True
+        return found is None or _decided_on(found, effect)
 
     async def scale(self, track: Track, pool: WorkerPool, effect: Scale) -> bool:
         """Set the number of replicas; True when the API server took it."""
@@ -90,6 +92,10 @@ class Executor:
             )
         except ClusterError as error:
             self._failed(track.scale_pause, pool, "scale", error)
+            if error.gone:
+                self._vanished(
+                    Kind.DEPLOYMENT, pool, self._cache.deployment_at(pool.metadata.namespace, pool.metadata.name)
+                )
             if _worth_telling(track.scale_pause, error) and track.obstacle is None:
                 track.obstacle = _trouble("the number of replicas", error)
             return False
@@ -108,20 +114,23 @@ class Executor:
                 namespace=pool.metadata.namespace, name=pool.metadata.name, uid=pool.metadata.uid, status=status
             )
         except ClusterError as error:
-            if not error.missing:  # missing: the pool was deleted a moment ago
+            if error.gone:  # deleted a moment ago, or long since while the watch was down
+                self._vanished(Kind.POOL, pool, self._cache.pool(pool.metadata.uid))
+            else:
                 self._failed(track.status_pause, pool, "status", error)
             return False
         self._cache.put(Kind.POOL, seen)
         track.status_pause.succeeded()
         return True
 
-    async def _place_is_free(self, track: Track, pool: WorkerPool) -> bool:
-        """Whether the pool's name is not taken by a Deployment of somebody else, which a forced apply would take
-        over.
-        """
-        found = await self._cluster.find_deployment(namespace=pool.metadata.namespace, name=pool.metadata.name)
-        if found is None:
-            return True
+    def _vanished(self, kind: Kind, pool: WorkerPool, cached: Raw | None) -> None:
+        """The API server does not have what the cache shows, and no watch tells of it any more."""
+        if cached is not None:
+            log.info("%s is gone", kind.value, extra=_labels(pool))
+            self._cache.remove(kind, cached)
+
+    def _is_to_be_taken(self, track: Track, pool: WorkerPool, found: Raw) -> bool:
+        """Whether a Deployment that has the pool's name is the pool's own; a forced apply would take over anybody's."""
         if not owned_by(found, uid=pool.metadata.uid):
             track.obstacle = _conflict(pool, found)
             track.apply_pause.failed(self._clock())
@@ -160,6 +169,25 @@ def _conflict(pool: WorkerPool, found: Raw) -> Obstacle:
         message=f"a Deployment {pool.metadata.name} exists that belongs to {whose}: "
         "delete it, or give the pool another name",
     )
+
+
+def _on_top_of(found: Raw | None, effect: Apply) -> Raw:
+    """The Deployment to apply, for exactly the version found.
+
+    With the decided number only if it was decided on that version; else with the number it has. A watch that is behind,
+    or a label taken off, by which we watch, would otherwise end pods that nobody counted.
+    """
+    if found is None:
+        return effect.deployment
+    metadata = {**effect.deployment["metadata"], "resourceVersion": found["metadata"]["resourceVersion"]}
+    spec = effect.deployment["spec"]
+    if not _decided_on(found, effect):
+        spec = {**spec, "replicas": found["spec"].get("replicas", 1)}
+    return {**effect.deployment, "metadata": metadata, "spec": spec}
+
+
+def _decided_on(found: Raw, effect: Apply) -> bool:
+    return bool(found["metadata"]["resourceVersion"] == effect.resource_version)
 
 
 def _labels(pool: WorkerPool) -> dict[str, Any]:

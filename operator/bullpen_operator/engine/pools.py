@@ -77,13 +77,13 @@ class Pools:
                 yield uid, track.pool
 
     def take_turn(self, uid: str, observed: Observed) -> None:
-        """Decide for one pool, and start what is to be written. A pool that is gone or unreadable has no turn."""
+        """Decide for one pool, and start what is to be written. One that is gone, going or unreadable has no turn."""
         track, raw = self._tracks.get(uid), self._cache.pool(uid)
         if track is None or raw is None:
             return
         try:
             _read(track, raw)
-            if track.pool is not None:
+            if track.pool is not None and track.pool.metadata.deletion_timestamp is None:
                 self._turn(track, track.pool, raw, observed)
         except Exception:
             # A bulkhead: what goes wrong with one pool must not stop the others' turns. Counted, so that it is seen.
@@ -115,10 +115,10 @@ class Pools:
     ) -> None:
         view = self._view(track, pool, observed)
         basis = (track.version, facts(observed), outcome(decision), view.fleet, view.applied, view.obstacle)
-        if basis == track.shown and now - track.shown_at < LOOK_AGAIN_SECONDS:
+        if basis == track.shown and 0 <= now - track.shown_at < LOOK_AGAIN_SECONDS:
             return
-        status = self._due(track, view, decision, now)
-        if status is not None:
+        status = status_of(view=view, decision=decision, now=now)
+        if _due(track, pool, status, now):
             self._start(track, self._show(track, pool, status))
         else:
             track.shown, track.shown_at = basis, now
@@ -165,33 +165,41 @@ class Pools:
         else:
             taken = await self._executor.scale(track, pool, wanted)
         now = self._clock()
+        if not self._known(track, pool):
+            return  # deleted meanwhile: what is kept of it now would be kept for ever
         if taken and decision.changes:
             track.memory = decision.memory
             self._meter.scaled(pool, decision)
             self._recorder.record(scaled(pool, decision), now=now)
             log.info(decision.message, extra=_context(pool, decision))
         if taken or track.obstacle is not None:
-            status = self._due(track, self._view(track, pool, observed), decision, now)
-            if status is not None:
+            status = status_of(view=self._view(track, pool, observed), decision=decision, now=now)
+            made = taken and isinstance(wanted, Apply) and wanted.resource_version is None
+            # After a Deployment was made always: the answer tells whether the pool still exists. One whose end the
+            # watch missed would make it again and again, and the garbage collector take it away.
+            if made or _due(track, pool, status, now):
                 await self._show(track, pool, status)
 
     async def _show(self, track: Track, pool: WorkerPool, status: Raw) -> None:
         if await self._executor.write_status(track, pool, status):
             now = self._clock()
             track.status_written_at = now
+            if not self._known(track, pool):
+                return
             for notice in changed(pool, pool.status, status):
                 self._recorder.record(notice, now=now)
+
+    def _known(self, track: Track, pool: WorkerPool) -> bool:
+        return self._tracks.get(pool.metadata.uid) is track
 
     def _view(self, track: Track, pool: WorkerPool, observed: Observed) -> View:
         raw = self._cache.pool(pool.metadata.uid)
         fleet = fleet_of(self._cache.deployment(raw) if raw is not None else None)
         return View(pool=pool, fleet=fleet, reading=observed, applied=not track.unsettled, obstacle=track.obstacle)
 
-    def _due(self, track: Track, view: View, decision: Decision, now: float) -> Raw | None:
-        """The status, if it is worth a write now."""
-        status = status_of(view=view, decision=decision, now=now)
-        due = write_due(before=view.pool.status, after=status, written_at=track.status_written_at, now=now)
-        return status if due else None
+
+def _due(track: Track, pool: WorkerPool, status: Raw, now: float) -> bool:
+    return write_due(before=pool.status, after=status, written_at=track.status_written_at, now=now)
 
 
 def _read(track: Track, raw: Raw) -> None:

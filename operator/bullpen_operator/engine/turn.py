@@ -29,7 +29,8 @@ class Apply:
     """The Deployment is to be made or put right; `deployment` is all of it, replicas included."""
 
     deployment: Raw
-    create: bool
+    resource_version: str | None
+    """The version it was decided on; None when there is no Deployment yet."""
     scale: Scale | None
     """What to do while it cannot be applied: the Deployment that runs still scales."""
 
@@ -61,7 +62,7 @@ def effect(
     except TemplateRejectedError as error:
         return Refused(obstacle=Obstacle(reason=error.reason, message=str(error)), scale=scale)
     if seen is None:
-        return Apply(deployment=deployment, create=True, scale=None)
+        return Apply(deployment=deployment, resource_version=None, scale=None)
     if intent_of(seen) != intent_of(deployment) or differences(deployment, seen) - tolerated:
-        return Apply(deployment=deployment, create=False, scale=scale)
+        return Apply(deployment=deployment, resource_version=seen["metadata"]["resourceVersion"], scale=scale)
     return scale

@@ -74,6 +74,11 @@ class FakeCluster:
         name = deployment["metadata"]["name"]
         self._asked("dry-run" if dry_run else "apply", name)
         was = self.deployments.get(name, {"metadata": self._metadata(name), "spec": {}})
+        if (
+            deployment["metadata"].get("resourceVersion", was["metadata"]["resourceVersion"])
+            != was["metadata"]["resourceVersion"]
+        ):
+            raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
         now = copy.deepcopy(was)
         now["metadata"] |= copy.deepcopy(
             {key: deployment["metadata"][key] for key in ("labels", "annotations", "ownerReferences")}
@@ -91,6 +96,8 @@ class FakeCluster:
 
     async def scale_deployment(self, *, namespace: str, name: str, replicas: int, resource_version: str) -> Raw:
         self._asked("scale", name)
+        if name not in self.deployments:
+            raise ClusterError(status=404, reason="NotFound", message=f'deployments.apps "{name}" not found')
         deployment = self.deployments[name]
         if deployment["metadata"]["resourceVersion"] != resource_version:
             raise ClusterError(status=409, reason="Conflict", message="the object has been modified")

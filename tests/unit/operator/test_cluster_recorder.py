@@ -119,3 +119,17 @@ async def test_a_forgotten_pool_starts_with_a_full_budget(desk: Desk) -> None:
     desk.recorder.forget("uid-1")
     await desk.record(notice("again"))
     assert desk.notes[-1] == "again"
+
+
+async def test_a_forgotten_pool_is_not_told_of_any_more() -> None:
+    cluster = FakeCluster()
+    recorder = Recorder(cluster, instance="operator-0")
+    recorder.record(notice("mine"), now=NOW)
+    recorder.record(notice("another's", uid="uid-2"), now=NOW)
+    recorder.forget("uid-1")
+    task = asyncio.create_task(recorder.run())
+    async with asyncio.timeout(10):
+        while recorder.busy:  # noqa: ASYNC110 - it has no event for it, nobody else waits
+            await asyncio.sleep(0)
+    task.cancel()
+    assert [event["note"] for event in cluster.events.values()] == ["another's"]

@@ -65,9 +65,10 @@ def test_an_object_that_matches_the_selector_again_comes_back(cache: Cache) -> N
 
 def test_a_list_replaces_what_the_watch_missed(cache: Cache, forgotten: list[str]) -> None:
     for uid in "abc":
-        cache.put(POOL, raw(uid, 5))
+        cache.put(POOL, raw(uid, 5, name=uid))
     cache.start_relist(POOL)
-    missed = cache.replace(POOL, Listing([raw("b", 5), raw("c", 8), raw("d", 9)], "10"), namespace=None)
+    listed = [raw(uid, version, name=uid) for uid, version in (("b", 5), ("c", 8), ("d", 9))]
+    missed = cache.replace(POOL, Listing(listed, "10"), namespace=None)
     assert versions(cache) == {"b": "5", "c": "8", "d": "9"}
     assert (missed, forgotten) == (1, ["a"])
 
@@ -116,3 +117,28 @@ def test_managed_fields_are_not_kept_and_the_callers_object_is_left_alone(cache:
     assert kept is not None
     assert "managedFields" not in kept["metadata"]
     assert "managedFields" in pool["metadata"]
+
+
+def test_a_pool_made_anew_under_its_name_takes_the_place_of_one_whose_end_nobody_told(
+    cache: Cache, forgotten: list[str]
+) -> None:
+    cache.put(POOL, raw("former", 5))
+    cache.put(POOL, raw("present", 9))
+    assert versions(cache) == {"present": "9"}
+    assert forgotten == ["former"]
+
+
+def test_a_deployment_that_loses_its_owner_makes_the_pool_dirty(cache: Cache) -> None:
+    cache.put(POOL, raw("pool", 1))
+    cache.put(DEPLOYMENT, raw("d", 5, owner="pool"))
+    cache.take_dirty("pool")
+    cache.put(DEPLOYMENT, raw("d", 6))
+    assert cache.take_dirty("pool")
+
+
+def test_nothing_is_kept_of_a_deleted_pool_whose_deployment_goes_after_it(cache: Cache) -> None:
+    cache.put(POOL, raw("pool", 1))
+    cache.put(DEPLOYMENT, raw("d", 5, owner="pool"))
+    cache.remove(POOL, raw("pool", 6))
+    cache.remove(DEPLOYMENT, raw("d", 7, owner="pool"))
+    assert not cache.take_dirty("pool")
