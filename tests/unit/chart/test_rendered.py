@@ -131,6 +131,19 @@ def test_without_secret_names_no_secret_is_granted(helm: str) -> None:
     assert not any("secrets" in rule["resources"] for item in made for rule in item.get("rules", []))
 
 
+def test_the_longest_release_name_makes_no_name_longer_than_a_label(helm: str) -> None:
+    done = run(helm, "template", "r" * 53, CHART, "--kube-version=1.34.0", values=EVERYTHING)
+
+    assert done.returncode == 0, done.stderr
+    names = [
+        item["metadata"]["name"]
+        for item in yaml.safe_load_all(done.stdout)
+        if item["kind"] in ("Service", "Deployment")
+    ]
+    assert len(names) == 2
+    assert all(len(name) <= 63 for name in names)
+
+
 def test_the_crd_is_installed_with_it(helm: str) -> None:
     words = ("template", "bullpen", CHART, "--kube-version=1.34.0", "--include-crds")
 
