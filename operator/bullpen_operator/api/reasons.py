@@ -87,6 +87,10 @@ class Reason(StrEnum):
     UP_TO_DATE = "UpToDate", "The Deployment is what the pool's spec asks for."
     ROLLOUT_STALLED = "RolloutStalled", "New pods do not become ready, or may not be made."
     TEMPLATE_REJECTED = "TemplateRejected", "The pod template cannot be used; the Deployment stays as it was."
+    SPEC_NOT_UNDERSTOOD = (
+        "SpecNotUnderstood",
+        "This version of the operator cannot read the pool's spec; the Deployment stays as it was.",
+    )
     DEPLOYMENT_CONFLICT = (
         "DeploymentConflict",
         "A Deployment with the pool's name exists that the pool does not own.",

@@ -14,7 +14,7 @@ from bullpen_operator.cluster.recorder import Notice
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from bullpen_operator.api.pool import WorkerPool
+    from bullpen_operator.api.pool import Metadata, WorkerPool
     from bullpen_operator.scaling.decision import Decision
 
 _OBSTACLES: Final = frozenset({Reason.TEMPLATE_REJECTED, Reason.DEPLOYMENT_CONFLICT, Reason.WRITE_FAILED})
@@ -44,6 +44,19 @@ def changed(pool: WorkerPool, before: Mapping[str, Any], after: Mapping[str, Any
         if condition["reason"] in _OBSTACLES and said not in told:
             told.add(said)
             yield _notice(pool, _SPELLED[said[0]], said[1], warning=True, action="ApplyDeployment")
+
+
+def misread(pool: Metadata, message: str) -> Notice:
+    """The Event of a pool that this version of the operator cannot read."""
+    return Notice(
+        namespace=pool.namespace,
+        name=pool.name,
+        uid=pool.uid,
+        reason=Reason.SPEC_NOT_UNDERSTOOD,
+        note=message,
+        warning=True,
+        action="ReadPool",
+    )
 
 
 def _of_the_queue(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from bullpen_operator.api.pool import WorkerPool
+    from bullpen_operator.api.pool import Metadata, WorkerPool
     from bullpen_operator.cluster.port import Cluster, Raw
     from bullpen_operator.engine.backoff import Backoff
     from bullpen_operator.engine.cache import Cache
@@ -91,11 +91,10 @@ class Executor:
                 resource_version=effect.resource_version,
             )
         except ClusterError as error:
-            self._failed(track.scale_pause, pool, "scale", error)
+            self._failed(track.scale_pause, pool.metadata, "scale", error)
             if error.gone:
-                self._vanished(
-                    Kind.DEPLOYMENT, pool, self._cache.deployment_at(pool.metadata.namespace, pool.metadata.name)
-                )
+                place = (pool.metadata.namespace, pool.metadata.name)
+                self._vanished(Kind.DEPLOYMENT, self._cache.deployment_at(*place))
             if _worth_telling(track.scale_pause, error) and track.obstacle is None:
                 track.obstacle = _trouble("the number of replicas", error)
             return False
@@ -105,17 +104,17 @@ class Executor:
             track.obstacle = None
         return True
 
-    async def write_status(self, track: Track, pool: WorkerPool, status: Mapping[str, Any]) -> bool:
+    async def write_status(self, track: Track, pool: Metadata, status: Mapping[str, Any]) -> bool:
         """Replace the pool's status; True when the API server took it."""
         if not self._may_write():
             return False
         try:
             seen = await self._cluster.apply_status(
-                namespace=pool.metadata.namespace, name=pool.metadata.name, uid=pool.metadata.uid, status=status
+                namespace=pool.namespace, name=pool.name, uid=pool.uid, status=status
             )
         except ClusterError as error:
             if error.gone:  # deleted a moment ago, or long since while the watch was down
-                self._vanished(Kind.POOL, pool, self._cache.pool(pool.metadata.uid))
+                self._vanished(Kind.POOL, self._cache.pool(pool.uid))
             else:
                 self._failed(track.status_pause, pool, "status", error)
             return False
@@ -123,10 +122,11 @@ class Executor:
         track.status_pause.succeeded()
         return True
 
-    def _vanished(self, kind: Kind, pool: WorkerPool, cached: Raw | None) -> None:
+    def _vanished(self, kind: Kind, cached: Raw | None) -> None:
         """The API server does not have what the cache shows, and no watch tells of it any more."""
         if cached is not None:
-            log.info("%s is gone", kind.value, extra=_labels(pool))
+            metadata = cached["metadata"]
+            log.info("%s is gone", kind.value, extra={"pool": metadata["name"], "namespace": metadata["namespace"]})
             self._cache.remove(kind, cached)
 
     def _is_to_be_taken(self, track: Track, pool: WorkerPool, found: Raw) -> bool:
@@ -138,7 +138,7 @@ class Executor:
         return not found["metadata"].get("deletionTimestamp")
 
     def _refused(self, track: Track, pool: WorkerPool, error: ClusterError) -> None:
-        self._failed(track.apply_pause, pool, "deployment", error)
+        self._failed(track.apply_pause, pool.metadata, "deployment", error)
         if error.status in _REFUSALS:
             track.obstacle = Obstacle(
                 reason=Reason.TEMPLATE_REJECTED, message=f"the API server refuses the Deployment: {error.message}"
@@ -146,10 +146,11 @@ class Executor:
         elif _worth_telling(track.apply_pause, error):
             track.obstacle = _trouble("the Deployment", error)
 
-    def _failed(self, backoff: Backoff, pool: WorkerPool, what: str, error: ClusterError) -> None:
+    def _failed(self, backoff: Backoff, pool: Metadata, what: str, error: ClusterError) -> None:
         pause = backoff.failed(self._clock())
         level = logging.DEBUG if error.conflict else logging.WARNING  # a conflict only means: look again
-        log.log(level, "%s not written, again in %.1f s: %s", what, pause, error, extra=_labels(pool))
+        extra = {"pool": pool.name, "namespace": pool.namespace}
+        log.log(level, "%s not written, again in %.1f s: %s", what, pause, error, extra=extra)
 
 
 def _worth_telling(backoff: Backoff, error: ClusterError) -> bool:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from bullpen_operator.api.pool import WorkerPool
+from bullpen_operator.api.pool import Metadata, WorkerPool
 from bullpen_operator.cluster.deployment import fleet_of
-from bullpen_operator.engine.announce import changed, scaled
-from bullpen_operator.engine.status import View, status_of, write_due
+from bullpen_operator.engine.announce import changed, misread, scaled
+from bullpen_operator.engine.misread import misread_status
+from bullpen_operator.engine.status import View, status_of, timestamp, write_due
 from bullpen_operator.engine.track import Track
 from bullpen_operator.engine.turn import Apply, Refused, Scale, effect
 from bullpen_operator.scaling.observation import QueueReading
@@ -73,8 +74,23 @@ class Pools:
             uid = raw["metadata"]["uid"]
             track = self._tracks.setdefault(uid, Track())
             _read(track, raw)
-            if track.pool is not None and track.pool.metadata.deletion_timestamp is None:
+            if track.pool is None:
+                self._tell_misread(track, raw)
+            elif track.pool.metadata.deletion_timestamp is None:
                 yield uid, track.pool
+
+    def _tell_misread(self, track: Track, raw: Raw) -> None:
+        now, going = self._clock(), raw["metadata"].get("deletionTimestamp")
+        if track.writing or going or track.misread is None or not track.status_pause.open(now):
+            return
+        status = misread_status(raw, message=track.misread, time=timestamp(now))
+        if status != raw.get("status"):
+            metadata = Metadata.model_validate(raw["metadata"])
+            self._start(track, self._write_misread(track, metadata, status, track.misread))
+
+    async def _write_misread(self, track: Track, pool: Metadata, status: Raw, message: str) -> None:
+        if await self._executor.write_status(track, pool, status) and self._known(track, pool):
+            self._recorder.record(misread(pool, message), now=self._clock())
 
     def take_turn(self, uid: str, observed: Observed) -> None:
         """Decide for one pool, and start what is to be written. One that is gone, going or unreadable has no turn."""
@@ -165,7 +181,7 @@ class Pools:
         else:
             taken = await self._executor.scale(track, pool, wanted)
         now = self._clock()
-        if not self._known(track, pool):
+        if not self._known(track, pool.metadata):
             return  # deleted meanwhile: what is kept of it now would be kept for ever
         if taken and decision.changes:
             track.memory = decision.memory
@@ -181,16 +197,16 @@ class Pools:
                 await self._show(track, pool, status)
 
     async def _show(self, track: Track, pool: WorkerPool, status: Raw) -> None:
-        if await self._executor.write_status(track, pool, status):
+        if await self._executor.write_status(track, pool.metadata, status):
             now = self._clock()
             track.status_written_at = now
-            if not self._known(track, pool):
+            if not self._known(track, pool.metadata):
                 return
             for notice in changed(pool, pool.status, status):
                 self._recorder.record(notice, now=now)
 
-    def _known(self, track: Track, pool: WorkerPool) -> bool:
-        return self._tracks.get(pool.metadata.uid) is track
+    def _known(self, track: Track, pool: Metadata) -> bool:
+        return self._tracks.get(pool.uid) is track
 
     def _view(self, track: Track, pool: WorkerPool, observed: Observed) -> View:
         raw = self._cache.pool(pool.metadata.uid)
@@ -209,17 +225,17 @@ def _read(track: Track, raw: Raw) -> None:
         return
     track.version = version
     try:
-        track.pool = WorkerPool.model_validate(raw)
+        track.pool, track.misread = WorkerPool.model_validate(raw), None
     except ValidationError as error:
         track.pool = None
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        log.error(  # noqa: TRY400 - the trace of a validation says nothing that this line does not
-            "pool not understood: %s: %s; is the CRD newer than the operator?",
-            where,
-            first["msg"],
-            extra={"pool": raw["metadata"]["name"], "namespace": raw["metadata"]["namespace"]},
+        track.misread = (
+            f"this version of the operator does not understand {where} ({first['msg']}): "
+            "correct it, or bring the operator to the version of the CRD"
         )
+        place = {"pool": raw["metadata"]["name"], "namespace": raw["metadata"]["namespace"]}
+        log.error(track.misread, extra=place)  # noqa: TRY400 - the trace of a validation says nothing more
 
 
 def facts(observed: Observed) -> object:

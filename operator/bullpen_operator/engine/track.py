@@ -22,6 +22,8 @@ class Track:
     """resourceVersion of the object that `pool` was read from."""
     pool: WorkerPool | None = None
     """None when this version of the operator cannot read the object."""
+    misread: str | None = None
+    """Why it cannot, a sentence."""
     memory: Memory = field(default_factory=Memory)
     unsettled: bool = True
     """The Deployment has to be compared with what it should be."""

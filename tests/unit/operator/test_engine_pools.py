@@ -285,11 +285,33 @@ async def test_a_queue_that_cannot_be_read_changes_no_number_and_is_said_once(at
     assert at_rest.told() == ["QueueUnreachable", "QueueRecovered"]
 
 
-async def test_a_pool_that_no_version_of_ours_understands_is_left_alone(house: EngineHouse) -> None:
-    house.see(house.cluster.add_pool("video", concurrency="a lot"))
+async def test_a_pool_that_this_version_cannot_read_is_told_so_once_and_left_alone(house: EngineHouse) -> None:
+    house.see(house.cluster.add_pool("video", scaling={"paused": "Sideways"}))
     house.see(house.cluster.add_pool("audio"))
-    await house.turn()
-    assert {name for _, name in house.cluster.calls} == {"audio"}
+    for _ in range(100):
+        await house.turn(reading(waiting=5))
+    assert [verb for verb, name in house.cluster.calls if name == "video"] == ["status"]
+    assert house.condition("Stalled")["status"] == "True"
+    assert house.condition("Ready")["reason"] == "SpecNotUnderstood"
+    assert "spec.scaling.paused" in house.condition("Ready")["message"]
+    assert house.told().count("SpecNotUnderstood") == 1
+    assert house.cluster.deployments["audio"]["spec"]["replicas"] == 1
+
+
+async def test_a_pool_that_can_no_longer_be_read_keeps_its_pods_and_comes_back(at_rest: EngineHouse) -> None:
+    await scaled_to(at_rest, 35)
+    at_rest.see(at_rest.cluster.edit_pool("video", scaling={"paused": "Sideways"}))
+    for _ in range(3):
+        await at_rest.turn()
+    status = at_rest.cluster.pools["video"]["status"]
+    assert at_rest.condition("Stalled")["status"] == "True"
+    assert at_rest.condition("QueueReachable")["status"] == "True", "as last seen"
+    assert (status["observedGeneration"], status["desiredReplicas"]) == (2, 4)
+    at_rest.see(at_rest.cluster.edit_pool("video", scaling={"paused": "None"}))
+    for _ in range(3):
+        await at_rest.turn(reading(active=35))
+    assert at_rest.condition("Stalled")["status"] == "False"
+    assert at_rest.cluster.deployments["video"]["spec"]["replicas"] == 4
 
 
 async def test_an_unforeseen_error_in_one_pool_leaves_the_others_alone(at_rest: EngineHouse) -> None:
