@@ -35,6 +35,8 @@ changes.
 """
 
 _TOLD_AFTER = 3
+_PEACE_SECONDS = 600.0
+"""A repair so long after the last one is no quarrel: its pause starts small again."""
 
 
 class Executor:
@@ -76,6 +78,8 @@ class Executor:
         track.tolerated = differences(effect.deployment, seen)
         track.unsettled, track.obstacle = False, None
         track.apply_pause.succeeded()
+        if found is not None and intent_of(found) == intent_of(effect.deployment):
+            self._repaired(track)
         log.info("deployment applied", extra=_labels(pool) | {"intent": intent_of(effect.deployment)})
         return found is None or _decided_on(found, effect)
 
@@ -136,6 +140,12 @@ class Executor:
             track.apply_pause.failed(self._clock())
             return False
         return not found["metadata"].get("deletionTimestamp")
+
+    def _repaired(self, track: Track) -> None:
+        now = self._clock()
+        if now - track.repair_pause.until > _PEACE_SECONDS:
+            track.repair_pause.succeeded()
+        track.repair_pause.failed(now)
 
     def _refused(self, track: Track, pool: WorkerPool, error: ClusterError) -> None:
         self._failed(track.apply_pause, pool.metadata, "deployment", error)

@@ -150,7 +150,9 @@ class Pools:
             if track.apply_generation != pool.metadata.generation:
                 track.apply_generation = pool.metadata.generation
                 track.apply_pause.succeeded()
-            if track.apply_pause.open(now):
+                track.repair_pause.succeeded()
+            makes = wanted.resource_version is None
+            if track.apply_pause.open(now) and (makes or track.repair_pause.open(now)):
                 return wanted
             wanted = wanted.scale
         elif isinstance(wanted, Refused):

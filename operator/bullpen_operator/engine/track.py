@@ -32,8 +32,10 @@ class Track:
     tolerated: Differences = frozenset()
     """How our own last apply came back from the API server: the same thing, said otherwise."""
     apply_pause: Backoff = field(default_factory=lambda: Backoff(first=2, longest=120))
+    repair_pause: Backoff = field(default_factory=lambda: Backoff(first=2, longest=120))
+    """After what somebody else changed was put back: each time may be a rollout, and they may change it again."""
     apply_generation: int = 0
-    """Generation of the pool that `apply_pause` is about: a changed spec is tried at once."""
+    """Generation of the pool that these two pauses are about: a changed spec is tried at once."""
     scale_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
     status_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
     writing: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -193,6 +194,19 @@ async def test_an_edit_by_hand_is_put_back(at_rest: EngineHouse) -> None:
     assert at_rest.cluster.deployments["video"]["spec"]["template"] == template
 
 
+async def test_somebody_who_changes_it_back_each_time_is_not_fought_each_second(at_rest: EngineHouse) -> None:
+    template = at_rest.cluster.deployments["video"]["spec"]["template"]
+    edited = template | {"spec": template["spec"] | {"terminationGracePeriodSeconds": 1}}
+    for _ in range(600):
+        at_rest.see_deployment(at_rest.cluster.edit_deployment("video", template=edited))
+        await at_rest.turn()
+    assert 5 <= at_rest.cluster.writes().count("apply") <= 20
+    at_rest.see(at_rest.cluster.edit_pool("video", image="example/app:2"))
+    await at_rest.turn()
+    containers = at_rest.cluster.deployments["video"]["spec"]["template"]["spec"]["containers"]
+    assert containers[0]["image"] == "example/app:2", "a changed spec does not wait"
+
+
 async def test_what_others_add_beside_ours_is_left_and_causes_no_write(at_rest: EngineHouse) -> None:
     raw = at_rest.cluster.edit_deployment("video", minReadySeconds=5)
     raw["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "2"
@@ -283,6 +297,13 @@ async def test_a_queue_that_cannot_be_read_changes_no_number_and_is_said_once(at
     assert at_rest.told() == ["QueueUnreachable"]
     await at_rest.turn(reading(waiting=35))
     assert at_rest.told() == ["QueueUnreachable", "QueueRecovered"]
+
+
+async def test_an_outage_that_is_told_otherwise_each_time_is_not_written_each_time(at_rest: EngineHouse) -> None:
+    for second in range(300):
+        await at_rest.turn(replace(unreachable(), message=f"Redis does not answer ({second % 2})"))
+    assert at_rest.cluster.writes().count("status") <= 6
+    assert at_rest.told() == ["QueueUnreachable"]
 
 
 async def test_a_pool_that_this_version_cannot_read_is_told_so_once_and_left_alone(house: EngineHouse) -> None:
