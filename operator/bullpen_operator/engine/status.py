@@ -72,9 +72,9 @@ def status_of(*, view: View, decision: Decision, now: float) -> dict[str, Any]:
 def write_due(*, before: Mapping[str, Any], after: Mapping[str, Any], written_at: float | None, now: float) -> bool:
     """Whether `after` is to be written over `before`.
 
-    At once when a condition, a number of pods or the number decided changed. Numbers of the queue, and the
-    reasons of a decision that leaves the number as it is, wait until a minute has gone since `written_at`
-    (None: unknown, so do not wait). An idle pool, where nothing changes, causes no write at all.
+    At once when a condition, a number of pods or the number decided changed. Numbers of the queue, sentences of
+    conditions, and the reasons of a decision that leaves the number as it is, wait until a minute has gone since
+    `written_at` (None: unknown, so do not wait). An idle pool, where nothing changes, causes no write at all.
     """
     if _urgent(before) != _urgent(after):
         return True
@@ -86,7 +86,9 @@ def write_due(*, before: Mapping[str, Any], after: Mapping[str, Any], written_at
 
 def _urgent(status: Mapping[str, Any]) -> dict[str, Any]:
     urgent = {key: value for key, value in status.items() if key not in ("queue", "decision")}
-    return {**urgent, "to": (status.get("decision") or {}).get("to")}
+    # A condition's sentence alone is no change of it: an outage may word itself anew at each attempt.
+    conditions = [condition | {"message": None} for condition in status.get("conditions") or ()]
+    return {**urgent, "conditions": conditions, "to": (status.get("decision") or {}).get("to")}
 
 
 def _queue(view: View) -> dict[str, Any] | None:

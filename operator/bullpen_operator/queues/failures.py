@@ -73,7 +73,7 @@ def failed_queue(error: Exception, location: Location, key: str, *, at: float) -
 
 def _server_state(error: Exception) -> str | None:
     """What the server cannot do now, or not for this key; None when the error is about what lies under the keys."""
-    if isinstance(error, AskError):  # MovedError is one
+    if isinstance(error, AskError) or "non local key" in str(error):  # MovedError is an AskError
         return "is one node of a cluster, and the queue lies on another: give the URL of a Redis that holds it whole"
     if isinstance(error, ClusterDownError | TryAgainError):  # MasterDownError is one
         return "does not serve the queue at the moment: its cluster or its master is down or moves; it is tried again"
