@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.config import ConfigException
 
 from bullpen_operator.api.pool import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from bullpen_operator.cluster.port import FIELD_MANAGER, ClusterError, Kind, Listing, Raw
@@ -176,7 +177,8 @@ class KubernetesCluster:
                     status, payload = await self._send(
                         "GET" if verb == "LIST" else verb, path, query or {}, body, content_type
                     )
-        except (aiohttp.ClientError, OSError) as error:  # OSError: TimeoutError is one
+        # OSError: TimeoutError is one. ConfigException: the token, read again each minute, is just being replaced.
+        except (aiohttp.ClientError, OSError, ConfigException) as error:
             self._on_request(verb, resource, 0)
             what = f"no answer within {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
             raise ClusterError(

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
+from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
 from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
 from bullpen_operator.cluster.port import ClusterError, Kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "video", "namespace": "media"}}
 
@@ -164,3 +167,20 @@ async def test_nobody_listening_is_no_answer() -> None:
         with pytest.raises(ClusterError) as caught:
             await nowhere.find_deployment(namespace="media", name="video")
     assert caught.value.status == 0
+
+
+async def test_a_token_that_cannot_be_read_again_is_an_error_of_the_call(tmp_path: Path) -> None:
+    token, authority = tmp_path / "token", tmp_path / "ca.crt"
+    token.write_text("first")
+    authority.write_text("not looked at")
+    environment = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "9"}
+    loader = InClusterConfigLoader(str(token), str(authority), environ=environment)  # type: ignore[no-untyped-call]
+    loader._token_refresh_period = timedelta(0)
+    configuration = Configuration()
+    loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+    configuration.ssl_ca_cert = None
+    token.write_text("")
+    async with KubernetesCluster(configuration, on_request=lambda *_: None) as cluster:
+        with pytest.raises(ClusterError, match="Token file") as caught:
+            await cluster.list_all(Kind.POOL, namespace=None)
+    assert caught.value.retryable
