@@ -48,6 +48,9 @@ class _Kept:
     failure: SecretUnreadableError | None = None
     read_at: float = 0.0
     next_at: float = 0.0
+    distrusted: bool = False
+    hurry: float = _HURRY_SECONDS
+    """How soon it is read again when it is refused; doubles while it stays the same."""
 
 
 class Locator:
@@ -93,20 +96,24 @@ class Locator:
                     group.create_task(self._fetch(name, now))
 
     def distrust(self, namespace: str, redis: Redis, *, now: float) -> None:
-        """Redis refused what the Secret held: read it again at the next turn, but not more often than every 2
-        s.
+        """Redis refused what the Secret held: read it again soon, 2 s after the last time, then 4, 8 … while it stays
+        the same.
         """
         if redis.url_from is not None:
             kept = self._secrets.get((namespace, redis.url_from.secret_key_ref.name))
             if kept is not None:
-                kept.next_at = min(kept.next_at, max(now, kept.read_at + _HURRY_SECONDS))
+                kept.distrusted = True
+                kept.next_at = min(kept.next_at, max(now, kept.read_at + kept.hurry))
 
     async def _fetch(self, secret: tuple[str, str], now: float) -> None:
         kept = self._secrets[secret]
         kept.read_at = now
         namespace, name = secret
         try:
-            kept.data, kept.failure = await self._read(namespace=namespace, name=name), None
+            data = await self._read(namespace=namespace, name=name)
+            in_vain = kept.distrusted and data == kept.data
+            kept.hurry = min(2 * kept.hurry, REFRESH_SECONDS) if in_vain else _HURRY_SECONDS
+            kept.data, kept.failure, kept.distrusted = data, None, False
             kept.next_at = now + REFRESH_SECONDS * random.uniform(0.8, 1.0)
         except SecretUnreadableError as error:
             # An API server that is away says nothing of the Secret: what was known of it stands.
