@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import redis
 
+from bullpen.client.connection import Link
+from bullpen.client.settings import RedisLocation
 from bullpen.errors import JobMissing, LockLost
+from bullpen.protocol import QueueKeys
 from bullpen.protocol.calls import locks
 from tests.integration.client.desk import LOCK_MS, NOW, Desk
+from tests.integration.redis_server import RedisServer
 
 
 async def test_locks_are_renewed_and_the_lost_ones_named(desk: Desk) -> None:
@@ -24,6 +29,20 @@ async def test_locks_are_renewed_and_the_lost_ones_named(desk: Desk) -> None:
     assert desk.raw.exists(desk.keys.lock("2")) == 0
     assert desk.raw.get(desk.keys.lock("3")) == "somebody else's"
     assert desk.raw.smembers(stalled) == {"2", "3"}
+
+
+async def test_locks_are_renewed_when_redis_is_out_of_memory(own_redis: RedisServer) -> None:
+    """Full memory must not make every long job lose its lock, and run twice."""
+    keys = QueueKeys("bull", "videos")
+    async with Link(RedisLocation.parse(own_redis.url)) as link:
+        with redis.Redis(port=own_redis.port) as raw:
+            raw.set(keys.lock("1"), "t", px=LOCK_MS)
+            raw.config_set("maxmemory", 1)
+            with pytest.raises(redis.exceptions.OutOfMemoryError):
+                raw.set("anything", "more")
+            held = [("1", "t")]
+            assert await link.run(locks.extend(keys, locks=held, lock_ms=10 * LOCK_MS)) == frozenset()
+            assert raw.pttl(keys.lock("1")) > LOCK_MS
 
 
 async def test_thousands_of_locks_are_renewed_in_one_call(desk: Desk) -> None:

@@ -10,7 +10,8 @@ for i = 2, #ARGV, 2 do
   local id, token = ARGV[i], ARGV[i + 1]
   local lock = P .. id .. ':lock'
   if call('GET', lock) == token then
-    call('SET', lock, token, 'PX', ARGV[1])
+    -- The same as a SET of the token, but allowed when the memory is full: or every long job would run twice.
+    call('PEXPIRE', lock, ARGV[1])
     renewed[#renewed + 1] = id
   else
     lost[#lost + 1] = id
