@@ -217,3 +217,11 @@ async def test_asking_for_nothing_does_nothing(desk: Desk) -> None:
     before = desk.fingerprint()
     await desk.work()
     assert desk.fingerprint() == before
+
+
+async def test_a_job_delayed_beyond_all_clocks_is_due_in_the_future(desk: Desk) -> None:
+    """A due time past 2^63 must not come back as a negative number, for which a worker would never rest."""
+    await desk.add(delay=10**300)
+    reply = await desk.work(claim=1)
+    assert reply.claimed == ()
+    assert reply.due_ms > desk.now

@@ -307,3 +307,11 @@ async def test_active_is_searched_from_the_newest_so_long_jobs_cost_nothing(desk
     await desk.finish(completed(claimed))
     assert desk.list("active")[0] == "long0"
     assert desk.list("active")[-1] == "1"  # a search from the other end would have passed 500 and taken this one
+
+
+@pytest.mark.parametrize("keep", [KeepJobs(count=10**30), KeepJobs(age=1e30), KeepJobs(count=5, age=1.0, limit=10**30)])
+async def test_a_keep_rule_beyond_all_numbers_of_redis_keeps_the_job(desk: Desk, keep: KeepJobs) -> None:
+    """A producer's way to say "for ever"; a finish that Redis refuses would never end."""
+    await desk.add()
+    assert await desk.finish(completed(await desk.claim_one(), keep=keep)) == [Status.OK]
+    assert desk.scores("completed") == {"1": NOW}

@@ -12,6 +12,8 @@ from typing import Any, Final
 from bullpen.errors import ConfigurationError, ProtocolError
 
 MAX_PRIORITY: Final = 2_097_151
+# Whole numbers are exact up to here in Lua, in Node and in the scores of Redis.
+_FOREVER: Final = 2**53 - 2
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -33,9 +35,9 @@ class Backoff:
         has such a strategy can compute it.
         """
         if self.type == "fixed":
-            mean = self.delay
+            mean = min(self.delay, _FOREVER)
         elif self.type == "exponential":
-            mean = round(2 ** (failures - 1) * self.delay)
+            mean = min(2 ** min(failures - 1, 53) * self.delay, _FOREVER)
         else:
             raise ConfigurationError(
                 f"backoff type {self.type!r} is unknown here: use 'fixed' or 'exponential', "
@@ -43,7 +45,7 @@ class Backoff:
             )
         if not self.jitter:
             return mean
-        lowest = mean * (1 - self.jitter)
+        lowest = mean * (1 - min(max(self.jitter, 0.0), 1.0))
         return math.floor(lowest + random() * (mean - lowest))
 
     @classmethod
@@ -58,7 +60,7 @@ class Backoff:
             return cls(
                 type=value["type"],
                 delay=int(value.get("delay") or 0),
-                jitter=None if jitter is None else float(jitter),
+                jitter=None if jitter is None else _share(jitter),
             )
         raise ProtocolError(f"job option backoff is {value!r}: expected a number of ms or an object with 'type'")
 
@@ -113,7 +115,7 @@ class KeepJobs:
         """One script argument: empty = keep all, else `count,age,limit` with empty parts for None."""
         if self.count is None and self.age is None:
             return ""
-        return ",".join("" if part is None else str(part) for part in (self.count, self.age, self.limit))
+        return ",".join(map(_part, (self.count, self.age, self.limit)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +193,22 @@ class JobOptions:
         return json.dumps(stored | dict(self.extra), ensure_ascii=False, separators=(",", ":"))
 
 
+def _part(value: object) -> str:
+    """A number of a keep rule, in what Redis takes as an index: the largest say "for ever"."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return ""
+    return str(max(-_FOREVER, min(int(value) if value == int(value) else value, _FOREVER)))
+
+
 def _whole(value: object) -> int | None:
     return None if value is None else int(value)  # type: ignore[call-overload]
+
+
+def _share(value: object) -> float:
+    share = float(value)  # type: ignore[arg-type]
+    if math.isnan(share):
+        raise ValueError("jitter is not a number")
+    return share
 
 
 def _text(value: object) -> str | None:

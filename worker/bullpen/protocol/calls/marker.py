@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bullpen.protocol.call import Call
 
 if TYPE_CHECKING:
     from bullpen.protocol.keys import QueueKeys
+
+_LATEST: Final = 2.0**53
+"""A delay may be anything; this is later than any clock will show, and still a whole number of ms."""
 
 
 def wait(keys: QueueKeys, *, seconds: float) -> Call[int | None]:
@@ -27,4 +30,4 @@ def _marker(reply: list[bytes] | None) -> int | None:
     if reply is None:
         return None
     _key, member, score = reply
-    return 0 if member == b"0" else int(float(score))
+    return 0 if member == b"0" else int(min(float(score), _LATEST))

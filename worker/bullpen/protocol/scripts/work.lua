@@ -82,7 +82,8 @@ end
 local due = 0
 if empty then
   local head = call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')
-  due = head[2] and math.floor(tonumber(head[2]) / 4096) or 0
+  -- What a reply can say as an integer; a later time is none that a clock will show.
+  due = head[2] and math.floor(math.min(tonumber(head[2]) / 4096, 2 ^ 53)) or 0
   if finished and #claims == 0 and due == 0 then
     announce_drained()
   end
