@@ -54,6 +54,21 @@ async def test_a_job_runs_and_its_result_comes_back(app: App, redis_url: str, ra
     assert raw.hget("bull:videos:metrics:completed", "count") == "1"
 
 
+async def test_results_that_are_asked_for_one_after_the_other_all_come_by_event(app: App, redis_url: str) -> None:
+    """The reader of events ends with its last waiter; the next one may come while it is hanging up."""
+    videos = app.queue("videos")
+
+    @videos.job("boom")
+    async def boom(data: object) -> None:
+        raise ValueError("no such script")
+
+    async with working(app, redis_url):
+        for _ in range(20):
+            failing = await videos.add("boom", retry=Retry(attempts=1))
+            with pytest.raises(JobFailed):
+                await failing.result(timeout=8)  # before it would be asked after again
+
+
 async def test_a_thread_job_reports_in_order_and_before_its_end(app: App, redis_url: str, raw: redis.Redis) -> None:
     videos = app.queue("videos")
 

@@ -103,19 +103,25 @@ class Results:
             self._reader = asyncio.create_task(self._read(), name=f"bullpen-events-{self._keys.queue}")
 
     async def _read(self) -> None:
-        async with BlockingLink(self._location) as link:
-            while self._waiting:
-                call = events.read(self._keys, after=self._position or events.START, block_ms=int(BLOCK_SECONDS * 1000))
-                try:
-                    batch = await link.run(call, block=BLOCK_SECONDS)
-                except ConnectionLost:
-                    continue  # the next call pauses and connects anew
-                except BullpenError as error:
-                    self._give_up(error)
-                    return
-                for event in batch:
-                    self._position = event.id
-                    self._tell(event)
+        # Asked again after hanging up, which takes some turns: whoever came meanwhile saw a reader and relies on it.
+        while self._waiting:
+            try:
+                async with BlockingLink(self._location) as link:
+                    await self._read_on(link)
+            except BullpenError as error:
+                self._give_up(error)
+                return
+
+    async def _read_on(self, link: BlockingLink) -> None:
+        while self._waiting:
+            call = events.read(self._keys, after=self._position or events.START, block_ms=int(BLOCK_SECONDS * 1000))
+            try:
+                batch = await link.run(call, block=BLOCK_SECONDS)
+            except ConnectionLost:
+                continue  # the next call pauses and connects anew
+            for event in batch:
+                self._position = event.id
+                self._tell(event)
 
     def _tell(self, event: events.Event) -> None:
         if event.kind == "completed":
