@@ -33,6 +33,13 @@ def test_an_error_reply_becomes_the_error_that_says_what_to_do(reply: str, kind:
         assert not error.sent  # the server says it has not run it
 
 
+def test_the_user_of_the_url_is_not_named() -> None:
+    reply = "NOPERM User hush-hush has no permissions to run the 'evalsha' command"
+    text = str(refusal(reply, title="script work", location=LOCATION))
+    assert "hush-hush" not in text
+    assert "no permissions to run the 'evalsha' command" in text
+
+
 def test_a_long_reply_is_cut() -> None:
     assert len(str(refusal("ERR " + "x" * 10_000, title="PING", location=LOCATION))) < 400
 

@@ -77,6 +77,9 @@ def test_a_socket_has_a_path_instead_of_a_host() -> None:
         pytest.param("rediss://host?ssl_typo=1", "unknown option 'ssl_typo': use ssl_ca_certs", id="unknown option"),
         pytest.param("redis://host?socket_timeout=1", "unknown option 'socket_timeout'", id="an option of redis-py"),
         pytest.param("unix://", "unix:// names no socket", id="no socket"),
+        pytest.param("redis://redis..example", "'redis://redis..example' has a bad host name", id="two dots"),
+        pytest.param(f"redis://:{SECRET}@{'h' * 64}", "has a bad host name", id="a host name too long"),
+        pytest.param("redis://host/4294967296", "names the database '4294967296'", id="database too high"),
     ],
 )
 def test_bad_urls_are_one_clear_sentence_without_secrets(url: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ CONNECT_SECONDS = 5.0
 # The server is there but cannot take the command now; it has not run it.
 _NOT_NOW = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "TRYAGAIN"})
 _NOT_ALLOWED = frozenset({"NOAUTH", "NOPERM", "WRONGPASS"})
+
+
+# The name is part of the URL's login, which is nobody's to read.
+_USER = re.compile(r"\bUser \S+(?= has no permissions)")
 
 
 async def dial(source: LocationSource, *, name: str | None) -> tuple[RedisLocation, nonblocking.AbstractConnection]:
@@ -109,6 +114,7 @@ def unreachable(error: Exception, location: RedisLocation) -> BullpenError:
 def refusal(text: str, *, title: str, location: RedisLocation | None) -> BullpenError:
     """What an error reply to a command means; its first word is the code."""
     code = text.partition(" ")[0]
+    text = _USER.sub("the user", text)
     where = f"Redis at {location}"
     if code in _NOT_NOW:
         return ConnectionLost(f"{where} cannot take commands now: {text[:200]}", sent=False)

@@ -86,7 +86,7 @@ class RedisLocation:
             raise ConfigurationError(f"Redis URL {masked(text)} has no host: write {_EXAMPLE}")
         return cls(
             scheme=parts.scheme,
-            host=unquote(parts.hostname),
+            host=_host(parts.hostname, text),
             port=_port(parts, text),
             db=_database(unquote(parts.path).strip("/")),
             username=username,
@@ -151,6 +151,17 @@ def _login(parts: SplitResult) -> tuple[str | None, str | None]:
     return (unquote(username) if username else None, unquote(password) if password else None)
 
 
+def _host(name: str, text: str) -> str:
+    host = unquote(name)
+    try:
+        host.encode("idna")  # as every connection will do
+    except UnicodeError:  # not chained: what stands where the host should may be a password
+        raise ConfigurationError(
+            f"Redis URL {masked(text)} has a bad host name: write names of 1 to 63 characters, joined by single dots"
+        ) from None
+    return host
+
+
 def _port(parts: SplitResult, text: str) -> int:
     try:
         port = parts.port
@@ -164,7 +175,7 @@ def _port(parts: SplitResult, text: str) -> int:
 def _database(text: str) -> int:
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 9):
         raise ConfigurationError(f"Redis URL names the database {text!r}: use its number, as in redis://host:6379/0")
     return int(text)
 
