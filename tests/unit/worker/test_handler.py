@@ -25,6 +25,9 @@ async def with_anything(data: Any) -> None: ...
 async def with_dict(data: dict[str, Any]) -> None: ...
 async def with_nothing() -> None: ...
 async def with_context(ctx: Context) -> None: ...
+async def with_default(data: dict[str, int] | None = None) -> None: ...
+async def with_defaults(data: dict[str, int], ctx: Context | None = None, verbose: bool = False) -> None: ...
+async def with_extra_default(data: dict[str, int], verbose: bool = False) -> None: ...
 def plain(data: Render) -> None: ...
 
 
@@ -41,6 +44,9 @@ CONTEXT = Context(None)  # type: ignore[arg-type]
         pytest.param(with_dict, '{"a": 1.5}', ({"a": 1.5},), id="a dict"),
         pytest.param(with_nothing, "{}", (), id="no parameters"),
         pytest.param(with_context, "{}", (CONTEXT,), id="a context alone"),
+        pytest.param(with_default, '{"a": 1}', ({"a": 1},), id="data, though it has a default"),
+        pytest.param(with_defaults, '{"a": 1}', ({"a": 1}, CONTEXT), id="a context, though it has a default"),
+        pytest.param(with_extra_default, '{"a": 1}', ({"a": 1},), id="a default of the function's own is left alone"),
         pytest.param(plain, '{"userId":"u","frames":3}', (Render(user_id="u", frames=3),), id="a model alone"),
     ],
 )
@@ -74,6 +80,15 @@ def test_data_that_does_not_fit_is_refused_for_good(function: Any, data: str, re
     handler = describe(function, name="render", run=None, retry=None)
     with pytest.raises(Unrecoverable, match=reason):
         handler.read(data)
+
+
+def test_a_reason_names_a_few_of_many_misfits() -> None:
+    async def numbers(data: list[int]) -> None: ...
+
+    handler = describe(numbers, name="render", run=None, retry=None)
+    with pytest.raises(Unrecoverable, match=r"data does not fit list: 0: .*; and 99,990 more$") as refused:
+        handler.read("[" + ",".join(['"x"'] * 100_000) + "]")
+    assert len(str(refused.value)) < 2000
 
 
 def test_a_plain_function_runs_in_a_thread_and_a_coroutine_on_the_loop() -> None:

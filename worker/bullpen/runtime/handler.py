@@ -20,6 +20,10 @@ if typing.TYPE_CHECKING:
     from bullpen.retry import Retry
 
 
+# A long list of wrong values has as many misfits; a reason is a line for people.
+MOST_MISFITS = 10
+
+
 class Run(StrEnum):
     """Where a job function runs."""
 
@@ -61,8 +65,10 @@ class Handler:
         first = error.errors(include_url=False, include_context=False)
         if first[0]["type"] == "json_invalid":
             return f"data is no JSON: {first[0]['msg'].removeprefix('Invalid JSON: ')}; it starts with {_start(data)}"
-        fields = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}" for each in first)
-        return f"data does not fit {self.payload_type}: {fields}"
+        shown = [f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}" for each in first[:MOST_MISFITS]]
+        if len(first) > len(shown):
+            shown.append(f"and {len(first) - len(shown):,} more")
+        return f"data does not fit {self.payload_type}: {'; '.join(shown)}"
 
 
 def encode_result(value: object) -> bytes:
@@ -103,7 +109,13 @@ def describe(function: Callable[..., Any], *, name: str | None, run: str | None,
 def _parameters(function: Callable[..., Any], label: str) -> list[inspect.Parameter]:
     parameters = list(inspect.signature(function).parameters.values())
     required = [each for each in parameters if each.default is each.empty]
-    wanted = [each for each in required if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    places = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    # The first place is the data's even when it has a default; what has one behind it is the function's own.
+    wanted = [
+        each
+        for place, each in enumerate(places)
+        if place == 0 or each in required or (place == 1 and each.name == "ctx")
+    ]
     unknown = [each for each in required if each.kind is each.KEYWORD_ONLY]
     if len(wanted) > 2 or unknown:
         raise ConfigurationError(
