@@ -3,6 +3,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import socket
+import struct
+import threading
+import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -13,7 +17,7 @@ import pytest
 from bullpen import ConfigurationError
 from bullpen.runtime.tally import Histogram, Outcome, Tally
 from bullpen.runtime.worker import log_name
-from bullpen.serving.logs import JsonFormat, TextFormat
+from bullpen.serving.logs import JsonFormat, TextFormat, configure
 from bullpen.serving.metrics import exposition
 from bullpen.serving.probes import ProbeServer
 
@@ -53,6 +57,21 @@ def test_a_json_line() -> None:
         "name": "render",
         "attempt": 2,
     }
+
+
+def test_a_line_that_is_no_unicode_is_written_escaped() -> None:
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding="utf-8")
+    logger = logging.getLogger()
+    before, level = logger.handlers[:], logger.level
+    logger.handlers[:] = []  # configure closes what it finds
+    try:
+        configure(form="text", level="info", stream=stream)
+        logging.getLogger("bullpen.VideoWorker").info("Job id-\udcff started")
+    finally:
+        logger.handlers[:] = before
+        logger.setLevel(level)
+    assert written.getvalue() == b"INFO  [VideoWorker] Job id-\\udcff started\n"
 
 
 def test_a_json_line_stays_one_line_with_a_traceback() -> None:
@@ -133,6 +152,21 @@ def test_probes_say_what_is_wrong() -> None:
         assert get(f"{url}/readyz") == (503, "still starting\n")
         assert get(f"{url}/startedz?verbose") == (200, "ok\n")
         assert get(f"{url}/other")[0] == 404
+
+
+def test_a_client_that_hangs_up_is_no_news(capfd: pytest.CaptureFixture[str]) -> None:
+    with serving() as url:
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("::1", port), timeout=5) as client:
+            client.sendall(b"GET /livez HTTP/1.1\r\n\r\n")
+            assert client.recv(1024).startswith(b"HTTP/1.1 200")
+            # Closed by a reset, as health checks of load balancers do.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        deadline = time.monotonic() + 10
+        while any("process_request_thread" in each.name for each in threading.enumerate()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert capfd.readouterr().err == ""
 
 
 def test_metrics_are_read_when_asked() -> None:

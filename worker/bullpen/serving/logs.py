@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -41,7 +42,10 @@ class JsonFormat(logging.Formatter):
 
 def configure(*, form: str, level: str, stream: TextIO | None = None) -> None:
     """Send every record of this process to standard output, in one format; `form` is `text` or `json`."""
-    handler = logging.StreamHandler(stream if stream is not None else sys.stdout)
+    stream = stream if stream is not None else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")  # a job's id or reason may hold what UTF-8 cannot say
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormat() if form == "json" else TextFormat())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # Nothing below is printed by either format; collecting it costs a third of a log call.
