@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,9 @@ import pytest
 from bullpen import App, Context
 from bullpen.protocol import QueueKeys
 from bullpen.runtime.worker import Worker
+from tests.integration.redis_server import RedisServer
 from tests.integration.worker.house import serving, until, working
+from tests.integration.worker.wire import Wire
 
 if TYPE_CHECKING:
     import redis
@@ -153,3 +156,30 @@ async def test_a_worker_whose_loop_ends_says_so_and_hands_back(app: App, redis_u
     with pytest.raises(RuntimeError, match="queue video-generation ended unexpectedly"):
         await serve()
     assert raw.lrange(KEYS.wait, 0, -1) == [job.id]
+
+
+async def test_a_worker_told_to_stop_while_its_app_is_imported_ends_at_once(redis_url: str, tmp_path: Path) -> None:
+    """As process 1 of a container it would otherwise not hear the signal, begin jobs, and be killed amid them."""
+    (tmp_path / "slow.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    environ = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    with serving("slow:app", redis_url, tmp_path / "log", **environ) as process:
+        await process.says("importing")
+        process.signal(signal.SIGTERM)
+        assert await process.exit_code() == 0
+    assert "Traceback" not in process.output
+
+
+async def test_a_claim_lost_just_before_the_stop_is_released(
+    app: App, redis_server: RedisServer, redis_url: str, raw: redis.Redis
+) -> None:
+    videos = app.queue("videos")
+
+    @videos.job()
+    async def anything(data: object) -> None: ...
+
+    async with Wire(redis_url) as wire, working(app, wire.url) as worker:
+        wire.lose(b"the data", then=worker.stop)
+        job = await videos.add("x", "the data")
+        await until(lambda: wire.lost == 1, "the reply is lost")
+    assert await job.state() == "waiting"
+    assert raw.llen("bull:videos:active") == 0

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from bullpen.protocol import QueueKeys
 from bullpen.protocol.heartbeat import Heartbeat
 from tests.integration.redis_server import RedisServer
 from tests.integration.worker.house import ended, serving, until, working
+from tests.integration.worker.wire import Wire
 
 KEYS = QueueKeys("bull", "videos")
 LOCK = 0.6
@@ -155,53 +155,6 @@ async def test_jobs_outlive_a_restart_of_redis(tmp_path: Path, caplog: pytest.Lo
     assert len(runs) == 4
 
 
-class Wire:
-    """A way to Redis that loses one reply: the first that holds `needle` is dropped, and its connection with it."""
-
-    def __init__(self, url: str) -> None:
-        self._there = int(url.rpartition("/")[0].rpartition(":")[2])
-        self._url = url
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._served: set[asyncio.Task[None]] = set()
-        self.needle = b""
-        self.lost = 0
-
-    async def __aenter__(self) -> Wire:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        self._server.close()
-        for writer in self._writers:
-            writer.close()
-        await asyncio.gather(*self._served)
-
-    @property
-    def url(self) -> str:
-        """The same database, this way."""
-        return self._url.replace(str(self._there), str(self._server.sockets[0].getsockname()[1]))
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._served.add(task)
-        there, back = await asyncio.open_connection("127.0.0.1", self._there)
-        self._writers |= {writer, back}
-        await asyncio.gather(self._forward(reader, back), self._forward(there, writer, may_lose=True))
-
-    async def _forward(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, may_lose: bool = False
-    ) -> None:
-        with suppress(ConnectionError):
-            while data := await source.read(1 << 16):
-                if may_lose and self.needle and self.needle in data:
-                    self.needle, self.lost = b"", self.lost + 1
-                    break
-                sink.write(data)
-                await sink.drain()
-        sink.close()
-
-
 async def test_a_claim_whose_reply_is_lost_comes_back(app: App, redis_server: RedisServer, redis_url: str) -> None:
     videos = app.queue("videos")
     ran: list[str] = []
@@ -211,7 +164,7 @@ async def test_a_claim_whose_reply_is_lost_comes_back(app: App, redis_server: Re
         ran.append(ctx.job_id)
 
     async with Wire(redis_url) as wire, working(app, wire.url):
-        wire.needle = b"the data"
+        wire.lose(b"the data")
         first, second = await videos.add("x", "the data"), await videos.add("x", "more data")
         records = await ended(videos, first.id, second.id)
         assert wire.lost == 1
@@ -235,7 +188,7 @@ async def test_a_finish_whose_reply_is_lost_is_done_once(
     async with Wire(redis_url) as wire, working(app, wire.url, concurrency=1):
         first, second = await videos.add("x", "one"), await videos.add("x", "the data")
         await until(lambda: raw.llen(KEYS.active) == 1, "the first runs")
-        wire.needle = b"the data"  # comes with the reply that says the first one is finished
+        wire.lose(b"the data")  # comes with the reply that says the first one is finished
         go_on.set()
         records = await ended(videos, first.id, second.id)
     assert [record.attempts_made for record in records] == [1, 1]
@@ -243,3 +196,77 @@ async def test_a_finish_whose_reply_is_lost_is_done_once(
     events: Any = raw.xrange(KEYS.events)
     assert [fields["jobId"] for _, fields in events if fields["event"] == "completed"] == [first.id, second.id]
     assert "which had succeeded" in caplog.text
+
+
+async def test_a_worker_whose_greeting_is_cut_off_greets_again(app: App, redis_url: str) -> None:
+    videos = app.queue("videos")
+
+    @videos.job()
+    async def anything(data: object) -> str:
+        return "done"
+
+    async with Wire(redis_url) as wire:
+        wire.lose(b"*8\r\n")  # the counts it asks for at the start
+        async with working(app, wire.url):
+            assert wire.lost == 1
+            assert await (await videos.add("x")).result(timeout=10) == "done"
+
+
+async def test_a_claim_is_as_old_as_its_question(app: App, redis_url: str, raw: redis.Redis) -> None:
+    """Its lock runs from the moment Redis gave it, which may be long before a busy loop reads the reply."""
+    videos = app.queue("videos")
+    go_on = asyncio.Event()
+
+    @videos.job()
+    async def wait(data: object) -> None:
+        await go_on.wait()
+
+    raw.hset(KEYS.meta, "paused", "1")
+    await videos.add("x")
+    async with working(app, redis_url, drain_seconds=0.0) as worker:
+        (queue,) = worker.health.queues
+        await until(lambda: queue.slots.claiming == 0, "it knows that the queue is paused")
+        # A resume without its marker: nobody wakes up for it.
+        raw.rename(KEYS.paused, KEYS.wait)
+        raw.hdel(KEYS.meta, "paused")
+        raw.client_pause(300)
+        queue.ring()
+        await until(lambda: queue.slots.claiming > 0, "the claim is under way")
+        asked_by = time.monotonic()
+        await until(lambda: len(queue.running) == 1, "the job runs")
+        attempt = next(iter(queue.running.values()))
+        assert attempt.renewed_at <= asked_by < attempt.started_at
+        go_on.set()
+
+
+class Broken:
+    """A connection with a fault of ours."""
+
+    def run(self, call: object) -> Any:
+        raise ZeroDivisionError("a fault of ours")
+
+    def close(self) -> None: ...
+
+
+async def test_a_worker_does_not_go_on_without_the_thread_that_renews_locks(
+    app: App, redis_url: str, raw: redis.Redis
+) -> None:
+    videos = app.queue("videos")
+    started = asyncio.Event()
+
+    @videos.job()
+    async def anything(data: object) -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    async def serve() -> None:
+        async with working(app, redis_url) as worker:
+            await started.wait()
+            assert worker.health.leases is not None
+            worker.health.leases._link = Broken()
+            await until(lambda: worker.health.failed is not None, "the fault is noticed")
+
+    job = await videos.add("x")
+    with pytest.raises(RuntimeError, match="the thread that renews locks ended unexpectedly: ZeroDivisionError"):
+        await serve()
+    assert raw.lrange(KEYS.wait, 0, -1) == [job.id]

@@ -60,6 +60,22 @@ def test_a_backoff_of_an_unknown_strategy_ends_the_job_and_says_why() -> None:
 
 
 @pytest.mark.parametrize(
+    "backoff",
+    [
+        pytest.param('{"type":"exponential","delay":1e308,"jitter":0.5}', id="more than a float holds"),
+        pytest.param('{"type":"exponential","delay":1000,"jitter":NaN}', id="a jitter that is no number"),
+        pytest.param('{"type":"fixed","delay":1000,"jitter":"much"}', id="a jitter that is a word"),
+        pytest.param('{"type":"fixed","delay":Infinity}', id="an infinite delay"),
+    ],
+)
+def test_a_nonsensical_backoff_ends_no_more_than_its_attempt(backoff: str) -> None:
+    """An error here would end the worker, for what one producer wrote."""
+    found = ending(job('{"attempts":2000,"backoff":' + backoff + "}", atm="1100"))
+    assert found.reason.startswith("ValueError: no such script")
+    assert not isinstance(found, Retried) or 0 <= found.delay_ms <= 2**53
+
+
+@pytest.mark.parametrize(
     ("limit", "kept"),
     [("", ["a", "b", "new"]), (',"stackTraceLimit":2', ["b", "new"]), (',"stackTraceLimit":0', [])],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import signal
 import sys
 import traceback
@@ -60,6 +61,22 @@ def serve(
     REDIS_URL_FILE. The first signal finishes what fits in DRAIN_SECONDS and hands the rest back, a second one hands
     everything back at once.
     """
+    # Nothing is held until the worker runs. Process 1 of a container does not even hear a signal it has no handler for.
+    before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    try:
+        _run(app, concurrency, queue, log_format, log_level, debug)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(
+    app: str | None,
+    concurrency: int | None,
+    queue: str | None,
+    log_format: str | None,
+    log_level: str | None,
+    debug: bool,
+) -> None:
     read = read_settings()
     settings = dataclasses.replace(
         read,

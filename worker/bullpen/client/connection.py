@@ -35,6 +35,13 @@ _NOT_YET: Final = object()
 _READ_BYTES: Final = 1 << 18
 
 
+def _packed(call: Call[Any]) -> bytes:
+    try:
+        return _pack(call.wire)
+    except UnicodeEncodeError:
+        return _pack(call.escaped)
+
+
 class _Refused(Exception):
     """An error reply, told apart from data."""
 
@@ -139,7 +146,7 @@ class Link:
         future: asyncio.Future[Any] = self._loop.create_future()
         self._queued.append(
             _Request(
-                wire=_pack(call.wire),
+                wire=_packed(call),
                 title=call.title,
                 script=call.script,
                 future=future,

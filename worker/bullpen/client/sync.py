@@ -57,12 +57,12 @@ class SyncLink:
             self._location, self._connection = dial_blocking(self._source, name=self._name, timeout=self._timeout)
         try:
             try:
-                return self._exchange(*call.wire)
+                return self._send(call)
             except NoScriptError:
                 if call.script is None:
                     raise
                 self._exchange("SCRIPT", "LOAD", call.script.text)
-                return self._exchange(*call.wire)
+                return self._send(call)
         except ResponseError as error:
             raise self._refusal(error, call) from error
         except (RedisError, OSError) as error:
@@ -70,6 +70,12 @@ class SyncLink:
                 f"lost Redis at {self._location} in {call.title}: {error}; the command may or may not have run",
                 sent=True,
             ) from error
+
+    def _send(self, call: Call[Any]) -> Any:
+        try:
+            return self._exchange(*call.wire)
+        except UnicodeEncodeError:  # raised before anything is sent
+            return self._exchange(*call.escaped)
 
     def _exchange(self, *command: str | bytes | float) -> Any:
         self._connection.send_command(*command)

@@ -33,6 +33,23 @@ class Call(Generic[T]):
         return self.command if self.script is None else ("EVALSHA", self.script.sha1, 1, *self.command)
 
     @property
+    def escaped(self) -> tuple[Argument, ...]:
+        """`wire` where some text is none that UTF-8 can say: ids read by `job_id` as the bytes they were."""
+        return tuple(_escaped(part) if isinstance(part, str) else part for part in self.wire)
+
+    @property
     def title(self) -> str:
         """What to call this operation in an error message; never holds job data."""
         return str(self.command[0]) if self.script is None else f"script {self.script.name}"
+
+
+def job_id(stored: bytes) -> str:
+    """An id as Redis gave it. Any bytes may be one: those that are no UTF-8 survive as lone surrogates (PEP 383)."""
+    return stored.decode(errors="surrogateescape")
+
+
+def _escaped(text: str) -> bytes:
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace")

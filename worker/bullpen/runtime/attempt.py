@@ -18,12 +18,22 @@ from bullpen.durations import spoken
 from bullpen.errors import JobMissing, LockLost, ProtocolError, Unrecoverable
 from bullpen.protocol.calls import fail, locks
 from bullpen.protocol.calls.job import log, progress
-from bullpen.runtime.endings import Completed, Ending, Lost, Released, Retried, after_failure, stored_options
+from bullpen.runtime.endings import (
+    Completed,
+    Ending,
+    Lost,
+    Released,
+    Retried,
+    after_failure,
+    made_of,
+    sayable,
+    stored_options,
+)
 from bullpen.runtime.handler import Handler, Run, encode_result
 from bullpen.runtime.reports import Reports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from types import CodeType
 
     from bullpen.protocol.keys import QueueKeys
@@ -76,10 +86,11 @@ class Attempt:
         "token",
     )
 
-    def __init__(self, claimed: Claimed, station: Station) -> None:
+    def __init__(self, claimed: Claimed, station: Station, *, asked_at: float) -> None:
         self.job = claimed.job
         self.token = claimed.token
-        self.started_at = self.renewed_at = time.monotonic()
+        self.started_at = time.monotonic()
+        self.renewed_at = asked_at
         self.seconds = 0.0
         self.stop: Stop | None = None
         self.began = False
@@ -199,7 +210,7 @@ class Attempt:
                 lifo = stored_options(job).lifo
                 call = fail.retry(keys, job_id=job.id, token=token, now=now, lifo=lifo, fields=fields)
         try:
-            await self._station.delivery.insist(call)
+            await _whole(self._station.delivery.insist(call))
         except (JobMissing, LockLost):
             return Lost()
         return ending
@@ -234,7 +245,7 @@ class Attempt:
 
     @property
     def number(self) -> int:
-        return self.job.attempts_made + 1
+        return made_of(self.job) + 1
 
     @property
     def stopping(self) -> bool:
@@ -256,7 +267,7 @@ class Attempt:
 
     def report_log(self, line: str) -> asyncio.Future[None]:
         keep = stored_options(self.job).keep_logs or 0
-        return self._report(log(self._station.keys, job_id=self.job.id, row=line, keep=keep), "a log line")
+        return self._report(log(self._station.keys, job_id=self.job.id, row=sayable(line), keep=keep), "a log line")
 
     def _report(self, call: Any, what: str) -> asyncio.Future[None]:
         station = self._station
@@ -284,3 +295,15 @@ class Attempt:
     def took(self) -> str:
         """How long the job ran, for a log line."""
         return spoken(self.seconds)
+
+
+async def _whole(delivery: Coroutine[Any, Any, object]) -> None:
+    """Wait for a delivery to its end, even when the job's own code cancels the job's task, which is ours by now."""
+    task = asyncio.ensure_future(delivery)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+    task.result()

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from bullpen.errors import BullpenError
+from bullpen.errors import BullpenError, ConnectionLost
 from bullpen.protocol.calls import marker
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Doorbell:
                 popped = await self._wait()
             except BullpenError as error:
                 self._delivery.failed(error)  # the connection itself pauses before its next try
+                if isinstance(error, ConnectionLost) and error.sent:
+                    self._ring()  # the lost reply may have been the marker, which nobody else gets then
                 continue
             self._delivery.answered()
             self._asked.clear()

@@ -64,7 +64,7 @@ def after_failure(
     reason = failed_reason(error)
     options = stored_options(job)
     stacktrace = extended_trace(job, trace_of(error, code), limit=options.stack_trace_limit)
-    failures = job.attempts_made + 1
+    failures = made_of(job) + 1
     if isinstance(error, Unrecoverable) or failures >= options.attempts:
         return Failed(reason, stacktrace)
     try:
@@ -76,11 +76,16 @@ def after_failure(
 
 def failed_reason(error: BaseException) -> str:
     """One line for `failedReason`: our own errors speak for themselves, others need their class to be understood."""
-    text = str(error)
+    text = sayable(str(error))
     if isinstance(error, BullpenError) and text:
         return text
     name = type(error).__name__
     return f"{name}: {text}" if text else name
+
+
+def sayable(text: str) -> str:
+    """The text with whatever UTF-8 cannot say escaped: file names may hold any bytes, and so does what names them."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def stored_options(job: JobRecord) -> JobOptions:
@@ -89,6 +94,14 @@ def stored_options(job: JobRecord) -> JobOptions:
         return job.options
     except ProtocolError:
         return JobOptions()
+
+
+def made_of(job: JobRecord) -> int:
+    """Attempts made so far; 0 when that cannot be read, as our scripts take it."""
+    try:
+        return job.attempts_made
+    except ProtocolError:
+        return 0
 
 
 def trace_of(error: BaseException, code: CodeType | None) -> str:
@@ -109,4 +122,5 @@ def extended_trace(job: JobRecord, trace: str, *, limit: int | None) -> str:
     traces.append(trace)
     if limit is not None:
         traces = traces[-limit:] if limit > 0 else []
-    return json.dumps(traces, ensure_ascii=False)
+    # In JSON, half a surrogate pair is its own escape: nothing is lost.
+    return sayable(json.dumps(traces, ensure_ascii=False))

@@ -24,8 +24,16 @@ class Threads:
     async def run(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call the function in a thread, in a copy of the caller's context; returns or raises what it does."""
         context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, context.run, function, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, context.run, _called, function, arguments)
 
     def close(self) -> None:
         """Take no more calls; does not wait for those that run."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    try:
+        return function(*arguments)
+    except StopIteration as error:
+        # A future takes no StopIteration: before Python 3.11.8 it never ends (python/cpython#112182).
+        raise RuntimeError(f"the job raised StopIteration({error})") from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from bullpen.errors import BullpenError, JobMissing, LockLost
+from bullpen.errors import BullpenError, ConnectionLost, JobMissing, LockLost
 from bullpen.protocol.calls import locks
 from bullpen.protocol.heartbeat import Heartbeat, beat, forget
 from bullpen.protocol.keys import QueueKeys
@@ -81,6 +81,7 @@ class Leases:
         self._beats = 0
         self._beat_at = float("-inf")
         self._checked_at = float("-inf")
+        self._fault: asyncio.Future[None] = loop.create_future()
         self.turned_at = self.looped_at = time.monotonic()
         self.draining = False
         self.leave_at: float | None = None
@@ -88,6 +89,10 @@ class Leases:
 
     def start(self) -> None:
         self._thread.start()
+
+    async def watch(self) -> None:
+        """Wait for as long as the thread turns; raises what ended it."""
+        await asyncio.shield(self._fault)
 
     async def close(self) -> None:
         """End the thread and take the heartbeats back."""
@@ -101,16 +106,27 @@ class Leases:
                 self._link.run(locks.release(keys, job_id=job_id, token=token))
             except (JobMissing, LockLost):
                 continue  # it ended after all
+            except ConnectionLost as error:
+                # There is no time to wait for each of them; their locks run out.
+                self._logger.warning("Job %s and those after it could not be handed back: %s", job_id, error)
+                return
             except BullpenError as error:
                 self._logger.warning("Job %s could not be handed back: %s", job_id, error)
 
     def _run(self) -> None:
+        try:
+            self._turn_until_stopped()
+        except BaseException as error:  # noqa: BLE001 - a fault of ours: the worker must not go on without its leases
+            self._loop.call_soon_threadsafe(self._fault.set_exception, error)
+
+    def _turn_until_stopped(self) -> None:
         tick = min([BEAT_SECONDS, *(each.setup.lock_ms / 4000 for each in self._queues)])
         while not self._stop.is_set():
             self._turn()
             self._stop.wait(tick)
         for queue in self._queues:
-            self._ask(queue, forget(queue.setup.keys, instance=self._identity.instance))
+            if self._ask(queue, forget(queue.setup.keys, instance=self._identity.instance)) is None:
+                break  # the others would wait as long for the same
 
     def _turn(self) -> None:
         now = time.monotonic()

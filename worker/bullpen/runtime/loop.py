@@ -158,7 +158,8 @@ class QueueLoop:
                 try:
                     await self._exchange(decisions, asked)
                     decisions = []
-                    await self._release_strays()
+                    if self._strays:
+                        await self.release_strays()
                 except BullpenError:
                     await pause.wait()
                     self._decided.extendleft(reversed(decisions))
@@ -182,6 +183,7 @@ class QueueLoop:
     async def _exchange(self, decisions: list[Decision], asked: int) -> None:
         setup = self.setup
         tokens = [setup.tokens() for _ in range(asked)]
+        asked_at = time.monotonic()
         call = work(
             setup.keys,
             now=int(time.time() * 1000),
@@ -210,16 +212,17 @@ class QueueLoop:
             else:
                 settle_status(decision, status, setup.logger)
                 self._leave(decision.attempt)
-        self._claimed(reply, asked)
+        self._claimed(reply, asked, asked_at)
 
-    async def _release_strays(self) -> None:
-        if self._strays and (released := await self._strays.release()):
+    async def release_strays(self) -> None:
+        """Give back jobs whose claim was answered to nobody, if there are any; raises what the connection raises."""
+        if released := await self._strays.release():
             self.setup.logger.warning("%d jobs claimed just before the connection was lost are back", released)
 
-    def _claimed(self, reply: WorkReply, asked: int) -> None:
+    def _claimed(self, reply: WorkReply, asked: int, asked_at: float) -> None:
         self.slots.answered(asked=asked, got=len(reply.claimed))
         for claimed in reply.claimed:
-            attempt = Attempt(claimed, self._station)
+            attempt = Attempt(claimed, self._station, asked_at=asked_at)
             self.running[claimed.token] = attempt
             self._unstarted.append(attempt)
         if asked:

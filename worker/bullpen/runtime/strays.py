@@ -5,6 +5,7 @@ They would wait for their locks to expire and count as stalled, twice of which f
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from bullpen.errors import BullpenError, JobMissing, LockLost
@@ -25,6 +26,7 @@ class Strays:
         self._keys = keys
         self._delivery = delivery
         self._tokens: set[str] = set()
+        self._releasing = asyncio.Lock()
 
     def __bool__(self) -> bool:
         return bool(self._tokens)
@@ -34,13 +36,17 @@ class Strays:
         self._tokens.update(tokens)
 
     async def release(self) -> int:
-        """Put what those claims took back to the front of the queue; returns how many jobs. Raises what `run` does."""
-        tokens, self._tokens = self._tokens, set()
-        try:
-            return await self._release(tokens)
-        except BullpenError:
-            self._tokens |= tokens
-            raise
+        """Put what those claims took back to the front of the queue; returns how many jobs. Raises what `run` does.
+
+        Waits for a release that is under way.
+        """
+        async with self._releasing:
+            tokens, self._tokens = self._tokens, set()
+            try:
+                return await self._release(tokens) if tokens else 0
+            except BullpenError:
+                self._tokens |= tokens
+                raise
 
     async def _release(self, tokens: set[str]) -> int:
         job_ids = await self._delivery.run(active(self._keys))

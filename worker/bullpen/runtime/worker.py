@@ -24,7 +24,7 @@ from bullpen.protocol.calls import marker, read
 from bullpen.protocol.heartbeat import read_beats
 from bullpen.protocol.keys import QueueKeys
 from bullpen.runtime.counts import QueueCounts
-from bullpen.runtime.delivery import Delivery
+from bullpen.runtime.delivery import Delivery, Pause
 from bullpen.runtime.doorbell import Doorbell
 from bullpen.runtime.drain import GRACE_SECONDS, drain
 from bullpen.runtime.executors import Threads
@@ -32,7 +32,7 @@ from bullpen.runtime.leases import Held, Identity, Leases, held
 from bullpen.runtime.loop import QueueLoop, QueueSetup
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from bullpen.runtime.handler import Handler
     from bullpen.runtime.settings import Settings
@@ -146,6 +146,7 @@ class Worker:
         leases.start()
         loops = [asyncio.create_task(queue.run(), name=f"queue {queue.setup.keys.queue}") for queue in queues]
         ears = [asyncio.create_task(bell.run(), name="doorbell") for bell in bells]
+        ears.append(asyncio.create_task(leases.watch(), name="the thread that renews locks"))
         told = asyncio.create_task(self._stopping.wait())
         try:
             self.health.started = True
@@ -164,23 +165,29 @@ class Worker:
         logger.info("Worker stopped")
 
     async def _drain(
-        self, queues: Sequence[QueueLoop], ears: Sequence[asyncio.Task[None]], leases: Leases, fault: object
+        self,
+        queues: Sequence[QueueLoop],
+        ears: Sequence[asyncio.Task[None]],
+        leases: Leases,
+        fault: asyncio.Task[None] | None,
     ) -> bool:
         leases.draining = True
         seconds = self._settings.drain_seconds if fault is None else 0.0
         running = sum(queue.slots.running for queue in queues)
         if fault is not None:
-            self.health.failed = "a queue's loop has ended"
-            logger.error("A queue's loop has ended: handing back %d running jobs", running)
+            self.health.failed = f"{fault.get_name()} has ended"
+            logger.error("Unexpected end of %s: handing back %d running jobs", fault.get_name(), running)
         else:
             logger.info("Stopping: no new jobs, up to %s for %d running", spoken(seconds), running)
         for queue in queues:
             queue.stop()
         await _end(ears)
-        for queue in queues:
-            # The marker an ear had just taken belongs to somebody else now.
-            await _briefly(queue.delivery.run(marker.announce(queue.setup.keys)))
-        return await drain(queues, seconds=seconds, hurry=self._hurry)
+        # The marker an ear had just taken belongs to somebody else now.
+        await _briefly(queue.delivery.run(marker.announce(queue.setup.keys)) for queue in queues)
+        drained = await drain(queues, seconds=seconds, hurry=self._hurry)
+        # So does a job whose claim this worker never heard the answer of.
+        await _briefly(queue.release_strays() for queue in queues)
+        return drained
 
     def _leave_behind(self, leases: Leases, rest: Sequence[Held], code: int) -> None:
         logger.warning("Leaving %d jobs that could not be stopped: they go back to the queue", len(rest))
@@ -204,16 +211,17 @@ class Worker:
     async def _greet(self, link: Link) -> None:
         # By a connection that says at once when Redis is not there; a Link goes on trying for its whole timeout.
         async with BlockingLink(self._settings.redis) as first:
-            said = Delivery(link, logger=logger)
+            said, pause = Delivery(link, logger=logger), Pause()
             while True:
                 try:
                     await first.run(read_beats(self._keys[0]), block=CONNECT_SECONDS)
+                    for keys in self._keys:
+                        await link.run(read.counts(keys))
                     break
                 except ConnectionLost as error:
-                    said.failed(error)  # the connection itself pauses before its next try
+                    said.failed(error)
+                await pause.wait()
             said.answered()
-        for keys in self._keys:
-            await link.run(read.counts(keys))
 
     def _queue(self, served: Served, keys: QueueKeys, link: Link) -> QueueLoop:
         settings = self._settings
@@ -254,10 +262,15 @@ async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _briefly(asked: Awaitable[int]) -> None:
-    """A courtesy to others that must not hold up the end."""
+async def _briefly(courtesies: Iterable[Awaitable[Any]]) -> None:
+    """What others are owed, but what must not hold up the end."""
     try:
         async with asyncio.timeout(1):
-            await asked
-    except (BullpenError, TimeoutError) as error:
-        logger.debug("not announced: %s", error)
+            done = await asyncio.gather(*courtesies, return_exceptions=True)
+    except TimeoutError as error:
+        done = [error]
+    for failed in done:
+        if isinstance(failed, (BullpenError, TimeoutError)):
+            logger.debug("not told to Redis: %s", failed)
+        elif isinstance(failed, BaseException):
+            raise failed

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bullpen.protocol.call import Call
+from bullpen.protocol.call import job_id as read_id
 from bullpen.protocol.replies import Status
 from bullpen.protocol.scripts import load
 
@@ -43,11 +44,11 @@ def stalled_check(
 
 
 def _ids(reply: list[bytes]) -> frozenset[str]:
-    return frozenset(job_id.decode() for job_id in reply)
+    return frozenset(map(read_id, reply))
 
 
 def _list(reply: list[bytes]) -> tuple[str, ...]:
-    return tuple(job_id.decode() for job_id in reply)
+    return tuple(map(read_id, reply))
 
 
 def _released(reply: int, *, job_id: str) -> int:

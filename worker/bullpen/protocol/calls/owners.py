@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bullpen.protocol.call import Call
+from bullpen.protocol.call import Call, job_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ def owners(keys: QueueKeys, *, job_ids: Sequence[str]) -> Call[tuple[str | None,
 
 
 def _ids(reply: list[bytes]) -> tuple[str, ...]:
-    return tuple(job_id.decode() for job_id in reply)
+    return tuple(map(job_id, reply))
 
 
 def _tokens(reply: list[bytes | None]) -> tuple[str | None, ...]:

@@ -7,7 +7,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from bullpen.protocol.call import Argument, Call
+from bullpen.protocol.call import Argument, Call, job_id
 from bullpen.protocol.options import KeepJobs
 from bullpen.protocol.replies import Claimed, JobRecord, Outcome, Status, WorkReply, pairs
 from bullpen.protocol.scripts import load
@@ -93,14 +93,14 @@ def work(
 def _reply(reply: list[Any], *, tokens: tuple[str, ...], now: bytes, worker: bytes) -> WorkReply:
     statuses, claims, limited_ms, due_ms, blocked = reply
     claimed = []
-    for token, (job_id, starts, flat) in zip(tokens, claims, strict=False):
+    for token, (stored_id, starts, flat) in zip(tokens, claims, strict=False):
         # The script returns the hash as it was before it wrote these.
         fields = pairs(flat)
         fields[b"ats"] = b"%d" % starts
         fields[b"processedOn"] = now
         if worker:
             fields[b"pb"] = worker
-        claimed.append(Claimed(token=token, job=JobRecord(id=job_id.decode(), fields=fields)))
+        claimed.append(Claimed(token=token, job=JobRecord(id=job_id(stored_id), fields=fields)))
     return WorkReply(
         finished=tuple([_STATUS[status] for status in statuses]),
         claimed=tuple(claimed),
