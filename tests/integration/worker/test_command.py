@@ -119,6 +119,7 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     [
         pytest.param((), "no app named: give it as module:attribute", id="no app"),
         pytest.param(("house_app",), "app 'house_app': write it as module:attribute", id="no attribute"),
+        pytest.param(("house_app.py:app",), "is a file, not a module; write house_app:… without '.py'", id="a file"),
         pytest.param(("nowhere:app",), "app 'nowhere:app': there is no module 'nowhere' in ", id="no such module"),
         pytest.param(
             ("house_app:nope",), "module 'house_app' has no 'nope'; its apps are house_app:app", id="no such name"
@@ -167,7 +168,7 @@ def test_a_bad_option_exits_2(said: Callable[..., tuple[int, str]]) -> None:
         ("import nowhere_at_all", "module 'mine' imports 'nowhere_at_all', which is not installed"),
         ("import sys; sys.exit('no key')", "importing 'mine' raised SystemExit: no key"),
         ("app = oops", "importing 'mine' raised NameError: name 'oops' is not defined"),
-        ("def (", "importing 'mine' raised SyntaxError"),
+        ("def (", "importing 'mine' raised SyntaxError: invalid syntax (mine.py, line 1)\n"),
         ("from bullpen import App\napp = App()\napp.queue('a:b')", "queue name 'a:b' contains ':'"),
         ("from bullpen import App\napp = App()\nq = app.queue('a')", "the app's queues (a) have no jobs"),
     ],

@@ -48,6 +48,10 @@ def _module(name: str, reference: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         missing = error.name or name
+        if name.endswith(".py"):
+            raise ConfigurationError(
+                f"app {reference!r}: {name!r} is a file, not a module; write {name[:-3]}:… without '.py'"
+            ) from error
         if name == missing or name.startswith(f"{missing}."):
             raise ConfigurationError(
                 f"app {reference!r}: there is no module {missing!r} in {here} or on PYTHONPATH; "
@@ -67,6 +71,8 @@ def _last_line(error: BaseException) -> str:
     while where is not None and where.tb_next is not None:
         where = where.tb_next
     text = " ".join(str(error).split())
+    if isinstance(error, SyntaxError):
+        where = None  # its text says where; the frames are those of the import
     place = f" ({os.path.basename(where.tb_frame.f_code.co_filename)}, line {where.tb_lineno})" if where else ""
     return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"
 
