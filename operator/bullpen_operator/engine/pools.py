@@ -15,7 +15,7 @@ from bullpen_operator.api.pool import Metadata, WorkerPool
 from bullpen_operator.cluster.deployment import fleet_of
 from bullpen_operator.engine.announce import changed, misread, scaled
 from bullpen_operator.engine.misread import misread_status
-from bullpen_operator.engine.status import View, status_of, timestamp, write_due
+from bullpen_operator.engine.status import View, status_of, timestamp, urgent, write_due
 from bullpen_operator.engine.track import Track
 from bullpen_operator.engine.turn import Apply, Refused, Scale, effect
 from bullpen_operator.scaling.observation import QueueReading
@@ -202,6 +202,8 @@ class Pools:
         if await self._executor.write_status(track, pool.metadata, status):
             now = self._clock()
             track.status_written_at = now
+            if not urgent(pool.status, status):
+                track.status_refreshed_at = now
             if not self._known(track, pool.metadata):
                 return
             for notice in changed(pool, pool.status, status):
@@ -217,7 +219,13 @@ class Pools:
 
 
 def _due(track: Track, pool: WorkerPool, status: Raw, now: float) -> bool:
-    return write_due(before=pool.status, after=status, written_at=track.status_written_at, now=now)
+    return write_due(
+        before=pool.status,
+        after=status,
+        written_at=track.status_written_at,
+        refreshed_at=track.status_refreshed_at,
+        now=now,
+    )
 
 
 def _read(track: Track, raw: Raw) -> None:

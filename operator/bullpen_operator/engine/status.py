@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from bullpen_operator.scaling.decision import Decision
 
-__all__ = ["REFRESH_SECONDS", "Obstacle", "View", "status_of", "timestamp", "write_due"]
+__all__ = ["REFRESH_SECONDS", "Obstacle", "View", "status_of", "timestamp", "urgent", "write_due"]
 
 REFRESH_SECONDS: Final = 60.0
-"""Numbers of the queue are written at most once in this many seconds."""
+"""Numbers of the queue, and reasons for an unchanged number, are written at most once in this many seconds."""
 
 
 def timestamp(now: float) -> str:
@@ -69,19 +69,41 @@ def status_of(*, view: View, decision: Decision, now: float) -> dict[str, Any]:
     return result
 
 
-def write_due(*, before: Mapping[str, Any], after: Mapping[str, Any], written_at: float | None, now: float) -> bool:
+def write_due(
+    *,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    written_at: float | None,
+    refreshed_at: float | None,
+    now: float,
+) -> bool:
     """Whether `after` is to be written over `before`.
 
-    At once when a condition, a number of pods or the number decided changed. Numbers of the queue, sentences of
-    conditions, and the reasons of a decision that leaves the number as it is, wait until a minute has gone since
-    `written_at` (None: unknown, so do not wait). An idle pool, where nothing changes, causes no write at all.
+    At once when it is `urgent`. What else changes is a refresh, and there is at most one of them a minute: a new
+    reason for the same number needs a minute since the last refresh (`refreshed_at`), numbers of the queue and
+    sentences of conditions a minute since any write (`written_at`); None: unknown, so do not wait. An idle pool,
+    where nothing changes, causes no write at all.
     """
-    if _urgent(before) != _urgent(after):
+    if urgent(before, after):
         return True
     if before == after:
         return False
+    return _minute_gone(written_at if _reason(before) == _reason(after) else refreshed_at, now)
+
+
+def urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a condition, a number of pods or the number decided differs."""
+    return _urgent(before) != _urgent(after)
+
+
+def _reason(status: Mapping[str, Any]) -> tuple[Any, Any]:
+    decision = status.get("decision") or {}
+    return decision.get("reason"), decision.get("limitedBy")
+
+
+def _minute_gone(since: float | None, now: float) -> bool:
     # Below zero the clock was set back, and nobody knows how long ago that was.
-    return written_at is None or not 0 <= now - written_at < REFRESH_SECONDS
+    return since is None or not 0 <= now - since < REFRESH_SECONDS
 
 
 def _urgent(status: Mapping[str, Any]) -> dict[str, Any]:

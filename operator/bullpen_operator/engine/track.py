@@ -40,6 +40,8 @@ class Track:
     status_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
     writing: bool = False
     status_written_at: float | None = None
+    status_refreshed_at: float | None = None
+    """When it was last written for what is not urgent."""
     shown: object = None
     """What the status was last built from."""
     shown_at: float = 0.0

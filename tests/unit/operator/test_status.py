@@ -279,14 +279,14 @@ class TestDecision:
 
 class TestWriteDue:
     def test_the_first_status_is_written(self) -> None:
-        assert write_due(before={}, after=status(pool()), written_at=None, now=NOW)
+        assert write_due(before={}, after=status(pool()), written_at=None, refreshed_at=None, now=NOW)
 
     def test_a_pool_at_rest_is_never_written_again(self) -> None:
         before = status(pool(), seen=fleet(0))
         after = status(pool(status=before), seen=fleet(0), now=NOW + 86400)
 
         assert after == before
-        assert not write_due(before=before, after=after, written_at=None, now=NOW + 86400)
+        assert not write_due(before=before, after=after, written_at=None, refreshed_at=None, now=NOW + 86400)
 
     @pytest.mark.parametrize(
         ("seen", "observed"),
@@ -302,21 +302,33 @@ class TestWriteDue:
         before = status(pool(), seen=fleet(1), observed=reading(active=1))
         after = status(pool(status=before), seen=seen, observed=observed, now=NOW + 1)
 
-        assert write_due(before=before, after=after, written_at=NOW, now=NOW + 1)
+        assert write_due(before=before, after=after, written_at=NOW, refreshed_at=NOW, now=NOW + 1)
 
     def test_numbers_alone_wait_for_the_minute(self) -> None:
         before = status(pool(), seen=fleet(3), observed=reading(active=25))
         after = status(pool(status=before), seen=fleet(3), observed=reading(active=21, waiting=3), now=NOW + 1)
 
-        assert not write_due(before=before, after=after, written_at=NOW, now=NOW + REFRESH_SECONDS - 0.1)
-        assert write_due(before=before, after=after, written_at=NOW, now=NOW + REFRESH_SECONDS)
-        assert write_due(before=before, after=after, written_at=None, now=NOW + 1)
+        assert not write_due(
+            before=before, after=after, written_at=NOW, refreshed_at=NOW, now=NOW + REFRESH_SECONDS - 0.1
+        )
+        assert write_due(before=before, after=after, written_at=NOW, refreshed_at=NOW, now=NOW + REFRESH_SECONDS)
+        assert write_due(before=before, after=after, written_at=None, refreshed_at=None, now=NOW + 1)
+
+    def test_a_new_reason_for_the_same_number_is_told_soon_but_not_each_time(self) -> None:
+        before = status(pool(), seen=fleet(3), observed=reading(active=25))
+        after = status(pool(status=before), seen=fleet(3), observed=reading(), now=NOW + 1)
+
+        assert after["decision"]["reason"] != before["decision"]["reason"]
+        assert write_due(before=before, after=after, written_at=NOW, refreshed_at=None, now=NOW + 1)
+        minute = NOW + REFRESH_SECONDS
+        assert not write_due(before=before, after=after, written_at=NOW, refreshed_at=NOW, now=minute - 0.1)
+        assert write_due(before=before, after=after, written_at=minute - 1, refreshed_at=NOW, now=minute)
 
     def test_numbers_that_round_to_the_same_are_the_same(self) -> None:
         before = status(pool(), seen=fleet(10), observed=reading(waiting=1201))
         after = status(pool(status=before), seen=fleet(10), observed=reading(waiting=1249), now=NOW + 100)
 
-        assert not write_due(before=before, after=after, written_at=NOW, now=NOW + 100)
+        assert not write_due(before=before, after=after, written_at=NOW, refreshed_at=NOW, now=NOW + 100)
 
 
 def test_the_status_holds_nothing_that_json_would_change() -> None:
