@@ -1,4 +1,4 @@
-"""Checklist: running workers and listeners, on the machine's clock (items 42, 43, 91, 94, 95)."""
+"""Checklist: running workers and listeners, on the machine's clock (items 28, 42, 43, 91, 94, 95)."""
 
 from __future__ import annotations
 
@@ -93,6 +93,17 @@ async def test_item_43_a_delayed_job_is_started_when_it_is_due(
             fields = await ended(arena, near, within=WOKEN_SECONDS)
             assert int(fields["timestamp"]) + 300 <= int(fields["processedOn"])
             assert "processedOn" not in await arena.node_redis.hgetall(KEYS.job(far))
+
+
+@WORKERS
+async def test_item_28_a_finish_frees_a_deduplication_id_unless_it_expires(
+    serving: Serving, arena: Arena, producers: Producers
+) -> None:
+    async with serving(arena):
+        for options, again in (({"id": "simple"}, True), ({"id": "throttle", "ttl": 60_000}, False)):
+            first = await producers.node({"return": 1}, deduplication=options)
+            await ended(arena, first)
+            assert (await producers.node({"return": 1}, deduplication=options) != first) is again
 
 
 ENDINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

@@ -1,12 +1,13 @@
 --- include meta
 --- include lock
+--- include dedup
 --- include keep
 --- include metrics
 -- §4.1 of one job. `from`..`to` are the further hash fields in ARGV, `keep` is `count,age,limit` or empty,
 -- `trim` whether this is the first finish of the call: the stream is trimmed once.
 local function finish(id, token, outcome, value, keep, attempts, from, to, now, metrics, trim)
   local job = P .. id
-  local made, name = unpack(call('HMGET', job, 'atm', 'name'))
+  local made, name, dedup = unpack(call('HMGET', job, 'atm', 'name', 'deid'))
   if not name and call('EXISTS', job) == 0 then
     return -1
   end
@@ -22,6 +23,9 @@ local function finish(id, token, outcome, value, keep, attempts, from, to, now, 
   end
   if not leave_active(id) then
     return -3
+  end
+  if dedup then
+    free_dedup(id, dedup)
   end
 
   made = (tonumber(made) or 0) + 1
