@@ -49,12 +49,12 @@ MUTATIONS: Final = (
     Mutation(
         "no marker when a job is ready",
         "test_item_01_add_to_an_empty_queue",
-        "call('ZADD', P .. 'marker', 0, '0')",
+        "call('ZADD', queue.base .. 'marker', 0, '0')",
     ),
     Mutation(
         "a marker although the queue is paused",
         "test_item_15_adds_to_a_paused_queue_wake_nobody",
-        "if not blocked() then",
+        "if not blocked(queue) then",
         "if true then",
     ),
     Mutation(
@@ -77,8 +77,8 @@ MUTATIONS: Final = (
     Mutation(
         "the marker does not follow the earliest delayed job",
         "test_item_09_the_marker_follows_the_earliest_due_job",
-        "call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')",
-        "call('ZRANGE', P .. 'delayed', -1, -1, 'WITHSCORES')",
+        "call('ZRANGE', base .. 'delayed', 0, 0, 'WITHSCORES')",
+        "call('ZRANGE', base .. 'delayed', -1, -1, 'WITHSCORES')",
     ),
     Mutation(
         "the lock outlives the finish",

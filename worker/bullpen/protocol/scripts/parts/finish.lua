@@ -37,7 +37,7 @@ local function finish(id, token, outcome, value, keep, attempts, from, to, now, 
     local count, age, limit = string.match(keep, '^(-?[%d.]*),(-?[%d.]*),(-?[%d.]*)$')
     count, age, limit = tonumber(count), tonumber(age), tonumber(limit)
     if count == 0 then
-      delete_job(id)
+      prune_job(id)
     else
       call('HSET', job, field, value, 'finishedOn', now, 'atm', made)
       call('ZADD', P .. outcome, now, id)
