@@ -278,8 +278,11 @@ class OurSide(Side):
 
     async def _obliterate(self, force: bool) -> None:
         await self._pause()  # as Node's client does
-        while await self._run(upkeep.obliterate(self.keys, force=force, room=100)):
-            pass
+        try:
+            while await self._run(upkeep.obliterate(self.keys, force=force, room=100)):
+                pass
+        except Refused as refusal:
+            raise Refused(str(refusal)) from refusal  # Node tells no code
 
     async def _retry_jobs(self, state: upkeep.Restartable, count: int) -> None:
         while await self._run(upkeep.restart(self.keys, place=state, now=self._now, room=count)) == count:

@@ -89,7 +89,7 @@ def obliterate(keys: QueueKeys, *, force: bool = False, room: int = CHUNK) -> Ca
 def restart(keys: QueueKeys, *, place: Restartable, now: int, room: int = CHUNK) -> Call[int]:
     """Makes up to `room` jobs ready that are delayed, or ended at `now` (epoch ms) or before; how many it were.
 
-    Fewer than `room` = done. Each goes by its priority, else to the back of the queue. Parents wait for finished
+    Fewer than `room` = done. All go to the back of the queue, whatever their priority. Parents wait for finished
     children again. The `delay` field of delayed ones stays as it is (§7.2). Raises ConfigurationError.
     """
     check_whole("room", room, lowest=1)

@@ -9,7 +9,7 @@ local id = ARGV[2]
 if call('EXISTS', P .. id) == 0 then
   return -1
 end
-if call('ZREM', P .. 'delayed', id) == 0 then
+if not call('ZSCORE', P .. 'delayed', id) then
   return -3
 end
 local due = tonumber(ARGV[1]) + tonumber(ARGV[3])

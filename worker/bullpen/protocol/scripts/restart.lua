@@ -1,4 +1,5 @@
--- Makes many jobs ready that are delayed or finished (§7.2), a bounded part of them a call.
+-- Makes many jobs ready that are delayed or finished (§7.2), a bounded part of them a call. Whatever their priority,
+-- they go to the back of `wait`; both generations do so (obs).
 --
 -- KEYS[1] P
 -- ARGV    state they are in: completed/failed/delayed | at most so many | finished jobs: not after this ms
@@ -20,7 +21,7 @@ for _, id in ipairs(ids) do
     forget_end(id, state)
     rejoin_parent(id)
   end
-  place_ready(id, priority_of(id), false)
+  place_ready(id, 0, false)
   call('XADD', P .. 'events', '*', 'event', 'waiting', 'jobId', id, 'prev', state)
 end
 return #ids

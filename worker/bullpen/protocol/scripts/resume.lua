@@ -7,9 +7,9 @@
 
 merge(P .. 'wait', P .. 'paused', P .. 'wait')
 call('HDEL', P .. 'meta', 'paused')
-here.paused = false
+-- Even at the queue's concurrency (obs): a worker that finds nothing to do comes back by itself.
 if call('EXISTS', P .. 'wait', P .. 'prioritized') > 0 then
-  mark_ready()
+  call('ZADD', P .. 'marker', 0, '0')
 else
   mark_delayed()
 end
