@@ -10,13 +10,24 @@ from tests.conformance import (
     test_finish,
     test_job,
     test_removal,
+    test_removal_family,
     test_retry,
     test_stalled,
     test_upkeep,
 )
 from tests.conformance.arena import REGISTRY, ItemTest
 
-MODULES: Final = (test_add, test_fetch, test_finish, test_retry, test_stalled, test_job, test_upkeep, test_removal)
+MODULES: Final = (
+    test_add,
+    test_fetch,
+    test_finish,
+    test_retry,
+    test_stalled,
+    test_job,
+    test_upkeep,
+    test_removal,
+    test_removal_family,
+)
 SCENARIOS: Final = dict(REGISTRY)
 
 # Items driven with running workers and listeners on the machine's clock, which no scenario replays step by step.
