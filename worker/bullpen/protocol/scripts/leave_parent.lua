@@ -1,0 +1,21 @@
+-- Takes a child out of its parent's dependencies; the child itself stays (§7.1, §9.4).
+--
+-- KEYS[1] P
+-- ARGV    id
+-- Reply   0 | 1 it has no parent | -1 missing | -5 the parent is missing
+--- include family
+
+local job = P .. ARGV[1]
+if call('EXISTS', job) == 0 then
+  return -1
+end
+local parent = call('HGET', job, 'parentKey')
+if not parent then
+  return 1
+end
+if call('EXISTS', parent) == 0 then
+  return -5
+end
+leave_family(ARGV[1], false)
+call('HDEL', job, 'parentKey', 'parent')
+return 0
