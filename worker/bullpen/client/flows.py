@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from bullpen.client import payload
 from bullpen.client.producer import NO_DATA
@@ -16,8 +16,9 @@ from bullpen.protocol.calls.flow import FlowJob, OnFailure, Parent, add_flow
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bullpen.client.connection import Link
+    from bullpen.protocol.call import Call
 
+T = TypeVar("T")
 _PLAIN: Final = JobOptions()
 
 
@@ -45,6 +46,12 @@ class AddedNode:
     children: tuple[AddedNode, ...]
 
 
+class Runs(Protocol):
+    """The command connection (`bullpen.client.connection.Link`)."""
+
+    async def run(self, call: Call[T]) -> T: ...
+
+
 class FlowProducer:
     """Adds flows over an open link, to queues of one prefix.
 
@@ -52,7 +59,7 @@ class FlowProducer:
     another parent, which only the script that would add it can see.
     """
 
-    def __init__(self, *, link: Link, prefix: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, link: Runs, prefix: str, clock: Callable[[], float] = time.time) -> None:
         self._link = link
         self._prefix = prefix
         self._clock = clock
