@@ -34,21 +34,22 @@ class OurFlows(Protocol):
 
     async def _add_child(self, name: str, opts: dict[str, Any], **data: Any) -> str:
         options = from_node_options({key: value for key, value in opts.items() if key != "parent"})
-        prefix, _, queue = opts["parent"]["queue"].rpartition(":")
         child = flow.FlowJob(
             keys=self.keys,
             job_id=options.job_id or "",
             name=name,
             data=to_json(data["data"]) if "data" in data else "{}",
             options=options,
-            parent=flow.Parent(QueueKeys(prefix, queue), opts["parent"]["id"]),
+            parent=_parent(opts["parent"]),
         )
         [added] = await self._run(flow.add_flow([child], now=self._now))
         return added.job_id
 
     async def _add_flow(self, tree: Mapping[str, Any]) -> dict[str, Any]:
         producer = FlowProducer(link=Altered(self), prefix=PREFIX, clock=lambda: self._now / 1000)
-        return _shape(await producer.add(_node(tree)))
+        opts = dict(tree.get("opts", {}))
+        above = _parent(opts.pop("parent")) if "parent" in opts else None
+        return _shape(await producer.add(_node({**tree, "opts": opts}), parent=above))
 
     async def _wait_for_children(self, job_id: str, token: str, child: Mapping[str, str] | None) -> bool:
         key = child and f"{child['queue']}:{child['id']}"
@@ -78,6 +79,11 @@ class Altered:
 
     async def run(self, call: Call[T]) -> T:
         return await self.side._run(call)
+
+
+def _parent(named: Mapping[str, str]) -> flow.Parent:
+    prefix, _, queue = named["queue"].rpartition(":")
+    return flow.Parent(QueueKeys(prefix, queue), named["id"])
 
 
 def _node(tree: Mapping[str, Any]) -> FlowNode:

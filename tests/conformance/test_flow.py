@@ -100,6 +100,10 @@ async def test_item_19_a_job_there_is_gets_a_parent(side: Side) -> None:
     await side.add("part", jobId="a", parent=whole)
     assert await side.refused(side.add("part", jobId="a", parent=other)) == -7
     await side.add("part", jobId="a")
+    await side.turn_to(QUEUE)
+    await side.tamper("DEL", "whole")
+    await side.turn_to(PARTS)
+    await side.add("part", jobId="a", parent=other)
 
 
 @item(19, "A duplicate that has completed gives its value to the parent, which goes on when it waits for nothing else.")
@@ -142,21 +146,24 @@ async def test_item_71_a_parent_waits_for_its_children(side: Side) -> None:
     assert await side.state("whole") == "waiting-children"
 
 
-@item(71, "Three levels, each leaf placed by its own options, ids made up for those that have none.")
-async def test_item_71_a_flow_of_three_levels(side: Side) -> None:
-    leaves = [
-        {"name": "leaf", "queueName": PARTS, "opts": {"delay": 1_000}},
-        {"name": "leaf", "queueName": QUEUE, "opts": {"priority": 2, "removeDependencyOnFailure": True}},
-        {"name": "leaf", "queueName": PARTS, "data": None, "opts": {"lifo": True, "timestamp": START - 10}},
-    ]
-    middle = {"name": "middle", "queueName": PARTS, "data": [1], "opts": {"delay": 9, "priority": 1}}
+@item(71, "Added level by level, each leaf placed by its own options, ids made up for those that have none.")
+async def test_item_71_a_flow_of_several_levels(side: Side) -> None:
+    def node(job_id: str, *children: dict[str, Any], queue: str = QUEUE, **opts: Any) -> dict[str, Any]:
+        options = {"jobId": job_id} | opts
+        return {"name": "node", "queueName": queue, "opts": options, "children": list(children)}
+
+    early = node("y", queue=PARTS, lifo=True, timestamp=START - 10)
     await side.add_flow(
-        {
-            "name": "root",
-            "queueName": QUEUE,
-            "opts": {"priority": 7},
-            "children": [middle | {"children": leaves}, {"name": "last", "queueName": QUEUE}],
-        }
+        node(
+            "root",
+            node("m", node("l", node("x"), early, delay=9), node("k", delay=1_000), queue=PARTS, priority=1),
+            node("n", node("i", priority=2, removeDependencyOnFailure=True), node("j", queue=PARTS)),
+            node("o"),
+            priority=7,
+        )
+    )
+    await side.add_flow(
+        {"name": "root", "queueName": QUEUE, "data": None, "children": [{"name": "leaf", "queueName": PARTS}]}
     )
 
 
@@ -235,7 +242,7 @@ async def test_item_73_children_of_a_batch_tell_their_parents(side: Side) -> Non
 
 @item(74, "fpof: unsuccessful has the child; defa; the parent leaves waiting-children at once; fails with that reason.")
 async def test_item_74_a_child_fails_its_parent(side: Side) -> None:
-    await side.add_flow(tree("a", "b", parent={"delay": 5_000, "priority": 3}, failParentOnFailure=True))
+    await side.add_flow(tree("a", "b", failParentOnFailure=True))
     await side.advance(10)
     await end_children(side, 0, reason="broken")
     content = await side.content()
@@ -247,35 +254,65 @@ async def test_item_74_a_child_fails_its_parent(side: Side) -> None:
     await end_children(side, 0, reason="broken too")
 
 
+@item(74, "A parent that its child fails goes where its delay and priority say, as any released one.")
+async def test_item_74_a_parent_that_will_fail_is_placed_by_its_options(side: Side) -> None:
+    for number, options in enumerate(({"priority": 3}, {"delay": 5_000}, {"delay": 5_000, "priority": 3})):
+        parent = {"jobId": f"whole-{number}"} | options
+        await side.add_flow(tree(f"part-{number}", parent=parent, failParentOnFailure=True))
+        await side.advance(10)
+        await end_children(side, 0, reason="broken")
+
+
 @item(74, "The failure of a parent reaches its own parent in the same way.")
 async def test_item_74_a_failure_goes_up(side: Side) -> None:
-    middle = {"name": "middle", "queueName": QUEUE, "opts": {"jobId": "middle", "failParentOnFailure": True}}
-    leaf = {"name": "part", "queueName": PARTS, "opts": {"jobId": "a", "failParentOnFailure": True}}
+    leaf = {"name": "leaf", "queueName": PARTS, "opts": {"jobId": "a", "failParentOnFailure": True}}
+    middle = {"name": "middle", "queueName": PARTS, "opts": {"jobId": "middle", "failParentOnFailure": True}}
     await side.add_flow(tree() | {"children": [middle | {"children": [leaf]}]})
     await end_children(side, 0, reason="broken")
+    await side.turn_to(PARTS)
     assert await side.process({"value": 1}) == {"started": False}
-    assert (await side.content())["whole"]["value"]["defa"] == f"child {PREFIX}:{QUEUE}:middle failed"
+    await side.turn_to(QUEUE)
+    assert (await side.content())["whole"]["value"]["defa"] == f"child {key('middle')} failed"
     assert await side.process({"value": 1}) == {"started": False}
+    assert await side.state("whole") == "failed"
 
 
-@item(74, "A parent that is delayed is failed at once; one that is active or waiting is marked; a failed one is not.")
+@item(74, "A delayed parent goes to wait at once; an active, waiting or completed one is marked; a failed one is not.")
 async def test_item_74_a_parent_may_be_elsewhere(side: Side) -> None:
-    for state in ("delayed", "wait", "active", "failed", "completed"):
-        parent = {"id": state, "queue": f"{PREFIX}:{QUEUE}"}
-        await side.add(jobId=state, **({"delay": 60_000} if state == "delayed" else {}))
+    states = ("delayed", "delayed-prioritized", "wait", "prioritized", "active", "failed", "completed")
+    for state in states:
+        options = {"delay": 60_000} if "delayed" in state else {}
+        priority = {"priority": 5} if "prioritized" in state else {}
+        await side.add(jobId=f"in-{state}", **options, **priority)
         if state in ("active", "failed", "completed"):
-            await side.tamper("RPOPLPUSH", "wait", f"{state}:moved")
-            await side.tamper("DEL", f"{state}:moved")
+            await side.tamper("LREM", "wait", 0, f"in-{state}")
         if state == "active":
-            await side.tamper("LPUSH", "active", state)
+            await side.tamper("LPUSH", "active", f"in-{state}")
         if state in ("failed", "completed"):
-            await side.tamper("ZADD", state, START, state)
+            await side.tamper("ZADD", state, START, f"in-{state}")
         await side.turn_to(PARTS)
+        parent = {"id": f"in-{state}", "queue": f"{PREFIX}:{QUEUE}"}
         await side.add("part", parent=parent, failParentOnFailure=True)
         await side.turn_to(QUEUE)
-    await end_children(side, *range(5), reason="broken")
+        await side.tamper("DEL", "marker")
+    await end_children(side, *states, reason="broken")
     content = await side.content()
-    assert content["delayed"]["value"] == {} if "delayed" in content else True
+    assert "delayed" not in content
+    assert "defa" in content["in-active"]["value"]
+    assert "defa" not in content["in-failed"]["value"]
+
+
+@item(74, "A child that its parent does not wait for any more changes nothing there, however it ends.")
+async def test_item_74_a_child_that_is_no_dependency(side: Side) -> None:
+    await side.add_flow(tree("a", "b", failParentOnFailure=True))
+    await side.add_flow(tree("c", "d", parent={"jobId": "second"}, continueParentOnFailure=True))
+    for parent, children in (("whole", ("a", "b")), ("second", ("c", "d"))):
+        for child in children:
+            await side.tamper("SREM", f"{parent}:dependencies", key(child))
+    await end_children(side, 0)
+    await end_children(side, 0, 0, reason="broken")
+    await end_children(side, 0)
+    assert await side.state("whole") == "waiting-children"
 
 
 @item(74, "A parent that is gone hears nothing.")
@@ -454,11 +491,14 @@ async def test_item_81_the_last_child_that_leaves_releases_its_parent(side: Side
     await side.turn_to(PARTS)
     assert await side.call("leave_parent", job_id="a")
     assert "parentKey" not in (await side.content())[key("a")]["value"]
-    assert not await side.call("leave_parent", job_id="a")
     assert await side.call("leave_parent", job_id="b")
     await side.turn_to(QUEUE)
     assert await side.state("whole") == "waiting"
     await side.add_flow(tree("c", parent={"jobId": "second"}))
+    await side.tamper("SREM", "second:dependencies", key("c"))
+    await side.turn_to(PARTS)
+    assert not await side.call("leave_parent", job_id="c")
+    await side.turn_to(QUEUE)
     await side.tamper("DEL", "second")
     await side.turn_to(PARTS)
     assert await side.refused(side.call("leave_parent", job_id="c")) == -5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -73,7 +74,7 @@ class FlowProducer:
         """
         nodes, jobs = self._jobs(tree, parent)
         added = await self._link.run(add_flow(jobs, now=int(self._clock() * 1000)))
-        # From the last to the first: children are complete before their parent is made.
+        # From the last to the first: children are made before their parent.
         below: list[list[AddedNode]] = [[] for _ in nodes]
         for place in range(len(nodes) - 1, -1, -1):
             node, above = nodes[place]
@@ -84,18 +85,18 @@ class FlowProducer:
         return made
 
     def _jobs(self, tree: FlowNode, parent: Parent | None) -> tuple[list[tuple[FlowNode, int | None]], list[FlowJob]]:
-        """All nodes, each with the place of its parent and before its children (depth first), and their jobs."""
+        """All nodes level by level (§9.1), each with the place of its parent, and their jobs."""
         nodes: list[tuple[FlowNode, int | None]] = []
         jobs: list[FlowJob] = []
         known: set[str] = set()
-        waiting: list[tuple[FlowNode, int | None]] = [(tree, None)]
+        waiting: deque[tuple[FlowNode, int | None]] = deque([(tree, None)])
         while waiting:
-            node, above = waiting.pop()
+            node, above = waiting.popleft()
             job = self._job(node, parent if above is None else Parent(jobs[above].keys, jobs[above].job_id))
             if job.keys.job(job.job_id) in known:
                 raise ConfigurationError(f"job id {job.job_id!r} is twice in the flow: give each job an id of its own")
             known.add(job.keys.job(job.job_id))
-            waiting += [(child, len(nodes)) for child in reversed(node.children)]
+            waiting += [(child, len(nodes)) for child in node.children]
             nodes.append((node, above))
             jobs.append(job)
         return nodes, jobs

@@ -1,5 +1,5 @@
 -- Adds jobs of a flow, each parent before its children, or a child to a parent there is (§9.1, §9.2, §2.4): all or
--- none. Parents are released at the end: a child that has completed before must not start them too early (§12).
+-- none. Parents of the flow are released at the end, or a child that completed before would start them early (§12).
 --
 -- KEYS[1] P of the first job
 -- ARGV    now ms | then for each job: P of its queue | id or '' | name | data (JSON) | opts (JSON) | timestamp ms |
@@ -12,20 +12,29 @@
 local WIDTH = 12
 local now = tonumber(ARGV[1])
 
+local members = {} -- keys of the jobs of this call
+
 local function refusal()
-  local new = {}
   for at = 2, #ARGV, WIDTH do
     local job, parent = ARGV[at] .. ARGV[at + 1], ARGV[at + 10]
-    new[job] = true
+    members[job] = true
     if parent ~= '' then
-      if not new[parent] and call('EXISTS', parent) == 0 then
+      if not members[parent] and call('EXISTS', parent) == 0 then
         return { -5, (at - 2) / WIDTH, parent }
       end
       local other = ARGV[at + 1] ~= '' and call('HGET', job, 'parentKey')
       if other and other ~= parent and call('EXISTS', other) == 1 then
+        call('INCR', ARGV[at] .. 'id') -- §1.5: this add has reached the server
         return { -7, (at - 2) / WIDTH, other }
       end
     end
+  end
+end
+
+local function release_idle(parent)
+  if call('EXISTS', parent .. ':dependencies') == 0 then
+    local base, id = split_key(parent)
+    release_parent(base, id, now)
   end
 end
 
@@ -35,6 +44,9 @@ local function adopt(base, id, parent, family)
     call('HSET', parent .. ':processed', base .. id, call('HGET', base .. id, 'returnvalue') or 'null')
   else
     call('SADD', parent .. ':dependencies', base .. id)
+  end
+  if not members[parent] then
+    release_idle(parent)
   end
   call('HSET', base .. id, 'parentKey', parent, 'parent', family)
 end
@@ -75,19 +87,13 @@ local refused = refusal()
 if refused then
   return refused
 end
-local added, parents, known = {}, {}, {}
+local added = {}
 for at = 2, #ARGV, WIDTH do
   added[#added + 1], added[#added + 2] = add(unpack(ARGV, at, at + WIDTH - 1))
-  local parent = ARGV[at + 10]
-  if parent ~= '' and not known[parent] then
-    known[parent] = true
-    parents[#parents + 1] = parent
-  end
 end
-for _, parent in ipairs(parents) do
-  if call('EXISTS', parent .. ':dependencies') == 0 then
-    local base, id = split_key(parent)
-    release_parent(base, id, now)
+for at = 2, #ARGV, WIDTH do
+  if ARGV[at + 9] == '1' then
+    release_idle(ARGV[at] .. ARGV[at + 1])
   end
 end
 return added

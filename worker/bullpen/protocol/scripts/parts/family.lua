@@ -12,16 +12,13 @@ local function leave_waiting_children(base, id)
 end
 
 -- A parent that left waiting-children goes to the front of its queue; by its `priority`, if it is to be heeded.
-local function resume_parent(base, id, priority)
+local function make_ready(base, id, priority)
   place_ready(id, priority or 0, true, queue_at(base))
   call('XADD', base .. 'events', '*', 'event', 'waiting', 'jobId', id, 'prev', 'waiting-children')
 end
 
--- §9.3: a parent that waits for nothing any more goes on in its own queue, by its delay or priority.
-local function release_parent(base, id, now)
-  if not leave_waiting_children(base, id) then
-    return
-  end
+-- §9.3, second half: where a parent goes that left waiting-children. Its delay begins now, always with sequence 0.
+local function resume_parent(base, id, now)
   local delay, priority = unpack(call('HMGET', base .. id, 'delay', 'priority'))
   delay = tonumber(delay) or 0
   if delay > 0 then
@@ -30,7 +27,14 @@ local function release_parent(base, id, now)
     call('XADD', base .. 'events', '*', 'event', 'delayed', 'jobId', id, 'delay', whole(due))
     mark_delayed(queue_at(base))
   else
-    resume_parent(base, id, tonumber(priority))
+    make_ready(base, id, tonumber(priority))
+  end
+end
+
+-- §9.3: a parent that waits for nothing any more goes on in its own queue, by its delay or priority.
+local function release_parent(base, id, now)
+  if leave_waiting_children(base, id) then
+    resume_parent(base, id, now)
   end
 end
 
@@ -47,7 +51,7 @@ local function leave_family(id, hard)
     return
   end
   if not hard then
-    resume_parent(base, parent_id)
+    make_ready(base, parent_id)
   elseif base == P then
     leave_family(parent_id, true)
     delete_job(parent_id)

@@ -5,8 +5,8 @@ local function flags_of(text)
   return readable and type(flags) == 'table' and flags or {}
 end
 
--- §4.4, fpof: the parent's next worker will fail it unrun; one that waits or is delayed meets that worker now.
-local function doom_parent(parent, child)
+-- §4.4, fpof: the parent's next worker will fail it unrun. One that waits for children or is delayed goes there now.
+local function doom_parent(parent, child, now)
   local base, id = split_key(parent)
   if call('EXISTS', parent) == 0 or call('ZSCORE', base .. 'failed', id) then
     return
@@ -17,7 +17,7 @@ local function doom_parent(parent, child)
   elseif call('ZREM', base .. 'waiting-children', id) == 0 then
     return
   end
-  resume_parent(base, id)
+  resume_parent(base, id, now)
 end
 
 -- §4.4: a job that has a parent ended. `child` and `parent` are full keys, `family` the child's `parent` field.
@@ -34,7 +34,7 @@ local function tell_parent(child, parent, family, outcome, value, now)
     call('HSET', parent .. ':processed', child, value)
   elseif flags.fpof then
     call('ZADD', parent .. ':unsuccessful', now, child)
-    return doom_parent(parent, child)
+    return doom_parent(parent, child, now)
   elseif flags.cpof or flags.idof then
     call('HSET', parent .. ':failed', child, value)
   end
