@@ -57,9 +57,6 @@ class OurFlows(Protocol):
             flow.wait_for_children(self.keys, job_id=job_id, token=token, now=self._now, child=key or None)
         )
 
-    async def _leave_parent(self, job_id: str) -> bool:
-        return await self._run(flow.leave_parent(self.keys, job_id=job_id))
-
     async def _children(self, job_id: str) -> dict[str, Any]:
         counts = await self._run(children.counts(self.keys, job_id=job_id))
         return {

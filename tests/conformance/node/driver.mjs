@@ -272,22 +272,19 @@ const operations = {
     await (await heldJob(id)).changePriority({ priority, lifo });
     return null;
   },
-  async retry({ job_id: id, state }) {
-    await (await Job.fromId(scene.queue, id)).retry(state);
+  async retry({ job_id: id, state, options }) {
+    await (await heldJob(id)).retry(state, options);
     return null;
   },
-  async remove({ job_id: id }) {
-    return scene.queue.remove(id);
+  async remove({ job_id: id, children: removeChildren = true }) {
+    return scene.queue.remove(id, { removeChildren });
   },
-  async remove_tree({ job_id: id }) {
-    return scene.queue.remove(id, { removeChildren: true });
+  async remove_unprocessed({ job_id: id }) {
+    await (await heldJob(id)).removeUnprocessedChildren();
+    return null;
   },
   async leave_parent({ job_id: id }) {
-    return (await Job.fromId(scene.queue, id)).removeChildDependency();
-  },
-  async remove_unprocessed_children({ job_id: id }) {
-    await (await Job.fromId(scene.queue, id)).removeUnprocessedChildren();
-    return null;
+    return (await heldJob(id)).removeChildDependency();
   },
   async pause() {
     await scene.queue.pause();
@@ -303,6 +300,18 @@ const operations = {
   },
   async set_rate_limit({ max, duration }) {
     await scene.queue.setGlobalRateLimit(max, duration);
+    return null;
+  },
+  async remove_concurrency() {
+    await scene.queue.removeGlobalConcurrency();
+    return null;
+  },
+  async remove_rate_limit() {
+    await scene.queue.removeGlobalRateLimit();
+    return null;
+  },
+  async remove_rate_limit_key() {
+    await scene.queue.removeRateLimitKey();
     return null;
   },
   async rate_limit({ duration }) {
@@ -330,6 +339,31 @@ const operations = {
   },
 
   // Questions
+  async priorities({ priorities }) {
+    return scene.queue.getCountsPerPriority(priorities);
+  },
+  async rate_limit_ttl({ max }) {
+    return { limited: await scene.queue.getRateLimitTtl(max ?? undefined) };
+  },
+  async page({ state, start, end, asc }) {
+    return (await scene.queue.getJobs([state], start, end, asc)).map(job => job.id);
+  },
+  async settings() {
+    const limit = await scene.queue.getGlobalRateLimit();
+    return {
+      paused: await scene.queue.isPaused(),
+      concurrency: await scene.queue.getGlobalConcurrency(),
+      max: limit?.max ?? null,
+      duration: limit?.duration ?? null,
+    };
+  },
+  async finished({ job_id: id }) {
+    const job = await Job.fromId(scene.queue, id);
+    const state = await job.getState();
+    const code = { completed: 1, failed: 2 }[state] ?? 0;
+    const value = code === 1 ? JSON.stringify(job.returnvalue) : code === 2 ? job.failedReason : '';
+    return [code, value];
+  },
   async state({ job_id: id }) {
     return scene.queue.getJobState(id);
   },

@@ -1,4 +1,4 @@
-"""Parents and children: adding them, waiting for them, parting them (protocol §9)."""
+"""Parents and children: adding them, and waiting for them (protocol §9)."""
 
 from __future__ import annotations
 
@@ -126,14 +126,6 @@ def wait_for_children(keys: QueueKeys, *, job_id: str, token: str, now: int, chi
     )
 
 
-def leave_parent(keys: QueueKeys, *, job_id: str) -> Call[bool]:
-    """Parts a child from its parent, which goes on when it waited for nothing else; False when it has no parent.
-
-    Raises JobMissing for the child and for its parent.
-    """
-    return Call(command=(keys.base, job_id), parse=partial(_parted, job_id=job_id), script=load("leave_parent"))
-
-
 def _added(reply: list[Any], *, jobs: tuple[FlowJob, ...]) -> tuple[Added, ...]:
     if isinstance(reply[0], int):
         status, position, parent = reply
@@ -152,14 +144,6 @@ def _refused(status: int, job: FlowJob, parent: str) -> Exception:
 
 
 def _moved(reply: int, *, job_id: str) -> bool:
-    if reply < 0:
-        Status(reply).check(job_id)
-    return reply == 0
-
-
-def _parted(reply: int, *, job_id: str) -> bool:
-    if reply == -5:
-        raise JobMissing(f"the parent of job {job_id} does not exist (any more)")
     if reply < 0:
         Status(reply).check(job_id)
     return reply == 0

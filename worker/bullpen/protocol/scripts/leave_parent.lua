@@ -1,8 +1,8 @@
--- Takes a child out of its parent's dependencies; the child itself stays (§7.1, §9.4).
+-- A child breaks with its parent (§7.1), which waits for it no more.
 --
 -- KEYS[1] P
--- ARGV    id
--- Reply   0 | 1 no parent waits for it | -1 missing | -5 the parent is missing
+-- ARGV    id of the child
+-- Reply   0 | 1 no parent waits for it | -1 missing | -5 its parent does not exist
 --- include family
 
 local job = P .. ARGV[1]
