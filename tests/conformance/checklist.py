@@ -8,6 +8,7 @@ from tests.conformance import (
     test_add,
     test_fetch,
     test_finish,
+    test_flow,
     test_job,
     test_removal,
     test_removal_family,
@@ -27,13 +28,14 @@ MODULES: Final = (
     test_upkeep,
     test_removal,
     test_removal_family,
+    test_flow,
 )
 SCENARIOS: Final = dict(REGISTRY)
 
 # Items driven with running workers and listeners on the machine's clock, which no scenario replays step by step.
 LIVE: Final = {28, 42, 43, 95, 96}
 
-COVERED: Final = frozenset({*range(1, 14), *range(15, 19), *range(30, 70), *range(88, 95), *LIVE})
+COVERED: Final = frozenset({*range(1, 20), *range(30, 70), *range(71, 83), *range(88, 95), *LIVE})
 
 
 def scenarios_of(number: int) -> list[ItemTest]:

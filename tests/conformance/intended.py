@@ -63,6 +63,29 @@ def _marker(difference: Difference) -> bool:
     return difference.path == ("marker",) and difference.theirs is ABSENT
 
 
+def _parent_released_later(difference: Difference) -> bool:
+    """What the release of a parent changes in its queue, and nothing else there."""
+    match difference.path:
+        case ("events", "value"):
+            released = {"event": "waiting", "prev": "waiting-children"}
+            return all(released.items() <= dict(entry).items() for entry in difference.added_or_removed())
+        case ("marker" | "wait" | "waiting-children", *_):
+            return True
+        case _:
+            return False
+
+
+def _linked_anew(difference: Difference) -> bool:
+    """The parent of the child that lost its own one, and that parent's dependencies."""
+    match difference.path:
+        case (_, "value", "parentKey") | (_, "value", "parent", "id"):
+            return True
+        case (name,):
+            return name.endswith(":dependencies") and difference.theirs is ABSENT
+        case _:
+            return False
+
+
 INTENDED: Final = (
     Intended(
         topic="paused jobs",
@@ -112,5 +135,19 @@ INTENDED: Final = (
         items=frozenset({65}),
         covers=_marker,
         reason="BullMQ puts no marker, so that an idle worker may sleep through the job; we wake one up",
+    ),
+    Intended(
+        topic="flow parent release",
+        generations=frozenset({5}),
+        items=frozenset({71}),
+        covers=_parent_released_later,
+        reason="v5 may start a parent before its later children are added; we release at the end, as v6",
+    ),
+    Intended(
+        topic="dead parent on duplicate id",
+        generations=frozenset({5}),
+        items=frozenset({19}),
+        covers=_linked_anew,
+        reason="v5 leaves a job with a parent that is gone; we give it the new one, as v6",
     ),
 )

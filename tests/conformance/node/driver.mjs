@@ -25,12 +25,31 @@ globalThis.Date = class extends MachineDate {
 const machineRandom = Math.random;
 Math.random = () => (frozenAt === null ? machineRandom() : 0.5);
 
-const { Job, Queue, QueueEvents, UnrecoverableError, Worker } = await import(packageName);
+const { FlowProducer, Job, Queue, QueueEvents, UnrecoverableError, Worker } = await import(packageName);
 
 const connection = { host: '127.0.0.1', port: Number(port), db: Number(db), maxRetriesPerRequest: null };
 
-/** What one scenario has open; replaced as a whole by `open`. */
+/** What one scenario has open in the queue it is at; `turn_to` goes to another queue, `open` begins anew. */
 let scene = null;
+let scenes = new Map();
+let flows = null;
+
+async function stage(prefix, name) {
+  // Without skipMetasUpdate the constructor would fill `meta` by itself, and what scripts do lazily would not show.
+  const queue = ignoreConnectionNoise(new Queue(name, { connection, prefix, skipMetasUpdate: true }));
+  await queue.waitUntilReady();
+  return {
+    prefix,
+    queue,
+    workers: new Map(),
+    running: new Map(),
+    held: new Map(),
+    owner: new Map(),
+    events: null,
+  };
+}
+
+const shape = ({ job, children = [] }) => ({ id: job.id, children: children.map(shape) });
 
 function ignoreConnectionNoise(emitter) {
   // Without a listener an 'error' event would end the process; op failures are reported by their own promises.
@@ -113,27 +132,25 @@ function failure({ reason, unrecoverable = false }) {
 const operations = {
   async open({ prefix, queue }) {
     await operations.close();
-    // Without skipMetasUpdate the constructor would fill `meta` by itself, and what scripts do lazily would not show.
-    const opened = new Queue(queue, { connection, prefix, skipMetasUpdate: true });
-    scene = {
-      prefix,
-      queue: ignoreConnectionNoise(opened),
-      workers: new Map(),
-      running: new Map(),
-      held: new Map(),
-      owner: new Map(),
-      events: null,
-    };
-    await opened.waitUntilReady();
+    scene = await stage(prefix, queue);
+    scenes.set(queue, scene);
+    return null;
+  },
+  async turn_to({ queue }) {
+    if (!scenes.has(queue)) scenes.set(queue, await stage(scene.prefix, queue));
+    scene = scenes.get(queue);
     return null;
   },
   async close() {
-    if (!scene) return null;
-    const { queue, workers, running, events } = scene;
-    await Promise.all([...running.values()].map(worker => worker.close()));
-    await Promise.all([...workers.values()].map(worker => worker.close(true)));
-    await events?.close();
-    await queue.close();
+    for (const { queue, workers, running, events } of scenes.values()) {
+      await Promise.all([...running.values()].map(worker => worker.close()));
+      await Promise.all([...workers.values()].map(worker => worker.close(true)));
+      await events?.close();
+      await queue.close();
+    }
+    await flows?.close();
+    flows = null;
+    scenes = new Map();
     scene = null;
     return null;
   },
@@ -144,6 +161,10 @@ const operations = {
   },
   async add_bulk({ jobs }) {
     return (await scene.queue.addBulk(jobs)).map(job => job.id);
+  },
+  async add_flow({ tree }) {
+    flows ??= ignoreConnectionNoise(new FlowProducer({ connection, prefix: scene.prefix }));
+    return shape(await flows.add(tree));
   },
 
   // A worker's calls, one by one. BullMQ 5 does not hand out a job with a deferred failure: getNextJob fails it and
@@ -199,6 +220,9 @@ const operations = {
   async delay({ job_id: id, token, until }) {
     await (await heldJob(id)).moveToDelayed(until, token);
     return null;
+  },
+  async wait_for_children({ job_id: id, token, child }) {
+    return (await heldJob(id)).moveToWaitingChildren(token, child ? { child } : undefined);
   },
   async release({ job_id: id, token }) {
     await (await heldJob(id)).moveToWait(token);
@@ -348,6 +372,17 @@ const operations = {
   },
   async job({ job_id: id }) {
     return view(await scene.queue.getJob(id));
+  },
+  async children({ job_id: id }) {
+    const job = await Job.fromId(scene.queue, id);
+    const { unprocessed = [], failed = [] } = await job.getDependencies();
+    return {
+      values: await job.getChildrenValues(),
+      ignored: await job.getIgnoredChildrenFailures(),
+      unprocessed: unprocessed.sort(),
+      failed: failed.sort(),
+      counts: await job.getDependenciesCount({ processed: true, unprocessed: true, ignored: true, failed: true }),
+    };
   },
   async logs({ job_id: id }) {
     return scene.queue.getJobLogs(id);

@@ -2,7 +2,7 @@
 --
 -- KEYS[1] P
 -- ARGV    id of the child
--- Reply   0 | 1 it has no parent | -1 missing | -5 its parent does not exist
+-- Reply   0 | 1 no parent waits for it | -1 missing | -5 its parent does not exist
 --- include family
 
 local job = P .. ARGV[1]
@@ -15,6 +15,9 @@ if not parent then
 end
 if call('EXISTS', parent) == 0 then
   return -5
+end
+if call('SISMEMBER', parent .. ':dependencies', job) == 0 then
+  return 1
 end
 leave_family(ARGV[1], false)
 call('HDEL', job, 'parentKey', 'parent')

@@ -3,7 +3,7 @@
 --- include delayed
 -- §1.5: a full job key's queue (all that comes before the id) and id.
 local function split_key(key)
-  return string.match(key, '^(.*:)(.*)$')
+  return string.match(key, '^(.-)([^:]*)$')
 end
 
 -- Takes a parent out of waiting-children; whether it was there.
@@ -11,22 +11,30 @@ local function leave_waiting_children(base, id)
   return call('EXISTS', base .. id) == 1 and call('ZREM', base .. 'waiting-children', id) == 1
 end
 
--- §9.3: a parent that waits for nothing any more goes on in its own queue, by its delay or priority.
-local function release_parent(base, id, now)
-  if not leave_waiting_children(base, id) then
-    return
-  end
-  local queue = queue_at(base)
+-- A parent that left waiting-children goes to the front of its queue; by its `priority`, if it is to be heeded.
+local function make_ready(base, id, priority)
+  place_ready(id, priority or 0, true, queue_at(base))
+  call('XADD', base .. 'events', '*', 'event', 'waiting', 'jobId', id, 'prev', 'waiting-children')
+end
+
+-- §9.3, second half: where a parent goes that left waiting-children. Its delay begins now, always with sequence 0.
+local function resume_parent(base, id, now)
   local delay, priority = unpack(call('HMGET', base .. id, 'delay', 'priority'))
   delay = tonumber(delay) or 0
   if delay > 0 then
     local due = now + delay
     call('ZADD', base .. 'delayed', due * 4096, id)
     call('XADD', base .. 'events', '*', 'event', 'delayed', 'jobId', id, 'delay', whole(due))
-    mark_delayed(queue)
+    mark_delayed(queue_at(base))
   else
-    place_ready(id, tonumber(priority) or 0, true, queue)
-    call('XADD', base .. 'events', '*', 'event', 'waiting', 'jobId', id, 'prev', 'waiting-children')
+    make_ready(base, id, tonumber(priority))
+  end
+end
+
+-- §9.3: a parent that waits for nothing any more goes on in its own queue, by its delay or priority.
+local function release_parent(base, id, now)
+  if leave_waiting_children(base, id) then
+    resume_parent(base, id, now)
   end
 end
 
@@ -42,13 +50,12 @@ local function leave_family(id, hard)
   if not leave_waiting_children(base, parent_id) then
     return
   end
-  if hard and base == P then
+  if not hard then
+    make_ready(base, parent_id)
+  elseif base == P then
     leave_family(parent_id, true)
     delete_job(parent_id)
-    return
-  end
-  place_ready(parent_id, 0, true, queue_at(base))
-  if not hard then
-    call('XADD', base .. 'events', '*', 'event', 'waiting', 'jobId', parent_id, 'prev', 'waiting-children')
+  else
+    place_ready(parent_id, 0, true, queue_at(base))
   end
 end
