@@ -43,6 +43,14 @@ def _marker(difference: Difference) -> bool:
     return difference.path == ("marker",) and difference.theirs is ABSENT
 
 
+def _debounced(difference: Difference) -> bool:
+    match difference:
+        case Difference(path=("events", "value"), theirs=theirs, ours=list(ours)):
+            return theirs is ABSENT and all(event[0] == ["event", "debounced"] for event in ours)
+        case _:
+            return False
+
+
 INTENDED: Final = (
     Intended(
         topic="paused jobs",
@@ -64,5 +72,12 @@ INTENDED: Final = (
         items=frozenset({65}),
         covers=_marker,
         reason="BullMQ puts no marker, so that an idle worker may sleep through the job; we wake one up",
+    ),
+    Intended(
+        topic="`debounced` event",
+        generations=frozenset({6}),
+        items=frozenset({20, 21, 22, 23, 24, 26, 27, 28}),
+        covers=_debounced,
+        reason="listeners of v5 may know deduplicated jobs by this event; we emit it before `deduplicated`, as v5 does",
     ),
 )

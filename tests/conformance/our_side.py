@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bullpen.errors import BullpenError, ConfigurationError, Unrecoverable
-from bullpen.protocol.calls import add, fail, job, locks, read, work
+from bullpen.protocol.calls import add, dedup, fail, job, locks, read, work
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.options import JobOptions, KeepJobs
 from bullpen.protocol.replies import Added, JobRecord, JobState, Outcome, Status
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 NUMBERS = ("attempts", "delay", "priority")
+STORED_NAMES = {"keepLogs": "kl", "deduplication": "de"}  # §1.4
 
 
 class Runner(Protocol):
@@ -199,6 +200,21 @@ class OurSide(Side):
     async def _update_data(self, job_id: str, data: Any) -> None:
         await self._run(job.update_data(self.keys, job_id=job_id, data=to_json(data)))
 
+    # Deduplication
+
+    async def _dedup_owner(self, dedup_id: str) -> str | None:
+        return await self._run(dedup.dedup_owner(self.keys, dedup_id=dedup_id))
+
+    async def _remove_dedup_key(self, dedup_id: str) -> bool:
+        return await self._run(dedup.remove_dedup_key(self.keys, dedup_id=dedup_id))
+
+    async def _remove_own_dedup_key(self, job_id: str) -> bool:
+        record = await self._run(read.job(self.keys, job_id=job_id))
+        if record is None or record.deduplication_id is None:
+            return False
+        call = dedup.remove_own_dedup_key(self.keys, dedup_id=record.deduplication_id, job_id=job_id)
+        return await self._run(call)
+
     # Questions
 
     async def _state(self, job_id: str) -> str:
@@ -295,7 +311,7 @@ def to_json(value: Any) -> str:
 
 def from_node_options(opts: Mapping[str, Any]) -> JobOptions:
     """Read the options a JavaScript producer would pass; numbers are handed on unread, to be refused where wrong."""
-    stored = {("kl" if key == "keepLogs" else key): value for key, value in opts.items() if key not in NUMBERS}
+    stored = {STORED_NAMES.get(key, key): value for key, value in opts.items() if key not in NUMBERS}
     return replace(JobOptions.parse(to_json(stored)), **{key: opts[key] for key in NUMBERS if key in opts})
 
 

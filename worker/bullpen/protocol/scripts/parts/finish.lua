@@ -1,6 +1,6 @@
 --- include meta
 --- include lock
---- include dedup
+--- include dedup_next
 --- include keep
 --- include metrics
 -- §4.1 of one job. `from`..`to` are the further hash fields in ARGV, `keep` is `count,age,limit` or empty,
@@ -26,6 +26,7 @@ local function finish(id, token, outcome, value, keep, attempts, from, to, now, 
   end
   if dedup then
     free_dedup(id, dedup)
+    store_next(dedup, now)
   end
 
   made = (tonumber(made) or 0) + 1
