@@ -209,11 +209,7 @@ class OurSide(Side):
         return await self._run(dedup.remove_dedup_key(self.keys, dedup_id=dedup_id))
 
     async def _remove_own_dedup_key(self, job_id: str) -> bool:
-        record = await self._run(read.job(self.keys, job_id=job_id))
-        if record is None or record.deduplication_id is None:
-            return False
-        call = dedup.remove_own_dedup_key(self.keys, dedup_id=record.deduplication_id, job_id=job_id)
-        return await self._run(call)
+        return await self._run(dedup.remove_own_dedup_key(self.keys, job_id=job_id))
 
     # Questions
 

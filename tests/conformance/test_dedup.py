@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -11,9 +11,12 @@ from tests.conformance.arena import Arena, ItemTest, Scenario, item, run
 from tests.conformance.sides import START, Side, WorkerOptions
 
 TTL = 60_000
+KEEP: Final[dict[str, Any]] = {"keepLastIfActive": True}
 
 
-async def added(side: Side, dedup_id: str = "d", *, n: int = 0, opts: dict[str, Any] | None = None, **dedup: Any) -> str:
+async def added(
+    side: Side, dedup_id: str = "d", *, n: int = 0, opts: dict[str, Any] | None = None, **dedup: Any
+) -> str:
     """Add a job whose data tells it apart; `opts` are its other options."""
     return await side.add("paint", {"n": n}, deduplication={"id": dedup_id, **dedup}, **(opts or {}))
 
@@ -119,13 +122,12 @@ async def test_item_25_an_owner_that_is_not_delayed_is_not_replaced(side: Side) 
 
 @item(26, "keepLastIfActive with an active owner: dn holds the latest payload; D without ttl; one entry only.")
 async def test_item_26_the_last_one_added_is_kept_for_later(side: Side) -> None:
-    keep = {"keepLastIfActive": True}
-    assert await added(side, **keep) == "1"
-    assert await added(side, **keep, n=1) == "1"  # not active yet: as without it
+    assert await added(side, **KEEP) == "1"
+    assert await added(side, **KEEP, n=1) == "1"  # not active yet: as without it
     assert "dn:d" not in await side.content()
     await side.fetch()
-    assert await added(side, **keep, n=2, opts={"delay": 100, "jobId": "own"}) == "1"
-    assert await added(side, **keep, ttl=TTL, n=3, opts={"priority": 3}) == "1"
+    assert await added(side, **KEEP, n=2, opts={"delay": 100, "jobId": "own"}) == "1"
+    assert await added(side, **KEEP, ttl=TTL, n=3, opts={"priority": 3}) == "1"
     assert await added(side, n=4) == "1"  # a plain one is discarded
     content = await side.content()
     assert content["dn:d"]["value"]["data"] == '{"n":3}'
@@ -149,20 +151,18 @@ async def test_item_26_a_kept_job_holds_the_id_for_good(side: Side) -> None:
 
 @item(26, "keepLastIfActive with replace: a delayed owner is replaced, an active one keeps the last.")
 async def test_item_26_replace_and_keep_last_go_together(side: Side) -> None:
-    both = {"replace": True, "keepLastIfActive": True}
-    assert await added(side, **both, opts={"delay": 1000}) == "1"
-    assert await added(side, **both, ttl=TTL, n=1) == "2"
-    assert await added(side, **both, n=2) == "2"
+    assert await added(side, replace=True, **KEEP, opts={"delay": 1000}) == "1"
+    assert await added(side, replace=True, **KEEP, ttl=TTL, n=1) == "2"
+    assert await added(side, replace=True, **KEEP, n=2) == "2"
     await side.fetch()
-    assert await added(side, **both, n=3) == "2"
+    assert await added(side, replace=True, **KEEP, n=3) == "2"
 
 
 @item(27, "Finish of that owner: jid is in wait, D = jid, dn gone, added and waiting precede completed; counter + 1.")
 async def test_item_27_the_last_one_runs_when_the_owner_is_done(side: Side) -> None:
-    keep = {"keepLastIfActive": True}
-    await added(side, **keep)
+    await added(side, **KEEP)
     await side.fetch()
-    await added(side, **keep, n=1)
+    await added(side, **KEEP, n=1)
     await side.advance(10)
     await side.complete("1")
     content = await side.content()
@@ -172,7 +172,7 @@ async def test_item_27_the_last_one_runs_when_the_owner_is_done(side: Side) -> N
     assert "dn:d" not in content
     assert (await kinds(side))[-3:] == ["added", "waiting", "completed"]
     await side.fetch()
-    await added(side, **keep, n=2, opts={"jobId": "own"})
+    await added(side, **KEEP, n=2, opts={"jobId": "own"})
     await side.complete("2", fetch_next=True)
     assert (await side.content())["active"]["value"] == ["own"]
     await side.complete("own")
@@ -181,14 +181,18 @@ async def test_item_27_the_last_one_runs_when_the_owner_is_done(side: Side) -> N
 
 @item(27, "The next job is placed by its own options: delayed, prioritized, lifo, with its timestamp set anew.")
 async def test_item_27_the_next_job_goes_where_its_options_say(side: Side) -> None:
-    keep = {"keepLastIfActive": True}
-    for n, opts in enumerate(
-        ({"delay": 5000}, {"priority": 4}, {"lifo": True}, {"delay": 100, "priority": 2}, {"timestamp": START - 5000})
-    ):
+    placements: list[dict[str, Any]] = [
+        {"delay": 5000},
+        {"priority": 4},
+        {"lifo": True},
+        {"delay": 100, "priority": 2},
+        {"timestamp": START - 5000},
+    ]
+    for n, opts in enumerate(placements):
         dedup_id = f"d{n}"
-        await added(side, dedup_id, **keep)
+        await added(side, dedup_id, **KEEP)
         job = (await side.fetch())["job"]
-        await added(side, dedup_id, **keep, n=n, opts={**opts, "attempts": 2, "removeOnComplete": True})
+        await added(side, dedup_id, **KEEP, n=n, opts={**opts, "attempts": 2, "removeOnComplete": True})
         await side.add()
         await side.advance(10)
         await side.complete(job["id"])
@@ -197,10 +201,9 @@ async def test_item_27_the_next_job_goes_where_its_options_say(side: Side) -> No
 
 @item(27, "A failure of the owner lets the next one in as well; a retry does not.")
 async def test_item_27_the_last_one_runs_after_a_failure(side: Side) -> None:
-    keep = {"keepLastIfActive": True}
-    await added(side, **keep, opts={"attempts": 2})
+    await added(side, **KEEP, opts={"attempts": 2})
     await side.fetch()
-    await added(side, **keep, n=1)
+    await added(side, **KEEP, n=1)
     await side.fail("1")
     assert "dn:d" in await side.content()
     await side.fetch()
@@ -224,13 +227,12 @@ async def test_item_27_the_last_one_runs_after_a_lost_owner(side: Side) -> None:
 
 @item(27, "The next one is added though the owner is removed on completion, or its id was freed or taken meanwhile.")
 async def test_item_27_the_last_one_runs_whatever_became_of_the_id(side: Side) -> None:
-    keep = {"keepLastIfActive": True}
-    await added(side, **keep, opts={"removeOnComplete": True})
+    await added(side, **KEEP, opts={"removeOnComplete": True})
     await side.fetch()
-    await added(side, **keep, n=1)
+    await added(side, **KEEP, n=1)
     await side.complete("1")
     await side.fetch()
-    await added(side, **keep, n=2)
+    await added(side, **KEEP, n=2)
     await side.call("remove_dedup_key", dedup_id="d")
     assert await added(side, n=3) == "5"
     await side.complete("2")
@@ -243,6 +245,25 @@ async def test_item_27_many_owners_finish_in_one_call(side: Side) -> None:
         await side.fetch()
         await added(side, f"d{n}", keepLastIfActive=True, n=n)
     await side.batch([{"job_id": "1", "value": 1}, {"job_id": "3", "reason": "broken"}, {"job_id": "5"}])
+
+
+@item(27, "The next one's parent and scheduler go with it.")
+async def test_item_27_the_next_job_belongs_where_it_was_meant_to(side: Side) -> None:
+    await added(side, keepLastIfActive=True)
+    await side.fetch()
+    await added(side, keepLastIfActive=True, n=1)
+    parent = ["pk", "bull:others:7", "pd", '{"id":"7","queueKey":"bull:others"}', "pdk", f"{side.prefix}7:dependencies"]
+    await side.tamper("HSET", "dn:d", *parent, "rjk", "nightly")
+    await side.complete("1")
+
+
+@item(27, "A custom id that was taken meanwhile.")
+async def test_item_27_the_next_jobs_id_was_taken_meanwhile(side: Side) -> None:
+    await added(side, keepLastIfActive=True)
+    await side.fetch()
+    await added(side, keepLastIfActive=True, n=1, opts={"jobId": "own"})
+    await side.add("mend", {"n": 2}, jobId="own")
+    await side.complete("1")
 
 
 @item(28, "Finish of a simple owner deletes D; finish of a ttl owner keeps D.")
@@ -294,12 +315,13 @@ async def test_item_28_a_retry_keeps_the_id(side: Side) -> None:
 
 async def stale_owner(side: Side) -> None:
     """An owner without ttl is gone by means that know nothing of deduplication; one with a ttl blocks on."""
-    for dedup_id, modes in (
-        ("simple", {}),
-        ("ttl", {"ttl": TTL, "extend": True}),
-        ("replace", {"replace": True}),
-        ("keep", {"keepLastIfActive": True}),
-    ):
+    again: dict[str, dict[str, Any]] = {
+        "simple": {},
+        "ttl": {"ttl": TTL, "extend": True},
+        "replace": {"replace": True},
+        "keep": KEEP,
+    }
+    for dedup_id, modes in again.items():
         first = await added(side, dedup_id)
         await side.tamper("DEL", first)
         await side.tamper("LREM", "wait", 0, first)

@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from bullpen.app import App
 from bullpen.context import Context
+from bullpen.dedup import Dedup
 from bullpen.errors import (
     BullpenError,
     ConfigurationError,
@@ -28,6 +29,7 @@ __all__ = [
     "ConfigurationError",
     "ConnectionLost",
     "Context",
+    "Dedup",
     "Job",
     "JobFailed",
     "JobMissing",

@@ -14,6 +14,7 @@ def test_what_people_import() -> None:
         "ConfigurationError",
         "ConnectionLost",
         "Context",
+        "Dedup",
         "Job",
         "JobFailed",
         "JobMissing",

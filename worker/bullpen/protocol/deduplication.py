@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from bullpen.errors import ConfigurationError, ProtocolError
+from bullpen.errors import ConfigurationError
 
 LONGEST_TTL_MS: Final = 2**52
 """Redis refuses expiries that do not fit its clock; this one is 140,000 years away."""
@@ -36,15 +37,15 @@ class Deduplication:
 
     @classmethod
     def parse(cls, value: object) -> Deduplication | None:
-        """From stored JSON; None when the option is absent. Raises ProtocolError when it is no object with an id."""
-        if value is None:
-            return None
+        """From stored JSON; None when the option is absent, or something that no deduplication can be read from."""
         if not isinstance(value, Mapping) or not isinstance(value.get("id"), str):
-            raise ProtocolError(f"job option de is {value!r}: expected an object with 'id'")
-        stored = dict(value)
-        ttl = stored.pop("ttl", None)
+            return None
+        ttl = value.get("ttl")
+        if not (ttl is None or (isinstance(ttl, int | float) and math.isfinite(ttl))):
+            return None
+        stored = {key: each for key, each in value.items() if key not in ("id", "ttl")}
         return cls(
-            id=stored.pop("id"),
+            id=value["id"],
             ttl=None if ttl is None else int(ttl),
             extend=bool(stored.pop("extend", False)),
             replace=bool(stored.pop("replace", False)),

@@ -150,6 +150,9 @@ class JobOptions:
             raise ProtocolError(f"job options are no JSON: {error}") from error
         if not isinstance(stored, dict):
             raise ProtocolError(f"job options are {type(stored).__name__}, not a JSON object")
+        deduplication = Deduplication.parse(stored.get("de"))
+        if deduplication is not None:  # what it does not understand stays as it is, among the others in `extra`
+            del stored["de"]
         try:
             return cls(
                 attempts=int(stored.pop("attempts", None) or 0),
@@ -164,7 +167,7 @@ class JobOptions:
                 stack_trace_limit=_whole(stored.pop("stackTraceLimit", None)),
                 keep_logs=_whole(stored.pop("kl", None)),
                 size_limit=_whole(stored.pop("sizeLimit", None)),
-                deduplication=Deduplication.parse(stored.pop("de", None)),
+                deduplication=deduplication,
                 extra=MappingProxyType(stored),
             )
         except (TypeError, ValueError, OverflowError) as error:

@@ -44,7 +44,8 @@ _RESERVED = frozenset(
 def add(keys: QueueKeys, *, name: str, data: str, now: int, options: JobOptions = _PLAIN) -> Call[Added]:
     """Stores one job and places it by its options: delayed, else prioritized, else waiting (§2.2).
 
-    With a deduplication id that another job owns nothing may be stored; the answer tells (§2.5). `data` is JSON text, stored as given. Raises ConfigurationError for options that §1.5 forbids.
+    With a deduplication id that another job owns nothing may be stored; the answer tells (§2.5).
+    `data` is JSON text, stored as given. Raises ConfigurationError for options that §1.5 forbids.
     """
     check(options, data=data)
     timestamp = now if options.timestamp is None else options.timestamp

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bullpen.protocol.call import Call, job_id
+from bullpen.protocol.call import Call
+from bullpen.protocol.call import job_id as read_id
 from bullpen.protocol.deduplication import check_dedup_id
 from bullpen.protocol.scripts import load
 
@@ -24,11 +25,10 @@ def remove_dedup_key(keys: QueueKeys, *, dedup_id: str) -> Call[bool]:
     return Call(command=("DEL", keys.dedup(dedup_id)), parse=bool)
 
 
-def remove_own_dedup_key(keys: QueueKeys, *, dedup_id: str, job_id: str) -> Call[bool]:
-    """Frees the deduplication id if that job owns it; whether it did."""
-    check_dedup_id(dedup_id)
-    return Call(command=(keys.base, dedup_id, job_id), parse=bool, script=load("remove_own_dedup"))
+def remove_own_dedup_key(keys: QueueKeys, *, job_id: str) -> Call[bool]:
+    """Frees the deduplication id that the job was added with if the job still owns it; whether it did."""
+    return Call(command=(keys.base, job_id), parse=bool, script=load("remove_own_dedup"))
 
 
 def _owner(reply: bytes | None) -> str | None:
-    return None if reply is None else job_id(reply)
+    return None if reply is None else read_id(reply)
