@@ -19,6 +19,7 @@ from bullpen.job import Job
 from bullpen.protocol.options import Backoff, KeepJobs
 from bullpen.queue import Queue
 from bullpen.retry import Retry
+from bullpen.signals import Delay, RateLimited, Requeue
 
 __version__ = version("bullpen")
 
@@ -30,6 +31,7 @@ __all__ = [
     "ConnectionLost",
     "Context",
     "Dedup",
+    "Delay",
     "Job",
     "JobFailed",
     "JobMissing",
@@ -37,6 +39,8 @@ __all__ = [
     "LockLost",
     "ProtocolError",
     "Queue",
+    "RateLimited",
+    "Requeue",
     "Retry",
     "Unrecoverable",
     "__version__",

@@ -12,12 +12,14 @@ from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
 from bullpen.job import Job
 from bullpen.protocol.options import Backoff, JobOptions, KeepJobs
-from bullpen.retry import DEFAULT_RETRY, Retry
+from bullpen.retry import BUILT_IN, DEFAULT_RETRY, Retry
 from bullpen.runtime.handler import Handler, describe
+from bullpen.runtime.rules import Rules
 
 if TYPE_CHECKING:
     from bullpen.app import App
     from bullpen.client.producer import Producer
+    from bullpen.protocol.calls.work import RateLimit
     from bullpen.protocol.deduplication import Deduplication
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,15 +29,29 @@ _NO_DATA = object()
 class Queue:
     """Made by `App.queue(name)`."""
 
-    def __init__(self, name: str, *, app: App) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        app: App,
+        limiter: RateLimit | None = None,
+        max_started_attempts: int | None = None,
+    ) -> None:
         self.name = name
         self._app = app
+        self._limiter = limiter
+        self._max_started = max_started_attempts
         self._handlers: dict[str | None, Handler] = {}
 
     @property
     def handlers(self) -> Sequence[Handler]:
         """The job functions declared so far."""
         return tuple(self._handlers.values())
+
+    @property
+    def rules(self) -> Rules:
+        """How its jobs are worked on."""
+        return Rules(limiter=self._limiter, max_started=self._max_started, backoffs=self._app.backoffs)
 
     def job(
         self, name: str | None = None, *, run: Literal["async", "thread"] | None = None, retry: Retry | None = None
@@ -91,6 +107,7 @@ class Queue:
         """
         producer = await self._app.producer(self.name)
         tries = retry or self._declared_retry(name) or DEFAULT_RETRY
+        self._check_backoff(tries.backoff)
         options = JobOptions(
             attempts=tries.attempts,
             backoff=Backoff(tries.backoff, milliseconds(tries.delay, of="Retry(delay=…)"), tries.jitter or None),
@@ -128,6 +145,13 @@ class Queue:
     def _declared_retry(self, name: str) -> Retry | None:
         handler = self._handlers.get(name) or self._handlers.get(None)
         return handler.retry if handler is not None else None
+
+    def _check_backoff(self, backoff: str) -> None:
+        if backoff not in BUILT_IN and backoff not in self._app.backoffs:
+            raise ConfigurationError(
+                f"Retry(backoff={backoff!r}): unknown; use {' or '.join(map(repr, BUILT_IN))}, "
+                f"or declare it with @app.backoff({backoff!r})"
+            )
 
 
 def _plain(name: str, data: object) -> Any:
