@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.conformance import (
     test_add,
+    test_dedup,
     test_fetch,
     test_finish,
     test_flow,
@@ -20,6 +21,7 @@ from tests.conformance.arena import REGISTRY, ItemTest
 
 MODULES: Final = (
     test_add,
+    test_dedup,
     test_fetch,
     test_finish,
     test_retry,
@@ -35,7 +37,7 @@ SCENARIOS: Final = dict(REGISTRY)
 # Items driven with running workers and listeners on the machine's clock, which no scenario replays step by step.
 LIVE: Final = {28, 42, 43, 95, 96}
 
-COVERED: Final = frozenset({*range(1, 20), *range(30, 70), *range(71, 83), *range(88, 95), *LIVE})
+COVERED: Final = frozenset({*range(1, 30), *range(30, 70), *range(71, 83), *range(88, 95), *LIVE})
 
 
 def scenarios_of(number: int) -> list[ItemTest]:

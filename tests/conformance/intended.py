@@ -41,8 +41,13 @@ def _paused_count(difference: Difference) -> bool:
 
 def _removed_from_paused(difference: Difference) -> bool:
     """The event of a removal names the list in which the job of a paused queue was."""
-    names = [value for entry in difference.added_or_removed() for field, value in entry if field == "prev"]
-    return difference.path == ("events", "value") and sorted(names) == ["paused", "wait"]
+    if difference.path != ("events", "value"):
+        return False
+    events = [dict(entry) for entry in difference.added_or_removed()]
+    return sorted((event["event"], event.get("prev")) for event in events) == [
+        ("removed", "paused"),
+        ("removed", "wait"),
+    ]
 
 
 def _by_priority(difference: Difference) -> bool:
@@ -82,6 +87,14 @@ def _linked_anew(difference: Difference) -> bool:
             return True
         case (name,):
             return name.endswith(":dependencies") and difference.theirs is ABSENT
+        case _:
+            return False
+
+
+def _debounced(difference: Difference) -> bool:
+    match difference:
+        case Difference(path=("events", "value"), theirs=theirs, ours=list(ours)):
+            return theirs is ABSENT and all(event[0] == ["event", "debounced"] for event in ours)
         case _:
             return False
 
@@ -149,5 +162,12 @@ INTENDED: Final = (
         items=frozenset({19}),
         covers=_linked_anew,
         reason="v5 leaves a job with a parent that is gone; we give it the new one, as v6",
+    ),
+    Intended(
+        topic="`debounced` event",
+        generations=frozenset({6}),
+        items=frozenset({20, 21, 22, 23, 24, 26, 27, 28}),
+        covers=_debounced,
+        reason="listeners of v5 may know deduplicated jobs by this event; we emit it before `deduplicated`, as v5 does",
     ),
 )

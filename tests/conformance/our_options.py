@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ABBREVIATED = {
+    "deduplication": "de",
     "keepLogs": "kl",
     "failParentOnFailure": "fpof",
     "continueParentOnFailure": "cpof",

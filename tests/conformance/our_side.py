@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bullpen.errors import BullpenError, ConfigurationError, Unrecoverable
-from bullpen.protocol.calls import add, fail, job, locks, read, work
+from bullpen.protocol.calls import add, dedup, fail, job, locks, read, work
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.options import KeepJobs
 from bullpen.protocol.replies import Added, JobRecord, JobState, Outcome, Status
@@ -206,6 +206,17 @@ class OurSide(UpkeepOperations, OurFlows, Side):
 
     async def _update_data(self, job_id: str, data: Any) -> None:
         await self._run(job.update_data(self.keys, job_id=job_id, data=to_json(data)))
+
+    # Deduplication
+
+    async def _dedup_owner(self, dedup_id: str) -> str | None:
+        return await self._run(dedup.dedup_owner(self.keys, dedup_id=dedup_id))
+
+    async def _remove_dedup_key(self, dedup_id: str) -> bool:
+        return await self._run(dedup.remove_dedup_key(self.keys, dedup_id=dedup_id))
+
+    async def _remove_own_dedup_key(self, job_id: str) -> bool:
+        return await self._run(dedup.remove_own_dedup_key(self.keys, job_id=job_id))
 
     # Questions
 
