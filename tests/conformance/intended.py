@@ -52,16 +52,25 @@ def _removed_from_paused(difference: Difference) -> bool:
 
 def _by_priority(difference: Difference) -> bool:
     """A job that BullMQ puts into `wait` is in `prioritized` on our side."""
-    return difference.path[0] in {"pc", "prioritized"} or (difference.path == ("wait",) and difference.ours is ABSENT)
+    match difference.path:
+        case ("wait",):
+            return difference.ours is ABSENT
+        case ("prioritized", *_):
+            return difference.theirs is ABSENT
+        case path:
+            return path == ("pc", "value")
 
 
 def _told_parent(difference: Difference) -> bool:
-    """What a parent knows of its children: keys `<id>:dependencies`, `:processed`, `:failed`, `:unsuccessful`."""
-    return difference.path[0].endswith((":dependencies", ":processed", ":failed", ":unsuccessful"))
+    """Only BullMQ's parent still has the child's end, only ours waits for the child."""
+    if difference.path[0].endswith(":dependencies"):
+        return difference.theirs is ABSENT
+    return difference.path[0].endswith((":processed", ":failed", ":unsuccessful")) and difference.ours is ABSENT
 
 
-def _ours_is_gone(difference: Difference) -> bool:
-    return difference.ours is ABSENT
+def _wait_is_left(difference: Difference) -> bool:
+    """BullMQ alone still has the list `wait` and the hashes of its jobs."""
+    return difference.ours is ABSENT and (difference.path == ("wait",) or difference.path[0].isdigit())
 
 
 def _marker(difference: Difference) -> bool:
@@ -139,7 +148,7 @@ INTENDED: Final = (
         topic="obliterate",
         generations=frozenset({5}),
         items=frozenset({93}),
-        covers=_ours_is_gone,
+        covers=_wait_is_left,
         reason="v5 leaves what is in `wait` of a paused queue, where v6 keeps its jobs, in a queue that is no more",
     ),
     Intended(
