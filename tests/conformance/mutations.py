@@ -282,13 +282,13 @@ MUTATIONS: Final = (
     Mutation(
         "a drain takes the next run of a scheduler",
         "test_item_92_a_paused_queue_is_drained",
-        "if deleted == limit or current_iteration(id) then",
+        "if deleted == limit or has_record(id) and current_iteration(id) then",
         "if deleted == limit then",
     ),
     Mutation(
         "a drained last child leaves its parent waiting",
         "test_item_92_a_drained_child_takes_its_parent_along",
-        "  leave_family(id, true)\n",
+        "    leave_family(id, true)\n",
     ),
     Mutation(
         "obliterate leaves the records of schedulers",
