@@ -6,10 +6,14 @@ from typing import Final
 
 from tests.conformance import (
     test_add,
+    test_children,
+    test_dedup,
     test_fetch,
     test_finish,
     test_flow,
     test_job,
+    test_parent,
+    test_parting,
     test_removal,
     test_retry,
     test_stalled,
@@ -19,6 +23,7 @@ from tests.conformance.arena import REGISTRY, ItemTest
 
 MODULES: Final = (
     test_add,
+    test_dedup,
     test_fetch,
     test_finish,
     test_retry,
@@ -27,13 +32,16 @@ MODULES: Final = (
     test_upkeep,
     test_removal,
     test_flow,
+    test_children,
+    test_parent,
+    test_parting,
 )
 SCENARIOS: Final = dict(REGISTRY)
 
 # Items driven with running workers and listeners on the machine's clock, which no scenario replays step by step.
 LIVE: Final = {28, 42, 43, 95}
 
-COVERED: Final = frozenset({*range(1, 20), *range(30, 70), *range(71, 83), *range(88, 95), *LIVE})
+COVERED: Final = frozenset({*range(1, 70), *range(71, 83), *range(88, 95), *LIVE})
 
 
 def scenarios_of(number: int) -> list[ItemTest]:

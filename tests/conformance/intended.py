@@ -81,6 +81,14 @@ def _linked_anew(difference: Difference) -> bool:
             return False
 
 
+def _debounced(difference: Difference) -> bool:
+    match difference:
+        case Difference(path=("events", "value"), theirs=theirs, ours=list(ours)):
+            return theirs is ABSENT and all(event[0] == ["event", "debounced"] for event in ours)
+        case _:
+            return False
+
+
 INTENDED: Final = (
     Intended(
         topic="paused jobs",
@@ -137,5 +145,12 @@ INTENDED: Final = (
         items=frozenset({19}),
         covers=_linked_anew,
         reason="v5 leaves a job with a parent that is gone; we give it the new one, as v6",
+    ),
+    Intended(
+        topic="`debounced` event",
+        generations=frozenset({6}),
+        items=frozenset({20, 21, 22, 23, 24, 26, 27, 28}),
+        covers=_debounced,
+        reason="listeners of v5 may know deduplicated jobs by this event; we emit it before `deduplicated`, as v5 does",
     ),
 )

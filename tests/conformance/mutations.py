@@ -193,4 +193,44 @@ MUTATIONS: Final = (
         "  leave_family(id, false)\n  delete_job(id)",
         "  delete_job(id)",
     ),
+    Mutation(
+        "a throttle never ends",
+        "test_item_21_a_ttl_is_a_throttle",
+        "call('SET', P .. 'de:' .. de.id, id, 'PX', de.ttl)",
+        "call('SET', P .. 'de:' .. de.id, id)",
+    ),
+    Mutation(
+        "a replaced owner leaves its record behind",
+        "test_item_23_a_delayed_owner_is_replaced",
+        "  delete_job(owner)\n",
+    ),
+    Mutation(
+        "a replacement begins the ttl anew",
+        "test_item_23_a_delayed_owner_is_replaced",
+        "if de.ttl and not de.extend and not de.keep_last then",
+        "if false then",
+    ),
+    Mutation(
+        "an owner in wait is taken for an active one",
+        "test_item_26_the_last_one_added_is_kept_for_later",
+        "call('LPOS', P .. 'active', owner)",
+        "call('EXISTS', P .. owner) == 1",
+    ),
+    Mutation(
+        "the next job keeps the due time it was added with",
+        "test_item_27_the_next_job_goes_where_its_options_say",
+        "place_new(id, now, delay",
+        "place_new(id, 0, delay",
+    ),
+    Mutation(
+        "the next job stays stored",
+        "test_item_27_the_last_one_runs_when_the_owner_is_done",
+        "  call('DEL', stored)\n",
+    ),
+    Mutation(
+        "a finish frees an id that another job owns",
+        "test_item_28_a_finish_frees_no_other_jobs_id",
+        "(left == -1 and call('GET', key) == id)",
+        "left == -1",
+    ),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bullpen.errors import BullpenError, ConfigurationError, Unrecoverable
-from bullpen.protocol.calls import add, change, fail, job, locks, look, read, upkeep, work
+from bullpen.protocol.calls import add, change, dedup, fail, job, locks, look, read, upkeep, work
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.options import KeepJobs
 from bullpen.protocol.replies import Added, JobRecord, JobState, Outcome, Status
@@ -297,6 +297,17 @@ class OurSide(OurFlows, Side):
 
     async def _promote_jobs(self, count: int) -> None:
         await self._retry_jobs("delayed", count)
+
+    # Deduplication
+
+    async def _dedup_owner(self, dedup_id: str) -> str | None:
+        return await self._run(dedup.dedup_owner(self.keys, dedup_id=dedup_id))
+
+    async def _remove_dedup_key(self, dedup_id: str) -> bool:
+        return await self._run(dedup.remove_dedup_key(self.keys, dedup_id=dedup_id))
+
+    async def _remove_own_dedup_key(self, job_id: str) -> bool:
+        return await self._run(dedup.remove_own_dedup_key(self.keys, job_id=job_id))
 
     # Questions
 

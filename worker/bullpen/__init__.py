@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from bullpen.app import App
 from bullpen.context import Context
+from bullpen.dedup import Dedup
 from bullpen.errors import (
     BullpenError,
     ConfigurationError,
@@ -19,6 +20,7 @@ from bullpen.job import Job
 from bullpen.protocol.options import Backoff, KeepJobs
 from bullpen.queue import Queue
 from bullpen.retry import Retry
+from bullpen.signals import Delay, RateLimited, Requeue
 
 __version__ = version("bullpen")
 
@@ -29,6 +31,8 @@ __all__ = [
     "ConfigurationError",
     "ConnectionLost",
     "Context",
+    "Dedup",
+    "Delay",
     "Job",
     "JobFailed",
     "JobMissing",
@@ -36,6 +40,8 @@ __all__ = [
     "LockLost",
     "ProtocolError",
     "Queue",
+    "RateLimited",
+    "Requeue",
     "Retry",
     "Unrecoverable",
     "WrongState",

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 class Job:
     """Returned by `Queue.add` and `Queue.get`; holds the id, asks Redis for everything else."""
 
-    __slots__ = ("_queue", "id")
+    __slots__ = ("_queue", "deduplicated", "id")
 
-    def __init__(self, job_id: str, *, queue: Queue) -> None:
+    def __init__(self, job_id: str, *, queue: Queue, deduplicated: bool = False) -> None:
         self.id = job_id
+        self.deduplicated = deduplicated
+        """Whether `Queue.add` discarded the job it was given: this one owned its deduplication id already."""
         self._queue = queue
 
     def __repr__(self) -> str:
@@ -38,3 +40,7 @@ class Job:
         """
         limit = None if timeout is None else seconds(timeout, of="timeout")
         return await (await self._queue.producer()).result(self.id, timeout=limit)
+
+    async def remove_dedup(self) -> bool:
+        """Free the deduplication id of this job for the next one, if the job still owns it; whether it did."""
+        return await (await self._queue.producer()).remove_own_dedup(self.id)

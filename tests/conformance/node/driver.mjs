@@ -167,6 +167,17 @@ const operations = {
     return shape(await flows.add(tree));
   },
 
+  // Deduplication
+  async dedup_owner({ dedup_id: id }) {
+    return scene.queue.getDeduplicationJobId(id);
+  },
+  async remove_dedup_key({ dedup_id: id }) {
+    return (await scene.queue.removeDeduplicationKey(id)) > 0;
+  },
+  async remove_own_dedup_key({ job_id: id }) {
+    return (await (await Job.fromId(scene.queue, id))?.removeDeduplicationKey()) ?? false;
+  },
+
   // A worker's calls, one by one. BullMQ 5 does not hand out a job with a deferred failure: getNextJob fails it and
   // takes the one after it. What such a job meets is compared by `process`.
   async fetch({ token, worker: options }) {

@@ -9,7 +9,7 @@ from bullpen.client import payload
 from bullpen.client.results import Results
 from bullpen.errors import ConfigurationError, JobMissing
 from bullpen.protocol import JobOptions
-from bullpen.protocol.calls import add, read
+from bullpen.protocol.calls import add, dedup, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,3 +94,15 @@ class Producer:
         Raises JobFailed, JobMissing, or TimeoutError; a connection lost meanwhile is waited out.
         """
         return await self._results.wait(job_id, timeout=timeout)
+
+    async def dedup_owner(self, dedup_id: str) -> str | None:
+        """Id of the job that owns the deduplication id, None when nobody does."""
+        return await self._link.run(dedup.dedup_owner(self.keys, dedup_id=dedup_id))
+
+    async def remove_dedup(self, dedup_id: str) -> bool:
+        """Frees the deduplication id, whichever job owns it; whether one did."""
+        return await self._link.run(dedup.remove_dedup_key(self.keys, dedup_id=dedup_id))
+
+    async def remove_own_dedup(self, job_id: str) -> bool:
+        """Frees the deduplication id the job was added with if the job still owns it; whether it did."""
+        return await self._link.run(dedup.remove_own_dedup_key(self.keys, job_id=job_id))

@@ -45,6 +45,14 @@ class QueueKeys:
         """The job's log rows, oldest first."""
         return f"{self.base}{job_id}:logs"
 
+    def dedup(self, dedup_id: str) -> str:
+        """Id of the job that owns the deduplication id (§2.5)."""
+        return f"{self.base}de:{dedup_id}"
+
+    def dedup_next(self, dedup_id: str) -> str:
+        """The job to be added when the owner of the deduplication id is finished (§4.6)."""
+        return f"{self.base}dn:{dedup_id}"
+
     @property
     def meta(self) -> str:
         """Pause, limits and the event cap (§1.6)."""
