@@ -50,6 +50,11 @@ def _by_priority(difference: Difference) -> bool:
     return difference.path[0] in {"pc", "prioritized"} or (difference.path == ("wait",) and difference.ours is ABSENT)
 
 
+def _told_parent(difference: Difference) -> bool:
+    """What a parent knows of its children: keys `<id>:dependencies`, `:processed`, `:failed`, `:unsuccessful`."""
+    return difference.path[0].endswith((":dependencies", ":processed", ":failed", ":unsuccessful"))
+
+
 def _ours_is_gone(difference: Difference) -> bool:
     return difference.ours is ABSENT
 
@@ -117,6 +122,13 @@ INTENDED: Final = (
         items=frozenset({90}),
         covers=_by_priority,
         reason="v5 forgets the priority of a job that is retried by hand, v6 does not",
+    ),
+    Intended(
+        topic="bulk retry of children",
+        generations=frozenset({5}),
+        items=frozenset({90}),
+        covers=_told_parent,
+        reason="v5 leaves the old result with the parent, which does not wait for the child that runs again",
     ),
     Intended(
         topic="obliterate",

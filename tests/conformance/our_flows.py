@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bullpen.client.flows import AddedNode, FlowNode, FlowProducer
 from bullpen.protocol.calls import children, flow
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class OurFlows(Protocol):
-    """The part of our side that knows of more than one queue."""
+class OurFlows:
+    """A part of `OurSide`: what knows of more than one queue."""
 
     keys: QueueKeys
 
@@ -59,11 +59,13 @@ class OurFlows(Protocol):
 
     async def _children(self, job_id: str) -> dict[str, Any]:
         counts = await self._run(children.counts(self.keys, job_id=job_id))
+        unprocessed = await self._run(children.unprocessed(self.keys, job_id=job_id))
+        failed = await self._run(children.failed(self.keys, job_id=job_id))
         return {
             "values": await self._run(children.values(self.keys, job_id=job_id)),
             "ignored": await self._run(children.ignored_failures(self.keys, job_id=job_id)),
-            "unprocessed": sorted(await self._run(children.unprocessed(self.keys, job_id=job_id))),
-            "failed": sorted(await self._run(children.failed(self.keys, job_id=job_id))),
+            "unprocessed": sorted(unprocessed),
+            "failed": sorted(failed),
             "counts": asdict(counts),
         }
 

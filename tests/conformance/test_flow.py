@@ -20,8 +20,10 @@ async def test_item_14_a_failure_has_one_effect_on_the_parent(side: Side) -> Non
     for first in flags:
         for second in flags:
             if first < second:
-                assert await side.refused(side.add(**{first: True, second: True})) is None
-        await side.add(**{first: True})
+                both: dict[str, Any] = {first: True, second: True}
+                assert await side.refused(side.add(**both)) is None
+        one: dict[str, Any] = {first: True}
+        await side.add(**one)
 
 
 @item(19, "Missing parent: -5, no key written, counter unchanged.")
