@@ -10,7 +10,7 @@ from bullpen.client.flows import AddedNode, FlowNode, FlowProducer
 from bullpen.protocol.calls import children, flow
 from bullpen.protocol.keys import QueueKeys
 from tests.conformance.our_options import from_node_options, to_json
-from tests.conformance.sides import PREFIX
+from tests.conformance.sides import PREFIX, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,9 +53,12 @@ class OurFlows:
 
     async def _wait_for_children(self, job_id: str, token: str, child: Mapping[str, str] | None) -> bool:
         key = child and f"{child['queue']}:{child['id']}"
-        return await self._run(
+        waited = await self._run(
             flow.wait_for_children(self.keys, job_id=job_id, token=token, now=self._now, child=key or None)
         )
+        if waited is flow.Waited.CHILDREN_FAILED:
+            raise Refused(f"job {job_id} has failed children", code=int(waited))
+        return waited is flow.Waited.WAITING
 
     async def _children(self, job_id: str) -> dict[str, Any]:
         counts = await self._run(children.counts(self.keys, job_id=job_id))
