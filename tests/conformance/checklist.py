@@ -6,11 +6,14 @@ from typing import Final
 
 from tests.conformance import (
     test_add,
+    test_children,
     test_dedup,
     test_fetch,
     test_finish,
     test_flow,
     test_job,
+    test_parent,
+    test_parting,
     test_queries,
     test_removal,
     test_removal_family,
@@ -33,6 +36,9 @@ MODULES: Final = (
     test_removal,
     test_removal_family,
     test_flow,
+    test_children,
+    test_parent,
+    test_parting,
 )
 SCENARIOS: Final = dict(REGISTRY)
 

@@ -42,7 +42,7 @@ class Held:
 
 
 @dataclass
-class OurSide(UpkeepOperations, OurFlows, Side):
+class OurSide(OurFlows, UpkeepOperations, Side):
     """Our behaviour. `alter` replaces script texts before they are run, which is how mutations are planted."""
 
     link: Runner = field(kw_only=True)

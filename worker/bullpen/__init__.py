@@ -16,11 +16,12 @@ from bullpen.errors import (
     Unrecoverable,
     WrongState,
 )
+from bullpen.flow import Flow, FlowJobs
 from bullpen.job import Job
 from bullpen.protocol.options import Backoff, KeepJobs
 from bullpen.queue import Queue
 from bullpen.retry import Retry
-from bullpen.signals import Delay, RateLimited, Requeue
+from bullpen.signals import Delay, RateLimited, Requeue, WaitForChildren
 
 __version__ = version("bullpen")
 
@@ -33,6 +34,8 @@ __all__ = [
     "Context",
     "Dedup",
     "Delay",
+    "Flow",
+    "FlowJobs",
     "Job",
     "JobFailed",
     "JobMissing",
@@ -44,6 +47,7 @@ __all__ = [
     "Requeue",
     "Retry",
     "Unrecoverable",
+    "WaitForChildren",
     "WrongState",
     "__version__",
 ]

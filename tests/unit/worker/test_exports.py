@@ -16,6 +16,8 @@ def test_what_people_import() -> None:
         "Context",
         "Dedup",
         "Delay",
+        "Flow",
+        "FlowJobs",
         "Job",
         "JobFailed",
         "JobMissing",
@@ -27,6 +29,7 @@ def test_what_people_import() -> None:
         "Requeue",
         "Retry",
         "Unrecoverable",
+        "WaitForChildren",
         "WrongState",
         "__version__",
     ]
