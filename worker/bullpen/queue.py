@@ -105,9 +105,9 @@ class Queue:
         Raises ConfigurationError for values outside these ranges and data that is no JSON, ConnectionLost when Redis
         did not answer.
         """
-        producer = await self._app.producer(self.name)
         tries = retry or self._declared_retry(name) or DEFAULT_RETRY
         self._check_backoff(tries.backoff)
+        producer = await self._app.producer(self.name)
         options = JobOptions(
             attempts=tries.attempts,
             backoff=Backoff(tries.backoff, milliseconds(tries.delay, of="Retry(delay=…)"), tries.jitter or None),

@@ -25,7 +25,9 @@ globalThis.Date = class extends MachineDate {
 const machineRandom = Math.random;
 Math.random = () => (frozenAt === null ? machineRandom() : 0.5);
 
-const { Job, Queue, QueueEvents, UnrecoverableError, Worker } = await import(packageName);
+const { DelayedError, Job, Queue, QueueEvents, RateLimitError, UnrecoverableError, WaitingError, Worker } = await import(
+  packageName
+);
 
 const connection = { host: '127.0.0.1', port: Number(port), db: Number(db), maxRetriesPerRequest: null };
 
@@ -57,6 +59,13 @@ function view(job) {
   };
 }
 
+/** `backoffs` gives for each custom strategy the ms of the first retry; the nth waits n times as long. */
+function withStrategies({ backoffs, ...options }) {
+  if (!backoffs) return options;
+  const backoffStrategy = (failures, type) => (backoffs[type] < 0 ? -1 : backoffs[type] * failures);
+  return { ...options, settings: { backoffStrategy } };
+}
+
 /** A worker that never runs by itself; one per set of options, so that its limits and names are those of the call. */
 async function handWorker(options = {}) {
   const key = JSON.stringify(options);
@@ -65,7 +74,7 @@ async function handWorker(options = {}) {
       connection,
       prefix: scene.prefix,
       autorun: false,
-      ...options,
+      ...withStrategies(options),
     });
     scene.workers.set(key, ignoreConnectionNoise(worker));
     await worker.waitUntilReady();
@@ -175,6 +184,18 @@ const operations = {
     let started = false;
     worker.processFn = async () => {
       started = true;
+      if ('delay_until' in outcome) {
+        await job.moveToDelayed(outcome.delay_until, token);
+        throw new DelayedError();
+      }
+      if ('requeue' in outcome) {
+        await job.moveToWait(token);
+        throw new WaitingError();
+      }
+      if ('limit' in outcome) {
+        await worker.rateLimit(outcome.limit);
+        throw new RateLimitError();
+      }
       if ('reason' in outcome) throw failure(outcome);
       return undefinedIfAbsent(outcome, 'value');
     };
