@@ -16,6 +16,8 @@ from bullpen.errors import (
     Unrecoverable,
 )
 from bullpen.job import Job
+from bullpen.protocol.calls.clients import ConnectedWorker
+from bullpen.protocol.events import Event
 from bullpen.protocol.options import Backoff, KeepJobs
 from bullpen.queue import Queue
 from bullpen.retry import Retry
@@ -28,10 +30,12 @@ __all__ = [
     "Backoff",
     "BullpenError",
     "ConfigurationError",
+    "ConnectedWorker",
     "ConnectionLost",
     "Context",
     "Dedup",
     "Delay",
+    "Event",
     "Job",
     "JobFailed",
     "JobMissing",

@@ -346,8 +346,9 @@ const operations = {
 
   // Real workers and listeners
   async start_worker({ key, options }) {
-    // Each job says in its data how it ends: {"throw": reason}, {"return": value}, or nothing at all.
+    // Each job says in its data how it ends: {"throw": reason}, {"return": value}, or nothing at all; {"ms"} after which.
     const processor = async job => {
+      if (job.data?.ms) await new Promise(resolve => setTimeout(resolve, job.data.ms));
       if (job.data && 'throw' in job.data) throw new Error(job.data.throw);
       return job.data?.return;
     };
