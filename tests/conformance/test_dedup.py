@@ -256,6 +256,17 @@ async def test_item_27_the_next_job_belongs_where_it_was_meant_to(side: Side) ->
     await side.complete("1")
 
 
+@item(27, "At the global concurrency, the finish itself makes room for the next one: marker 0.")
+async def test_item_27_the_next_job_wakes_a_worker_of_a_full_queue(side: Side) -> None:
+    await side.tamper("HSET", "meta", "concurrency", 1)
+    await added(side, **KEEP)
+    await side.fetch()
+    await added(side, **KEEP, n=1, opts={"priority": 2})
+    await side.tamper("DEL", "marker")
+    await side.complete("1")
+    assert (await side.content())["marker"]["value"] == {"0": 0}
+
+
 @item(27, "A custom id that was taken meanwhile.")
 async def test_item_27_the_next_jobs_id_was_taken_meanwhile(side: Side) -> None:
     await added(side, keepLastIfActive=True)

@@ -186,6 +186,19 @@ async def test_item_61_a_custom_backoff_is_asked(side: Side) -> None:
         assert "finishedOn" in (await side.content())[added]["value"]
 
 
+async def unknown_backoff(side: Side) -> None:
+    """BullMQ's worker reports an error and leaves the job active; ours ends it and says why."""
+    await side.add(attempts=3, backoff={"type": "theirs", "delay": 5})
+    await side.process({"reason": "broken"})
+    content = await side.content()
+    assert "active" not in content
+    assert content["1"]["value"]["failedReason"].startswith("broken (not tried again: backoff type 'theirs'")
+
+
+async def test_a_backoff_that_nobody_declared_ends_the_job(arena: Arena) -> None:
+    assert await differ(unknown_backoff, arena)
+
+
 async def retries_against_starts(side: Side) -> None:
     """As BullMQ 6: the last start that is allowed is the last attempt."""
     worker = WorkerOptions(max_started=2)
