@@ -39,8 +39,65 @@ def _paused_count(difference: Difference) -> bool:
     return difference.path in {("reply", "paused"), ("reply", "waiting")}
 
 
+def _removed_from_paused(difference: Difference) -> bool:
+    """The event of a removal names the list in which the job of a paused queue was."""
+    if difference.path != ("events", "value"):
+        return False
+    events = [dict(entry) for entry in difference.added_or_removed()]
+    return sorted((event["event"], event.get("prev")) for event in events) == [
+        ("removed", "paused"),
+        ("removed", "wait"),
+    ]
+
+
+def _by_priority(difference: Difference) -> bool:
+    """A job that BullMQ puts into `wait` is in `prioritized` on our side."""
+    match difference.path:
+        case ("wait",):
+            return difference.ours is ABSENT
+        case ("prioritized", *_):
+            return difference.theirs is ABSENT
+        case path:
+            return path == ("pc", "value")
+
+
+def _told_parent(difference: Difference) -> bool:
+    """Only BullMQ's parent still has the child's end, only ours waits for the child."""
+    if difference.path[0].endswith(":dependencies"):
+        return difference.theirs is ABSENT
+    return difference.path[0].endswith((":processed", ":failed", ":unsuccessful")) and difference.ours is ABSENT
+
+
+def _wait_is_left(difference: Difference) -> bool:
+    """BullMQ alone still has the list `wait` and the hashes of its jobs."""
+    return difference.ours is ABSENT and (difference.path == ("wait",) or difference.path[0].isdigit())
+
+
 def _marker(difference: Difference) -> bool:
     return difference.path == ("marker",) and difference.theirs is ABSENT
+
+
+def _parent_released_later(difference: Difference) -> bool:
+    """What the release of a parent changes in its queue, and nothing else there."""
+    match difference.path:
+        case ("events", "value"):
+            released = {"event": "waiting", "prev": "waiting-children"}
+            return all(released.items() <= dict(entry).items() for entry in difference.added_or_removed())
+        case ("marker" | "wait" | "waiting-children", *_):
+            return True
+        case _:
+            return False
+
+
+def _linked_anew(difference: Difference) -> bool:
+    """The parent of the child that lost its own one, and that parent's dependencies."""
+    match difference.path:
+        case (_, "value", "parentKey") | (_, "value", "parent", "id"):
+            return True
+        case (name,):
+            return name.endswith(":dependencies") and difference.theirs is ABSENT
+        case _:
+            return False
 
 
 def _debounced(difference: Difference) -> bool:
@@ -55,7 +112,7 @@ INTENDED: Final = (
     Intended(
         topic="paused jobs",
         generations=frozenset({6}),
-        items=frozenset({15, 36, 94}),
+        items=frozenset({15, 36, 88, 89, 90, 92, 93, 94}),
         covers=_paused_list,
         reason="v5 resumes by renaming `paused` over `wait`: only jobs in `paused` survive that, so we write as v5",
     ),
@@ -67,11 +124,53 @@ INTENDED: Final = (
         reason="jobs in `paused`, which v6 does not count at all, are told apart from waiting ones, as v5 does",
     ),
     Intended(
+        topic="removal from a paused queue",
+        generations=frozenset({6}),
+        items=frozenset({92}),
+        covers=_removed_from_paused,
+        reason="the event names the list the job was in, and jobs of a paused queue are in `paused` as in v5",
+    ),
+    Intended(
+        topic="retry of a finished job with a priority",
+        generations=frozenset({5}),
+        items=frozenset({90}),
+        covers=_by_priority,
+        reason="v5 forgets the priority of a job that is retried by hand, v6 does not",
+    ),
+    Intended(
+        topic="bulk retry of children",
+        generations=frozenset({5}),
+        items=frozenset({90}),
+        covers=_told_parent,
+        reason="v5 leaves the old result with the parent, which does not wait for the child that runs again",
+    ),
+    Intended(
+        topic="obliterate",
+        generations=frozenset({5}),
+        items=frozenset({93}),
+        covers=_wait_is_left,
+        reason="v5 leaves what is in `wait` of a paused queue, where v6 keeps its jobs, in a queue that is no more",
+    ),
+    Intended(
         topic="release of a prioritized job (§6.3)",
         generations=frozenset({5, 6}),
         items=frozenset({65}),
         covers=_marker,
         reason="BullMQ puts no marker, so that an idle worker may sleep through the job; we wake one up",
+    ),
+    Intended(
+        topic="flow parent release",
+        generations=frozenset({5}),
+        items=frozenset({71}),
+        covers=_parent_released_later,
+        reason="v5 may start a parent before its later children are added; we release at the end, as v6",
+    ),
+    Intended(
+        topic="dead parent on duplicate id",
+        generations=frozenset({5}),
+        items=frozenset({19}),
+        covers=_linked_anew,
+        reason="v5 leaves a job with a parent that is gone; we give it the new one, as v6",
     ),
     Intended(
         topic="`debounced` event",

@@ -49,12 +49,12 @@ MUTATIONS: Final = (
     Mutation(
         "no marker when a job is ready",
         "test_item_01_add_to_an_empty_queue",
-        "call('ZADD', P .. 'marker', 0, '0')",
+        "call('ZADD', queue.base .. 'marker', 0, '0')",
     ),
     Mutation(
         "a marker although the queue is paused",
         "test_item_15_adds_to_a_paused_queue_wake_nobody",
-        "if not blocked() then",
+        "if not blocked(queue) then",
         "if true then",
     ),
     Mutation(
@@ -77,8 +77,8 @@ MUTATIONS: Final = (
     Mutation(
         "the marker does not follow the earliest delayed job",
         "test_item_09_the_marker_follows_the_earliest_due_job",
-        "call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')",
-        "call('ZRANGE', P .. 'delayed', -1, -1, 'WITHSCORES')",
+        "call('ZRANGE', base .. 'delayed', 0, 0, 'WITHSCORES')",
+        "call('ZRANGE', base .. 'delayed', -1, -1, 'WITHSCORES')",
     ),
     Mutation(
         "the lock outlives the finish",
@@ -154,6 +154,46 @@ MUTATIONS: Final = (
         "call('PEXPIRE', P .. 'limiter', math.floor(duration))",
     ),
     Mutation(
+        "a child of a flow is forgotten by its parent",
+        "test_item_71_a_parent_waits_for_its_children",
+        "call('SADD', parent .. ':dependencies', base .. id)",
+    ),
+    Mutation(
+        "a parent is released to the back of its queue",
+        "test_item_73_the_last_child_releases_its_parent",
+        "place_ready(id, priority or 0, true, queue_at(base))",
+        "place_ready(id, priority or 0, false, queue_at(base))",
+    ),
+    Mutation(
+        "a parent is released into the queue of its child",
+        "test_item_73_the_last_child_releases_its_parent",
+        "place_ready(id, priority or 0, true, queue_at(base))",
+        "place_ready(id, priority or 0, true, here)",
+    ),
+    Mutation(
+        "a child's failure flag is read as another",
+        "test_item_75_a_parent_goes_on_at_the_first_failure",
+        "(flags and flags.cpof) or call('EXISTS', pending) == 0",
+        "call('EXISTS', pending) == 0",
+    ),
+    Mutation(
+        "a delayed parent is not told of its child's failure",
+        "test_item_74_a_parent_may_be_elsewhere",
+        "if call('ZREM', base .. 'delayed', id) == 1 then",
+        "if false then",
+    ),
+    Mutation(
+        "a parent whose children have all completed before waits for ever",
+        "test_item_71_a_completed_child_starts_nothing_early",
+        "release_idle(ARGV[at] .. ARGV[at + 1])",
+    ),
+    Mutation(
+        "a child that is pruned leaves its parent waiting",
+        "test_item_77_a_failed_child_that_is_removed",
+        "  leave_family(id, false)\n  delete_job(id)",
+        "  delete_job(id)",
+    ),
+    Mutation(
         "a throttle never ends",
         "test_item_21_a_ttl_is_a_throttle",
         "call('SET', P .. 'de:' .. de.id, id, 'PX', de.ttl)",
@@ -198,5 +238,67 @@ MUTATIONS: Final = (
         "test_item_64_a_job_that_gives_itself_back_has_made_no_attempt",
         "call('SET', P .. 'limiter', '9007199254740991', 'PX', ARGV[3])",
         "call('GET', P .. 'limiter')",
+    ),
+    Mutation(
+        "a pause leaves the jobs in wait",
+        "test_item_88_a_pause_keeps_the_order",
+        "call('RENAME', longer, into)",
+    ),
+    Mutation(
+        "a job promoted by hand keeps its delay",
+        "test_item_89_a_delayed_job_is_promoted",
+        "place_ready(id, priority_of(id), false)\ncall('HSET', P .. id, 'delay', 0)",
+        "place_ready(id, priority_of(id), false)",
+    ),
+    Mutation(
+        "a change of priority puts the job before its equals",
+        "test_item_89_a_priority_is_changed",
+        "if front and priority > 0 then",
+        "if priority > 0 then",
+    ),
+    Mutation(
+        "a job retried by hand still has its end",
+        "test_item_90_a_failed_job_is_retried",
+        "'finishedOn', 'processedOn', state",
+        "'processedOn', state",
+    ),
+    Mutation(
+        "a parent does not wait for a child that is retried",
+        "test_item_90_a_retried_child_is_pending_again",
+        "call('SADD', parent .. ':dependencies', child)",
+    ),
+    Mutation(
+        "a job is removed from under its worker",
+        "test_item_92_a_job_with_a_worker_stays",
+        "if locked(id, children) then",
+        "if false then",
+    ),
+    Mutation(
+        "a clean takes jobs that a worker holds",
+        "test_item_92_active_jobs_without_a_worker_are_cleaned",
+        "state == 'active' and call(",
+        "state == 'nothing' and call(",
+    ),
+    Mutation(
+        "a clean takes young jobs",
+        "test_item_92_young_jobs_are_not_cleaned",
+        "<= latest",
+        "<= latest + 5000",
+    ),
+    Mutation(
+        "a drain takes the next run of a scheduler",
+        "test_item_92_a_paused_queue_is_drained",
+        "if deleted == limit or current_iteration(id) then",
+        "if deleted == limit then",
+    ),
+    Mutation(
+        "a drained last child leaves its parent waiting",
+        "test_item_92_a_drained_child_takes_its_parent_along",
+        "  leave_family(id, true)\n",
+    ),
+    Mutation(
+        "obliterate leaves the records of schedulers",
+        "test_item_93_a_queue_is_obliterated",
+        "call('DEL', P .. 'repeat:' .. id)",
     ),
 )

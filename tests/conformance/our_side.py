@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bullpen.errors import BullpenError, ConfigurationError, Unrecoverable
 from bullpen.protocol.calls import add, dedup, fail, job, locks, read, work
 from bullpen.protocol.keys import QueueKeys
-from bullpen.protocol.options import JobOptions, KeepJobs
+from bullpen.protocol.options import KeepJobs
 from bullpen.protocol.replies import Added, JobRecord, JobState, Outcome, Status
 from bullpen.runtime.endings import Failed, Retried, after_failure, by_signal, unstartable
 from bullpen.runtime.returning import returning
-from bullpen.runtime.rules import Rules, Strategy
-from bullpen.signals import Delay, RateLimited, Requeue, Signal
+from tests.conformance.our_flows import OurFlows
+from tests.conformance.our_options import from_node_options, to_json
+from tests.conformance.our_rules import rules_of, signal_of
+from tests.conformance.our_upkeep import UpkeepOperations
 from tests.conformance.sides import DEFAULT_WORKER, PREFIX, QUEUE, OperationMissing, Refused, Side, WorkerOptions
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from bullpen.protocol.scripts import Script
 
 T = TypeVar("T")
-NUMBERS = ("attempts", "delay", "priority")
-STORED_NAMES = {"keepLogs": "kl", "deduplication": "de"}  # §1.4
 
 
 class Runner(Protocol):
@@ -46,13 +44,14 @@ class Held:
 
 
 @dataclass
-class OurSide(Side):
+class OurSide(UpkeepOperations, OurFlows, Side):
     """Our behaviour. `alter` replaces script texts before they are run, which is how mutations are planted."""
 
     link: Runner = field(kw_only=True)
     alter: Callable[[Script], Script] | None = None
     keys: QueueKeys = field(default_factory=lambda: QueueKeys(PREFIX, QUEUE))
     held: dict[str, Held] = field(default_factory=dict)
+    elsewhere: dict[str, dict[str, Held]] = field(default_factory=dict)
 
     async def perform(self, operation: str, arguments: Mapping[str, Any]) -> Any:
         method = getattr(self, f"_{operation}", None)
@@ -82,7 +81,7 @@ class OurSide(Side):
             return await self.link.run(replace(call, parse=parse, script=script))
         except BullpenError as error:
             match replied:
-                case [int(code)] if code < 0:
+                case [int(code)] | [[int(code), *_]] if code < 0:
                     raise Refused(str(error), code=code) from error
                 case _:
                     raise
@@ -92,9 +91,15 @@ class OurSide(Side):
         assert self.now is not None, "running workers are not driven through single calls"
         return self.now
 
+    async def _turn_to(self, queue: str) -> None:
+        self.elsewhere[self.keys.queue] = self.held
+        self.keys, self.held = QueueKeys(PREFIX, queue), self.elsewhere.get(queue, {})
+
     # Adding
 
     async def _add(self, name: str, opts: Mapping[str, Any], **data: Any) -> str:
+        if "parent" in opts:
+            return await self._add_child(name, dict(opts), **data)
         return (await self._run(self._add_call(name=name, opts=opts, **data))).job_id
 
     async def _add_bulk(self, jobs: list[Mapping[str, Any]]) -> list[str]:
@@ -302,36 +307,6 @@ class OurSide(Side):
                 raise Refused(f"the scenario has never held job {job_id}, and Redis does not know it")
             return Held(record, DEFAULT_WORKER)
         return self.held[job_id]
-
-
-def rules_of(worker: WorkerOptions) -> Rules:
-    """What an app of ours would declare for such a worker."""
-
-    def strategy(first: int) -> Strategy:
-        return lambda failures, _error, _job: first if first < 0 else first * failures / 1000
-
-    backoffs = {name: strategy(first) for name, first in (worker.backoffs or {}).items()}
-    return Rules(max_started=worker.max_started, backoffs=backoffs)
-
-
-def signal_of(outcome: Mapping[str, Any]) -> Signal | None:
-    """What a job of ours raises for this outcome."""
-    if "delay_until" in outcome:
-        return Delay(datetime.fromtimestamp(outcome["delay_until"] / 1000, UTC))
-    if "limit" in outcome:
-        return RateLimited(outcome["limit"] / 1000)
-    return Requeue() if "requeue" in outcome else None
-
-
-def to_json(value: Any) -> str:
-    """Write JSON as JSON.stringify does."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def from_node_options(opts: Mapping[str, Any]) -> JobOptions:
-    """Read the options a JavaScript producer would pass; numbers are handed on unread, to be refused where wrong."""
-    stored = {STORED_NAMES.get(key, key): value for key, value in opts.items() if key not in NUMBERS}
-    return replace(JobOptions.parse(to_json(stored)), **{key: opts[key] for key in NUMBERS if key in opts})
 
 
 def view(record: JobRecord) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from tests.conformance.compare import differences
 from tests.conformance.live import WORKER_NAME, Serving, idle, nodes, ours, until
 from tests.conformance.node_side import NodeSide
 from tests.conformance.normalise import Normaliser
-from tests.conformance.our_side import to_json
+from tests.conformance.our_options import to_json
 from tests.conformance.sides import PREFIX, QUEUE, UNDEFINED
 
 KEYS = QueueKeys(PREFIX, QUEUE)

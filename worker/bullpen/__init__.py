@@ -14,6 +14,7 @@ from bullpen.errors import (
     LockLost,
     ProtocolError,
     Unrecoverable,
+    WrongState,
 )
 from bullpen.job import Job
 from bullpen.protocol.calls.clients import ConnectedWorker
@@ -47,5 +48,6 @@ __all__ = [
     "Requeue",
     "Retry",
     "Unrecoverable",
+    "WrongState",
     "__version__",
 ]

@@ -29,6 +29,7 @@ def test_what_people_import() -> None:
         "Requeue",
         "Retry",
         "Unrecoverable",
+        "WrongState",
         "__version__",
     ]
     for name in bullpen.__all__:
