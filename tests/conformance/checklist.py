@@ -6,11 +6,14 @@ from typing import Final
 
 from tests.conformance import (
     test_add,
+    test_children,
     test_dedup,
     test_fetch,
     test_finish,
     test_flow,
     test_job,
+    test_parent,
+    test_parting,
     test_queries,
     test_removal,
     test_removal_family,
@@ -31,8 +34,11 @@ MODULES: Final = (
     test_queries,
     test_upkeep,
     test_removal,
-    test_removal_family,
     test_flow,
+    test_children,
+    test_parent,
+    test_parting,
+    test_removal_family,
 )
 SCENARIOS: Final = dict(REGISTRY)
 

@@ -11,9 +11,9 @@ from bullpen.protocol.options import JobOptions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ABBREVIATED = {
-    "deduplication": "de",
+ABBREVIATED = {  # §1.4
     "keepLogs": "kl",
+    "deduplication": "de",
     "failParentOnFailure": "fpof",
     "continueParentOnFailure": "cpof",
     "ignoreDependencyOnFailure": "idof",

@@ -11,7 +11,7 @@ from bullpen.protocol.calls import add, dedup, fail, job, locks, read, work
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.options import KeepJobs
 from bullpen.protocol.replies import Added, JobRecord, JobState, Outcome, Status
-from bullpen.runtime.endings import Failed, Retried, after_failure, by_signal, unstartable
+from bullpen.runtime.endings import Failed, Retried, Waiting, after_failure, by_signal, unstartable
 from bullpen.runtime.returning import returning
 from tests.conformance.our_flows import OurFlows
 from tests.conformance.our_options import from_node_options, to_json
@@ -44,7 +44,7 @@ class Held:
 
 
 @dataclass
-class OurSide(UpkeepOperations, OurFlows, Side):
+class OurSide(OurFlows, UpkeepOperations, Side):
     """Our behaviour. `alter` replaces script texts before they are run, which is how mutations are planted."""
 
     link: Runner = field(kw_only=True)
@@ -171,6 +171,7 @@ class OurSide(UpkeepOperations, OurFlows, Side):
             await self._failed(held, error(outcome["reason"]), token)
         elif (signal := signal_of(outcome)) is not None:
             ending = by_signal(signal, now=self._now / 1000)
+            assert not isinstance(ending, Waiting), "a job that waits for children is told by `wait_for_children`"
             await self._run(returning(self.keys, held.record, token, ending, now=self._now))
         else:
             await self._complete(held.record.id, token, fetch_next=False, **outcome)

@@ -16,13 +16,14 @@ from bullpen.errors import (
     Unrecoverable,
     WrongState,
 )
+from bullpen.flow import Flow, FlowJobs
 from bullpen.job import Job
 from bullpen.protocol.calls.clients import ConnectedWorker
 from bullpen.protocol.events import Event
 from bullpen.protocol.options import Backoff, KeepJobs
 from bullpen.queue import Queue
 from bullpen.retry import Retry
-from bullpen.signals import Delay, RateLimited, Requeue
+from bullpen.signals import Delay, RateLimited, Requeue, WaitForChildren
 
 __version__ = version("bullpen")
 
@@ -37,6 +38,8 @@ __all__ = [
     "Dedup",
     "Delay",
     "Event",
+    "Flow",
+    "FlowJobs",
     "Job",
     "JobFailed",
     "JobMissing",
@@ -48,6 +51,7 @@ __all__ = [
     "Requeue",
     "Retry",
     "Unrecoverable",
+    "WaitForChildren",
     "WrongState",
     "__version__",
 ]

@@ -15,6 +15,7 @@ from bullpen.client.reader import Events
 from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
+from bullpen.flow import Flow, FlowJobs, add_flow
 from bullpen.protocol.calls.work import RateLimit
 from bullpen.protocol.keys import DEFAULT_PREFIX, QueueKeys
 from bullpen.queue import Queue
@@ -24,6 +25,9 @@ from bullpen.runtime.settings import redis_from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from bullpen.context import Context
+    from bullpen.job import Job
 
 S = TypeVar("S", bound=Strategy)
 
@@ -113,29 +117,42 @@ class App:
 
         return declare
 
-    async def producer(self, queue: str) -> Producer:
-        """What `Queue` adds and asks through: one connection on the running event loop, opened when first needed."""
+    async def flow(self, tree: Flow, *, parent: Context | Job | None = None) -> FlowJobs:
+        """Add jobs that wait for other jobs: all of the tree, or nothing. Returns them in the same shape.
+
+        `parent`, a job there is (or, inside a job, its context), waits for the root: see `WaitForChildren`.
+        On Redis Cluster the queues of a flow need one hash tag. Raises ConfigurationError for what `Queue.add` refuses
+        and for an id that is twice in the tree, WrongState when a job of a given id has another parent, JobMissing
+        when `parent` does not exist, ConnectionLost when Redis did not answer: only then it may have been added.
+        """
+        return await add_flow(self, tree, parent)
+
+    async def link(self) -> Link:
+        """The connection of all producers, on the running event loop; opened when first needed."""
         loop = asyncio.get_running_loop()
         if self._link is not None and self._link_loop is not loop:
             if self._link_loop is not None and self._link_loop.is_running():
                 raise RuntimeError("this App is in use on another event loop; make one App for each loop")
             self._link = None  # its loop has ended, and its connection with it
             self._producers.clear()
-        source = self._source
         if self._link is None:
-            self._link, self._link_loop = await Link(source).__aenter__(), loop
+            self._link, self._link_loop = await Link(self._source()).__aenter__(), loop
+        return self._link
+
+    async def producer(self, queue: str) -> Producer:
+        """What `Queue` adds and asks through, over `link`."""
+        link = await self.link()
         if queue not in self._producers:
             keys = QueueKeys(self.prefix, queue)
-            self._producers[queue] = Producer(link=self._link, location=source, keys=keys)
+            self._producers[queue] = Producer(link=link, location=self._source(), keys=keys)
         return self._producers[queue]
 
     def events(self, queue: str, *, after: str | None) -> Events:
         """What `Queue.events` hands out; closed with the app, if not before."""
-        reader = Events(QueueKeys(self.prefix, queue), location=self._source, after=after)
+        reader = Events(QueueKeys(self.prefix, queue), location=self._source(), after=after)
         self._readers.add(reader)
         return reader
 
-    @property
     def _source(self) -> LocationSource:
         return self._redis or redis_from_environment(os.environ)
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from bullpen.protocol.deduplication import Deduplication
 
 F = TypeVar("F", bound=Callable[..., Any])
-_NO_DATA = object()
+NO_DATA = object()
+"""Told apart from None, which is JSON's null."""
 
 
 class Queue:
@@ -85,7 +86,7 @@ class Queue:
     async def add(
         self,
         name: str,
-        data: object = _NO_DATA,
+        data: object = NO_DATA,
         *,
         delay: Duration = 0,
         retry: Retry | None = None,
@@ -107,10 +108,44 @@ class Queue:
         Raises ConfigurationError for values outside these ranges and data that is no JSON, ConnectionLost when Redis
         did not answer.
         """
+        options = self.options(
+            name,
+            delay=delay,
+            retry=retry,
+            job_id=job_id,
+            priority=priority,
+            lifo=lifo,
+            remove_on_complete=remove_on_complete,
+            remove_on_fail=remove_on_fail,
+            dedup=dedup,
+        )
+        producer = await self._app.producer(self.name)
+        if data is NO_DATA:
+            added = await producer.add(name, options=options)
+        else:
+            added = await producer.add(name, plain(name, data), options=options)
+        return Job(added.job_id, queue=self, deduplicated=added.deduplicated)
+
+    def options(
+        self,
+        name: str,
+        *,
+        delay: Duration = 0,
+        retry: Retry | None = None,
+        job_id: str | None = None,
+        priority: int = 0,
+        lifo: bool = False,
+        remove_on_complete: bool | int | KeepJobs | None = None,
+        remove_on_fail: bool | int | KeepJobs | None = None,
+        dedup: Dedup | str | None = None,
+    ) -> JobOptions:
+        """What is stored with a job of that name that is added with these settings of `add`.
+
+        Raises ConfigurationError for durations and backoffs that nobody understands.
+        """
         tries = retry or self._declared_retry(name) or DEFAULT_RETRY
         self._check_backoff(tries.backoff)
-        producer = await self._app.producer(self.name)
-        options = JobOptions(
+        return JobOptions(
             attempts=tries.attempts,
             backoff=Backoff(tries.backoff, milliseconds(tries.delay, of="Retry(delay=…)"), tries.jitter or None),
             delay=milliseconds(delay, of="delay"),
@@ -121,11 +156,6 @@ class Queue:
             remove_on_fail=_keep(remove_on_fail),
             deduplication=_dedup(dedup),
         )
-        if data is _NO_DATA:
-            added = await producer.add(name, options=options)
-        else:
-            added = await producer.add(name, _plain(name, data), options=options)
-        return Job(added.job_id, queue=self, deduplicated=added.deduplicated)
 
     async def dedup_owner(self, dedup_id: str) -> Job | None:
         """The job that owns a deduplication id; None when the next job added with it is stored."""
@@ -168,7 +198,8 @@ class Queue:
             )
 
 
-def _plain(name: str, data: object) -> Any:
+def plain(name: str, data: object) -> Any:
+    """Data of a job of that name as JSON values; raises ConfigurationError for what JSON cannot say."""
     try:
         return to_jsonable_python(data, by_alias=True, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError) as error:

@@ -3,6 +3,7 @@
 raise Delay("5m")                     come back in five minutes
 raise Delay(account.opens_at)         come back at that time (a datetime with a time zone)
 raise RateLimited("1m")               whoever we call wants a pause: this job waits, and so does the whole queue
+raise WaitForChildren()               once more, when the jobs added with this one as their parent have ended
 raise Requeue()                       once more, at once, by whichever worker is free first
 """
 
@@ -60,3 +61,11 @@ class RateLimited(Signal):
 
 class Requeue(Signal):
     """Put the job back to the front of its queue. It may run again at once: pause, or raise `Delay`, to wait."""
+
+
+class WaitForChildren(Signal):
+    """Run the job again when its children have ended, or at once when none is pending (any more).
+
+    Children are what `App.flow(…, parent=ctx)` adds. The job finds their values in `Context.children_values()`; that
+    there are some tells it which time this is. It fails when a child has failed that fails its parent.
+    """

@@ -18,6 +18,8 @@ def test_what_people_import() -> None:
         "Dedup",
         "Delay",
         "Event",
+        "Flow",
+        "FlowJobs",
         "Job",
         "JobFailed",
         "JobMissing",
@@ -29,6 +31,7 @@ def test_what_people_import() -> None:
         "Requeue",
         "Retry",
         "Unrecoverable",
+        "WaitForChildren",
         "WrongState",
         "__version__",
     ]

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from bullpen.client import payload
+from bullpen.client.children import Children
 from bullpen.client.results import Results
 from bullpen.errors import ConfigurationError, JobMissing
 from bullpen.protocol import JobOptions
@@ -48,6 +49,7 @@ class Producer:
         self.keys = keys
         self._link = link
         self._clock = clock
+        self.children = Children(link=link, keys=keys)
         self._results = Results(link=link, location=location, keys=keys)
 
     async def aclose(self) -> None:

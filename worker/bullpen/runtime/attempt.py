@@ -7,15 +7,17 @@ import logging
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from bullpen.context import Context, Stopping, job_fields
+from bullpen.context import Answer, Context, Stopping, job_fields
 from bullpen.durations import spoken
 from bullpen.errors import JobMissing, LockLost, ProtocolError, Unrecoverable
+from bullpen.protocol.calls import children
+from bullpen.protocol.calls.flow import Waited, wait_for_children
 from bullpen.protocol.calls.job import log, progress
 from bullpen.runtime.endings import (
     Completed,
@@ -25,6 +27,7 @@ from bullpen.runtime.endings import (
     Postponed,
     Released,
     Retried,
+    Waiting,
     after_failure,
     by_signal,
     made_of,
@@ -151,6 +154,8 @@ class Attempt:
 
     async def _conclude(self, ending: Ending) -> None:
         self.decided = True
+        if isinstance(ending, Waiting):
+            ending = await self._wait_for_children()
         if isinstance(ending, (Retried, Released, Postponed, Limited)):
             ending = await self._put_back(ending)
         self._station.ended(self, ending)
@@ -217,6 +222,19 @@ class Attempt:
         # What is left of the limit, by the clock that counts: Redis'.
         return Limited(reply) if isinstance(ending, Limited) and reply is not None else ending
 
+    async def _wait_for_children(self) -> Ending:
+        now = int(time.time() * 1000)
+        call = wait_for_children(self._station.keys, job_id=self.job.id, token=self.token, now=now)
+        asked = self._station.delivery.insist(call)
+        try:
+            waited = await _whole(asked)
+        except (JobMissing, LockLost):
+            return Lost()
+        if waited is Waited.CHILDREN_FAILED:
+            return self._after(Unrecoverable("a child of this job failed"), code=None)
+        # Its children may have ended while it made up its mind: then it goes on as if it had waited.
+        return Released() if waited is Waited.NOTHING_PENDING else Waiting()
+
     def _nobody(self) -> str:
         known = ", ".join(map(repr, sorted(self._station.handlers))) or "none"
         return (
@@ -271,6 +289,14 @@ class Attempt:
         keep = stored_options(self.job).keep_logs or 0
         return self._report(log(self._station.keys, job_id=self.job.id, row=sayable(line), keep=keep), "a log line")
 
+    def ask_children_values(self) -> Answer[dict[str, Any]]:
+        return Answer(asyncio.run_coroutine_threadsafe(self._children_values(), self._station.loop))
+
+    async def _children_values(self) -> dict[str, Any]:
+        call = children.values(self._station.keys, job_id=self.job.id)
+        # Parsed here: what a repetition cannot mend must not be repeated.
+        return call.parse(await self._station.delivery.insist(replace(call, parse=_unparsed)))
+
     def _report(self, call: Any, what: str) -> asyncio.Future[None]:
         station = self._station
         if self._reports is None:
@@ -297,6 +323,10 @@ class Attempt:
     def took(self) -> str:
         """How long the job ran, for a log line."""
         return spoken(self.seconds)
+
+
+def _unparsed(reply: Any) -> Any:
+    return reply
 
 
 async def _whole(delivery: Coroutine[Any, Any, T]) -> T:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from bullpen.errors import BullpenError, ProtocolError, Unrecoverable
 from bullpen.protocol.options import JobOptions
 from bullpen.runtime.rules import PLAIN, NoBackoff, Rules
-from bullpen.signals import Delay, RateLimited, Signal
+from bullpen.signals import Delay, RateLimited, Signal, WaitForChildren
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,12 @@ class Limited:
     limit_ms: int
 
 
-Ending: TypeAlias = Completed | Failed | Retried | Released | Postponed | Limited | Lost
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The job wants to run again when its children have ended, no attempt counted."""
+
+
+Ending: TypeAlias = Completed | Failed | Retried | Released | Postponed | Limited | Waiting | Lost
 
 
 def unstartable(job: JobRecord, rules: Rules) -> str | None:
@@ -84,13 +89,15 @@ def unstartable(job: JobRecord, rules: Rules) -> str | None:
     return None
 
 
-def by_signal(signal: Signal, *, now: float) -> Released | Postponed | Limited:
+def by_signal(signal: Signal, *, now: float) -> Released | Postponed | Limited | Waiting:
     """What becomes of a job that raised it (protocol §5.4); `now` in epoch seconds."""
     match signal:
         case Delay():
             return Postponed(signal.delay_ms(now))
         case RateLimited(limit_ms=limit):
             return Limited(limit)
+        case WaitForChildren():
+            return Waiting()
         case _:
             return Released()
 

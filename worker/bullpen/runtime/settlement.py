@@ -22,6 +22,7 @@ from bullpen.runtime.endings import (
     Postponed,
     Released,
     Retried,
+    Waiting,
     stored_options,
 )
 from bullpen.runtime.tally import Outcome
@@ -37,6 +38,7 @@ _OUTCOMES: dict[type, Outcome] = {
     Released: Outcome.RELEASED,
     Postponed: Outcome.RELEASED,
     Limited: Outcome.RELEASED,
+    Waiting: Outcome.RELEASED,
     Lost: Outcome.LOST,
 }
 
@@ -136,6 +138,8 @@ def _say(attempt: Attempt, ending: Ending, logger: logging.Logger) -> None:
             logger.log(
                 level, "Job %s handed back (%s), no job is started for %s: rate limit", job_id, took, pause, extra=extra
             )
+        case Waiting():
+            logger.log(level, "Job %s waits for its children (%s), no attempt counted", job_id, took, extra=extra)
         case Lost():
             logger.log(
                 level, "Job %s is no longer this worker's: its result is refused (%s)", job_id, took, extra=extra
@@ -149,5 +153,6 @@ _LEVELS: dict[type, int] = {
     Released: logging.INFO,
     Postponed: logging.INFO,
     Limited: logging.WARNING,
+    Waiting: logging.INFO,
     Lost: logging.WARNING,
 }
