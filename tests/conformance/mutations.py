@@ -234,6 +234,12 @@ MUTATIONS: Final = (
         "left == -1",
     ),
     Mutation(
+        "a job's rate limit is forgotten",
+        "test_item_64_a_job_that_gives_itself_back_has_made_no_attempt",
+        "call('SET', P .. 'limiter', '9007199254740991', 'PX', ARGV[3])",
+        "call('GET', P .. 'limiter')",
+    ),
+    Mutation(
         "a pause leaves the jobs in wait",
         "test_item_88_a_pause_keeps_the_order",
         "call('RENAME', longer, into)",

@@ -177,18 +177,6 @@ async def test_ready_jobs_by_priority(maintenance: Maintenance, desk: Desk) -> N
     assert await maintenance.counts_per_priority([]) == {}
 
 
-async def test_workers_are_found_by_their_connections(maintenance: Maintenance, desk: Desk) -> None:
-    assert await maintenance.workers() == ()
-    desk.raw.client_setname(desk.keys.client_name("pod-a"))
-    [worker] = await maintenance.workers()
-    assert worker.name == "pod-a"
-    assert worker.address.startswith("127.0.0.1:")
-    desk.raw.client_setname(desk.keys.client_name())
-    assert [worker.name for worker in await maintenance.workers()] == [None]
-    desk.raw.client_setname(desk.keys.client_name() + ":qe")
-    assert await maintenance.workers() == ()
-
-
 async def test_a_job_that_is_no_hash_stops_nothing_but_its_retry(maintenance: Maintenance, desk: Desk) -> None:
     await fill(desk, 3)
     claims = await desk.claim(2)

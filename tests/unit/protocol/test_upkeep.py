@@ -84,17 +84,3 @@ def test_replies_are_read() -> None:
     assert upkeep.clean(KEYS, place="wait", now=1).parse([[b"1", b"2"], 5, 1]) == upkeep.Cleaned(("1", "2"), 5, True)
     assert look.settings(KEYS).parse([b"1", None, b"5", b"1000"]) == look.QueueSettings(True, None, 5, 1000)
     assert look.counts_per_priority(KEYS, priorities=[3, 0, 3]).parse([7, 8]) == {3: 7, 0: 8}
-
-
-def test_workers_are_known_by_the_name_of_their_connection() -> None:
-    lines = [
-        f"id=1 addr=10.0.0.1:5 name={KEYS.client_name('pod-a')} age=7 idle=0",
-        f"id=2 addr=10.0.0.2:5 name={KEYS.client_name()} age=9 idle=0",
-        f"id=3 addr=10.0.0.3:5 name={KEYS.client_name()}:qe age=9 idle=0",
-        f"id=4 addr=10.0.0.4:5 name={QueueKeys('bull', 'other').client_name('pod-a')} age=9 idle=0",
-        "id=5 addr=10.0.0.5:5 name= age=9 idle=0",
-    ]
-    assert look.workers(KEYS).parse("\n".join(lines).encode()) == (
-        look.QueueWorker("pod-a", "10.0.0.1:5", 7),
-        look.QueueWorker(None, "10.0.0.2:5", 9),
-    )
