@@ -1,0 +1,194 @@
+"""Plays a sequence of moves on one side.
+
+Which job a move is about is decided by the database as it is after the step before. As long as the sides agree, that
+is the same on all of them; from the first difference on, the sequence need not make sense any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Set
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.conformance.sides import Refused, Side, WorkerOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.conformance.fuzz.moves import Move
+
+# A job that stalls too often gets a deferred failure, which 5 and 6 take up at different steps of their workers.
+PATIENT: Final = WorkerOptions(max_stalled=1000)
+
+
+@dataclass
+class Player:
+    """One side in one sequence. `generation` leaves out what this BullMQ does otherwise than ours on purpose (§12)."""
+
+    side: Side
+    generation: int
+    jobs: list[str] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
+    claims: int = 0
+
+    async def play(self, moves: Sequence[Move]) -> None:
+        """Run all moves; what is refused is a step like any other."""
+        for move in moves:
+            own: Callable[..., Awaitable[None]] | None = getattr(self, f"_{move.operation}", None)
+            with suppress(Refused):
+                if own is not None:
+                    await own(move.job, **move.arguments)
+                else:
+                    await self.side.call(move.operation, **move.arguments)
+
+    # What is there
+
+    def _content(self) -> Mapping[str, Any]:
+        return self.side.steps[-1].content if self.side.steps else {}
+
+    def _in(self, *states: str) -> list[str]:
+        content = self._content()
+        return [job for state in states for job in content.get(state, {"value": ()})["value"]]
+
+    def _field(self, job: str, name: str) -> str | None:
+        value: str | None = self._content().get(job, {"value": {}})["value"].get(name)
+        return value
+
+    def _field_names(self, name: str) -> Set[str]:
+        names: Set[str] = self._content().get(name, {"value": {}})["value"].keys()
+        return names
+
+    def _pick_existing(self, place: int) -> str | None:
+        """A job whose record is there: Node's client asks for it first, and says otherwise what is missing."""
+        existing = [job for job in self.jobs if self._field(job, "name") is not None]
+        return existing[place % len(existing)] if existing else None
+
+    def _pick_held(self, place: int) -> str | None:
+        """One of the jobs that are active under a token of this player."""
+        active = [job for job in self._in("active") if job in self.held]
+        return active[place % len(active)] if active else None
+
+    # A producer's moves
+
+    async def _add(self, _job: int, opts: Mapping[str, Any], data: Any) -> None:
+        self._know(await self.side.add(data=data, **opts))
+
+    async def _add_deduplicated(self, _job: int, opts: Mapping[str, Any], deduplication: Mapping[str, Any]) -> None:
+        self._know(await self.side.add(data=1, **opts, deduplication=dict(deduplication)))
+
+    def _know(self, job: str) -> None:
+        if job not in self.jobs:
+            self.jobs.append(job)
+
+    # A worker's moves
+
+    async def _fetch(self, _job: int) -> None:
+        self.claims += 1
+        self._hold(await self.side.fetch(f"token-{self.claims}"), f"token-{self.claims}")
+
+    def _hold(self, fetched: Mapping[str, Any] | None, token: str) -> None:
+        if fetched and fetched["job"]:
+            self.held[fetched["job"]["id"]] = token
+            self._know(fetched["job"]["id"])
+
+    async def _complete(self, place: int, value: Any, fetch_next: bool) -> None:
+        if job := self._pick_held(place):
+            token = self.held[job]
+            # A refused finish keeps BullMQ from fetching, and not us: its worker asks again (docs).
+            fetch_next = fetch_next and f"{job}:lock" in self._content()
+            fetched = await self.side.complete(job, value, token, fetch_next=fetch_next)
+            self._hold(fetched, token)
+
+    async def _fail(self, place: int, unrecoverable: bool) -> None:
+        if job := self._pick_held(place):
+            await self.side.fail(job, token=self.held[job], unrecoverable=unrecoverable)
+
+    async def _delay(self, place: int, ms: int) -> None:
+        if job := self._pick_held(place):
+            assert self.side.now is not None
+            await self.side.delay(job, self.side.now + ms, self.held[job])
+
+    async def _release(self, place: int) -> None:
+        if job := self._pick_held(place):
+            await self.side.release(job, self.held[job])
+
+    async def _extend(self, place: int) -> None:
+        if job := self._pick_held(place):
+            await self.side.extend(job, 30_000, self.held[job])
+
+    async def _stall(self, _job: int) -> None:
+        """Two checks with all locks run out in between."""
+        await self.side.stalled_check(PATIENT)
+        await self.side.advance(31_000)
+        await self.side.stalled_check(PATIENT)
+
+    async def _progress(self, place: int, value: Any) -> None:
+        if job := self._pick_existing(place):
+            await self.side.progress(job, value)
+
+    async def _log(self, place: int, row: str, keep: int | None) -> None:
+        if job := self._pick_existing(place):
+            await self.side.log(job, row, keep)
+
+    async def _update_data(self, place: int, data: Any) -> None:
+        if job := self._pick_existing(place):
+            await self.side.update_data(job, data)
+
+    async def _advance(self, _job: int, ms: int) -> None:
+        await self.side.advance(ms)
+        await self.side.counts()
+
+    # Moves on the queue and its jobs
+
+    async def _about(self, operation: str, place: int, **arguments: Any) -> None:
+        if job := self._pick_existing(place):
+            await self.side.call(operation, job_id=job, **arguments)
+
+    async def _promote(self, place: int) -> None:
+        await self._about("promote", place)
+
+    async def _change_delay(self, place: int, delay: int) -> None:
+        await self._about("change_delay", place, delay=delay)
+
+    async def _change_priority(self, place: int, priority: int, lifo: bool) -> None:
+        await self._about("change_priority", place, priority=priority, lifo=lifo)
+
+    async def _retry(self, place: int, state: str) -> None:
+        job = self._pick_existing(place)
+        # §12: 5 puts a retried job into wait whatever its priority.
+        if job and not (self.generation == 5 and self._field(job, "priority") != "0"):
+            await self._about("retry", place, state=state)
+
+    async def _remove(self, place: int) -> None:
+        await self._about("remove", place)
+
+    async def _retry_jobs(self, _job: int, state: str) -> None:
+        if not (self.generation == 5 and any(self._field(job, "priority") != "0" for job in self._in(state))):
+            await self.side.call("retry_jobs", state=state, count=1000)
+
+    async def _promote_jobs(self, _job: int) -> None:
+        await self.side.call("promote_jobs", count=1000)
+
+    async def _pause(self, _job: int) -> None:
+        await self.side.call("pause")
+
+    async def _resume(self, _job: int) -> None:
+        await self.side.call("resume")
+
+    async def _clean(self, _job: int, grace: int, limit: int, state: str) -> None:
+        # §12: 6 has the jobs of a paused queue in `wait`, where ours are not.
+        if self.generation == 5 or state not in ("wait", "paused") or "paused" not in self._field_names("meta"):
+            await self.side.call("clean", grace=grace, limit=limit, state=state)
+
+    async def _drain(self, _job: int, delayed: bool) -> None:
+        await self.side.call("drain", delayed=delayed)
+
+    async def _obliterate(self, _job: int, force: bool) -> None:
+        await self.side.call("obliterate", force=force)
+
+    async def _set_concurrency(self, _job: int, concurrency: int) -> None:
+        await self.side.call("set_concurrency", concurrency=concurrency)
+
+    async def _set_rate_limit(self, _job: int, **arguments: int) -> None:
+        await self.side.call("set_rate_limit", **arguments)
