@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.conformance import test_add, test_fetch, test_finish, test_job, test_retry, test_stalled
+from tests.conformance import (
+    test_add,
+    test_fetch,
+    test_finish,
+    test_flow,
+    test_job,
+    test_removal,
+    test_retry,
+    test_stalled,
+    test_upkeep,
+)
 from tests.conformance.arena import REGISTRY, ItemTest
 
-MODULES: Final = (test_add, test_fetch, test_finish, test_retry, test_stalled, test_job)
+MODULES: Final = (
+    test_add,
+    test_fetch,
+    test_finish,
+    test_retry,
+    test_stalled,
+    test_job,
+    test_upkeep,
+    test_removal,
+    test_flow,
+)
 SCENARIOS: Final = dict(REGISTRY)
 
 # Items driven with running workers and listeners on the machine's clock, which no scenario replays step by step.
 LIVE: Final = {28, 42, 43, 95}
 
-COVERED: Final = frozenset({*range(1, 14), *range(15, 19), *range(30, 70), 91, 94, *LIVE})
+COVERED: Final = frozenset({*range(1, 20), *range(30, 70), *range(71, 83), *range(88, 95), *LIVE})
 
 
 def scenarios_of(number: int) -> list[ItemTest]:

@@ -39,15 +39,53 @@ def _paused_count(difference: Difference) -> bool:
     return difference.path in {("reply", "paused"), ("reply", "waiting")}
 
 
+def _removed_from_paused(difference: Difference) -> bool:
+    """The event of a removal names the list in which the job of a paused queue was."""
+    names = [value for entry in difference.added_or_removed() for field, value in entry if field == "prev"]
+    return difference.path == ("events", "value") and sorted(names) == ["paused", "wait"]
+
+
+def _by_priority(difference: Difference) -> bool:
+    """A job that BullMQ puts into `wait` is in `prioritized` on our side."""
+    return difference.path[0] in {"pc", "prioritized"} or (difference.path == ("wait",) and difference.ours is ABSENT)
+
+
+def _ours_is_gone(difference: Difference) -> bool:
+    return difference.ours is ABSENT
+
+
 def _marker(difference: Difference) -> bool:
     return difference.path == ("marker",) and difference.theirs is ABSENT
+
+
+def _parent_released_later(difference: Difference) -> bool:
+    """What the release of a parent changes in its queue, and nothing else there."""
+    match difference.path:
+        case ("events", "value"):
+            released = {"event": "waiting", "prev": "waiting-children"}
+            return all(released.items() <= dict(entry).items() for entry in difference.added_or_removed())
+        case ("marker" | "wait" | "waiting-children", *_):
+            return True
+        case _:
+            return False
+
+
+def _linked_anew(difference: Difference) -> bool:
+    """The parent of the child that lost its own one, and that parent's dependencies."""
+    match difference.path:
+        case (_, "value", "parentKey") | (_, "value", "parent", "id"):
+            return True
+        case (name,):
+            return name.endswith(":dependencies") and difference.theirs is ABSENT
+        case _:
+            return False
 
 
 INTENDED: Final = (
     Intended(
         topic="paused jobs",
         generations=frozenset({6}),
-        items=frozenset({15, 36, 94}),
+        items=frozenset({15, 36, 88, 89, 90, 92, 93, 94}),
         covers=_paused_list,
         reason="v5 resumes by renaming `paused` over `wait`: only jobs in `paused` survive that, so we write as v5",
     ),
@@ -59,10 +97,45 @@ INTENDED: Final = (
         reason="jobs in `paused`, which v6 does not count at all, are told apart from waiting ones, as v5 does",
     ),
     Intended(
+        topic="removal from a paused queue",
+        generations=frozenset({6}),
+        items=frozenset({92}),
+        covers=_removed_from_paused,
+        reason="the event names the list the job was in, and jobs of a paused queue are in `paused` as in v5",
+    ),
+    Intended(
+        topic="retry of a finished job with a priority",
+        generations=frozenset({5}),
+        items=frozenset({90}),
+        covers=_by_priority,
+        reason="v5 forgets the priority of a job that is retried by hand, v6 does not",
+    ),
+    Intended(
+        topic="obliterate",
+        generations=frozenset({5}),
+        items=frozenset({93}),
+        covers=_ours_is_gone,
+        reason="v5 leaves what is in `wait` of a paused queue, where v6 keeps its jobs, in a queue that is no more",
+    ),
+    Intended(
         topic="release of a prioritized job (§6.3)",
         generations=frozenset({5, 6}),
         items=frozenset({65}),
         covers=_marker,
         reason="BullMQ puts no marker, so that an idle worker may sleep through the job; we wake one up",
+    ),
+    Intended(
+        topic="flow parent release",
+        generations=frozenset({5}),
+        items=frozenset({71}),
+        covers=_parent_released_later,
+        reason="v5 may start a parent before its later children are added; we release at the end, as v6",
+    ),
+    Intended(
+        topic="dead parent on duplicate id",
+        generations=frozenset({5}),
+        items=frozenset({19}),
+        covers=_linked_anew,
+        reason="v5 leaves a job with a parent that is gone; we give it the new one, as v6",
     ),
 )

@@ -49,12 +49,12 @@ MUTATIONS: Final = (
     Mutation(
         "no marker when a job is ready",
         "test_item_01_add_to_an_empty_queue",
-        "call('ZADD', P .. 'marker', 0, '0')",
+        "call('ZADD', queue.base .. 'marker', 0, '0')",
     ),
     Mutation(
         "a marker although the queue is paused",
         "test_item_15_adds_to_a_paused_queue_wake_nobody",
-        "if not blocked() then",
+        "if not blocked(queue) then",
         "if true then",
     ),
     Mutation(
@@ -77,8 +77,8 @@ MUTATIONS: Final = (
     Mutation(
         "the marker does not follow the earliest delayed job",
         "test_item_09_the_marker_follows_the_earliest_due_job",
-        "call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')",
-        "call('ZRANGE', P .. 'delayed', -1, -1, 'WITHSCORES')",
+        "call('ZRANGE', base .. 'delayed', 0, 0, 'WITHSCORES')",
+        "call('ZRANGE', base .. 'delayed', -1, -1, 'WITHSCORES')",
     ),
     Mutation(
         "the lock outlives the finish",
@@ -152,5 +152,45 @@ MUTATIONS: Final = (
         "the window of a limiter never ends",
         "test_item_38_a_limiter_counts_starts",
         "call('PEXPIRE', P .. 'limiter', math.floor(duration))",
+    ),
+    Mutation(
+        "a child of a flow is forgotten by its parent",
+        "test_item_71_a_parent_waits_for_its_children",
+        "call('SADD', parent .. ':dependencies', base .. id)",
+    ),
+    Mutation(
+        "a parent is released to the back of its queue",
+        "test_item_73_the_last_child_releases_its_parent",
+        "place_ready(id, priority or 0, true, queue_at(base))",
+        "place_ready(id, priority or 0, false, queue_at(base))",
+    ),
+    Mutation(
+        "a parent is released into the queue of its child",
+        "test_item_73_the_last_child_releases_its_parent",
+        "place_ready(id, priority or 0, true, queue_at(base))",
+        "place_ready(id, priority or 0, true, here)",
+    ),
+    Mutation(
+        "a child's failure flag is read as another",
+        "test_item_75_a_parent_goes_on_at_the_first_failure",
+        "(flags and flags.cpof) or call('EXISTS', pending) == 0",
+        "call('EXISTS', pending) == 0",
+    ),
+    Mutation(
+        "a delayed parent is not told of its child's failure",
+        "test_item_74_a_parent_may_be_elsewhere",
+        "if call('ZREM', base .. 'delayed', id) == 1 then",
+        "if false then",
+    ),
+    Mutation(
+        "a parent whose children have all completed before waits for ever",
+        "test_item_71_a_completed_child_starts_nothing_early",
+        "release_idle(ARGV[at] .. ARGV[at + 1])",
+    ),
+    Mutation(
+        "a child that is pruned leaves its parent waiting",
+        "test_item_77_a_failed_child_that_is_removed",
+        "  leave_family(id, false)\n  delete_job(id)",
+        "  delete_job(id)",
     ),
 )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bullpen.errors import BullpenError, ConfigurationError, Unrecoverable
-from bullpen.protocol.calls import add, fail, job, locks, read, work
+from bullpen.protocol.calls import add, change, fail, job, locks, look, read, upkeep, work
 from bullpen.protocol.keys import QueueKeys
-from bullpen.protocol.options import JobOptions, KeepJobs
+from bullpen.protocol.options import KeepJobs
 from bullpen.protocol.replies import Added, JobRecord, JobState, Outcome, Status
 from bullpen.runtime.endings import Failed, Retried, after_failure
+from tests.conformance.our_flows import OurFlows
+from tests.conformance.our_options import from_node_options, to_json
 from tests.conformance.sides import DEFAULT_WORKER, PREFIX, QUEUE, OperationMissing, Refused, Side, WorkerOptions
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from bullpen.protocol.scripts import Script
 
 T = TypeVar("T")
-NUMBERS = ("attempts", "delay", "priority")
 
 
 class Runner(Protocol):
@@ -41,13 +41,14 @@ class Held:
 
 
 @dataclass
-class OurSide(Side):
+class OurSide(OurFlows, Side):
     """Our behaviour. `alter` replaces script texts before they are run, which is how mutations are planted."""
 
     link: Runner = field(kw_only=True)
     alter: Callable[[Script], Script] | None = None
     keys: QueueKeys = field(default_factory=lambda: QueueKeys(PREFIX, QUEUE))
     held: dict[str, Held] = field(default_factory=dict)
+    elsewhere: dict[str, dict[str, Held]] = field(default_factory=dict)
 
     async def perform(self, operation: str, arguments: Mapping[str, Any]) -> Any:
         method = getattr(self, f"_{operation}", None)
@@ -77,7 +78,7 @@ class OurSide(Side):
             return await self.link.run(replace(call, parse=parse, script=script))
         except BullpenError as error:
             match replied:
-                case [int(code)] if code < 0:
+                case [int(code)] | [[int(code), *_]] if code < 0:
                     raise Refused(str(error), code=code) from error
                 case _:
                     raise
@@ -87,9 +88,15 @@ class OurSide(Side):
         assert self.now is not None, "running workers are not driven through single calls"
         return self.now
 
+    async def _turn_to(self, queue: str) -> None:
+        self.elsewhere[self.keys.queue] = self.held
+        self.keys, self.held = QueueKeys(PREFIX, queue), self.elsewhere.get(queue, {})
+
     # Adding
 
     async def _add(self, name: str, opts: Mapping[str, Any], **data: Any) -> str:
+        if "parent" in opts:
+            return await self._add_child(name, dict(opts), **data)
         return (await self._run(self._add_call(name=name, opts=opts, **data))).job_id
 
     async def _add_bulk(self, jobs: list[Mapping[str, Any]]) -> list[str]:
@@ -199,7 +206,124 @@ class OurSide(Side):
     async def _update_data(self, job_id: str, data: Any) -> None:
         await self._run(job.update_data(self.keys, job_id=job_id, data=to_json(data)))
 
+    # Operations on jobs and queues
+
+    async def _promote(self, job_id: str) -> None:
+        await self._run(change.promote(self.keys, job_id=job_id))
+
+    async def _change_delay(self, job_id: str, delay: int) -> None:
+        await self._run(change.change_delay(self.keys, job_id=job_id, now=self._now, delay_ms=delay))
+
+    async def _change_priority(self, job_id: str, priority: int, lifo: bool = False) -> None:
+        await self._run(change.change_priority(self.keys, job_id=job_id, priority=priority, lifo=lifo))
+
+    async def _retry(self, job_id: str, state: str, options: Mapping[str, bool] | None = None) -> None:
+        record = (await self._holding(job_id)).record
+        given = options or {}
+        await self._run(
+            change.reprocess(
+                self.keys,
+                job_id=job_id,
+                outcome=Outcome(state),
+                lifo=record.options.lifo,
+                reset_attempts_made=given.get("resetAttemptsMade", False),
+                reset_attempts_started=given.get("resetAttemptsStarted", False),
+            )
+        )
+
+    async def _remove(self, job_id: str, children: bool = True) -> int:
+        return int(await self._run(change.remove(self.keys, job_id=job_id, children=children)))
+
+    async def _remove_unprocessed(self, job_id: str) -> None:
+        await self._run(change.remove_unprocessed(self.keys, job_id=job_id))
+
+    async def _leave_parent(self, job_id: str) -> bool:
+        return await self._run(change.leave_parent(self.keys, job_id=job_id))
+
+    async def _clear_logs(self, job_id: str, keep: int = 0) -> None:
+        await self._run(change.clear_logs(self.keys, job_id=job_id, keep=keep))
+
+    async def _pause(self) -> None:
+        await self._run(upkeep.pause(self.keys))
+
+    async def _resume(self) -> None:
+        await self._run(upkeep.resume(self.keys))
+
+    async def _set_concurrency(self, concurrency: int) -> None:
+        await self._run(upkeep.set_concurrency(self.keys, concurrency=concurrency))
+
+    async def _remove_concurrency(self) -> None:
+        await self._run(upkeep.remove_concurrency(self.keys))
+
+    async def _set_rate_limit(self, max: int, duration: int) -> None:  # noqa: A002 - as the driver calls it
+        await self._run(upkeep.set_rate_limit(self.keys, starts=max, duration_ms=duration))
+
+    async def _remove_rate_limit(self) -> None:
+        await self._run(upkeep.remove_rate_limit(self.keys))
+
+    async def _rate_limit(self, duration: int) -> None:
+        await self._run(upkeep.hold_back(self.keys, duration_ms=duration))
+
+    async def _remove_rate_limit_key(self) -> None:
+        await self._run(upkeep.stop_holding_back(self.keys))
+
+    async def _clean(self, grace: int, limit: int, state: upkeep.Place) -> list[str]:
+        ids: list[str] = []
+        part = upkeep.Cleaned(job_ids=(), skip=0, more=True)
+        while part.more:
+            rest = limit - len(ids) if limit else 0
+            call = upkeep.clean(
+                self.keys, place=state, now=self._now, grace_ms=grace, limit=rest, skip=part.skip, room=10_000
+            )
+            part = await self._run(call)
+            ids += part.job_ids
+        return sorted(ids)
+
+    async def _drain(self, delayed: bool) -> None:
+        while await self._run(upkeep.drain(self.keys, delayed=delayed, room=100)) == 100:
+            pass
+
+    async def _obliterate(self, force: bool) -> None:
+        await self._pause()  # as Node's client does
+        try:
+            while await self._run(upkeep.obliterate(self.keys, force=force, room=100)):
+                pass
+        except Refused as refusal:
+            raise Refused(str(refusal)) from refusal  # Node tells no code
+
+    async def _retry_jobs(self, state: upkeep.Restartable, count: int) -> None:
+        while await self._run(upkeep.restart(self.keys, place=state, now=self._now, room=count)) == count:
+            pass
+
+    async def _promote_jobs(self, count: int) -> None:
+        await self._retry_jobs("delayed", count)
+
     # Questions
+
+    async def _priorities(self, priorities: list[int]) -> dict[str, int]:
+        counts = await self._run(look.counts_per_priority(self.keys, priorities=priorities))
+        return {str(priority): count for priority, count in counts.items()}
+
+    async def _rate_limit_ttl(self, max: int | None) -> dict[str, int]:  # noqa: A002 - as the driver calls it
+        return {"limited": await self._run(look.rate_limit_ttl(self.keys, starts=max or 0))}
+
+    async def _page(self, state: str, start: int, end: int, asc: bool) -> list[str]:
+        call = look.page(self.keys, state=JobState(state), start=start, end=end, oldest_first=asc)
+        return list(await self._run(call))
+
+    async def _settings(self) -> dict[str, Any]:
+        found = await self._run(look.settings(self.keys))
+        return {
+            "paused": found.paused,
+            "concurrency": found.concurrency,
+            "max": found.rate_max,
+            "duration": found.rate_duration_ms,
+        }
+
+    async def _finished(self, job_id: str) -> list[Any]:
+        found = await self._run(read.finished(self.keys, job_id=job_id))
+        code = {None: 0, Outcome.COMPLETED: 1, Outcome.FAILED: 2}[found.outcome]
+        return [code, found.value]
 
     async def _state(self, job_id: str) -> str:
         state: JobState = await self._run(read.state(self.keys, job_id=job_id))
@@ -286,17 +410,6 @@ class OurSide(Side):
                 raise Refused(f"the scenario has never held job {job_id}, and Redis does not know it")
             return Held(record, DEFAULT_WORKER)
         return self.held[job_id]
-
-
-def to_json(value: Any) -> str:
-    """Write JSON as JSON.stringify does."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def from_node_options(opts: Mapping[str, Any]) -> JobOptions:
-    """Read the options a JavaScript producer would pass; numbers are handed on unread, to be refused where wrong."""
-    stored = {("kl" if key == "keepLogs" else key): value for key, value in opts.items() if key not in NUMBERS}
-    return replace(JobOptions.parse(to_json(stored)), **{key: opts[key] for key in NUMBERS if key in opts})
 
 
 def view(record: JobRecord) -> dict[str, Any]:

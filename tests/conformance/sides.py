@@ -136,6 +136,15 @@ class Side(ABC):
         ids: list[str] = await self._do("add_bulk", jobs=list(jobs))
         return ids
 
+    async def add_flow(self, tree: Mapping[str, Any]) -> dict[str, Any]:
+        """Add a tree of jobs as a FlowProducer takes it; the ids as a tree of `id` and `children`."""
+        ids: dict[str, Any] = await self._do("add_flow", tree=tree)
+        return ids
+
+    async def turn_to(self, queue: str) -> None:
+        """Let the operations from now on be those of another queue; the database is shown as from the first one."""
+        await self._do("turn_to", queue=queue)
+
     # A worker's calls
 
     async def fetch(self, token: str = TOKEN, worker: WorkerOptions = DEFAULT_WORKER) -> dict[str, Any]:
@@ -180,6 +189,10 @@ class Side(ABC):
         """Move an active job to delayed until the epoch ms `until`, without counting an attempt."""
         await self._do("delay", job_id=job_id, until=until, token=token)
 
+    async def wait_for_children(self, job_id: str, token: str = TOKEN, *, child: str | None = None) -> bool:
+        """Move an active job to waiting-children; False when nothing is pending, and it goes on."""
+        return bool(await self._do("wait_for_children", job_id=job_id, token=token, child=child))
+
     async def release(self, job_id: str, token: str = TOKEN) -> None:
         await self._do("release", job_id=job_id, token=token)
 
@@ -216,6 +229,11 @@ class Side(ABC):
 
     async def job(self, job_id: str) -> dict[str, Any] | None:
         answer: dict[str, Any] | None = await self._do("job", job_id=job_id)
+        return answer
+
+    async def children(self, job_id: str) -> dict[str, Any]:
+        """What became of a job's children: values, ignored failures, unprocessed and failed ones, counts."""
+        answer: dict[str, Any] = await self._do("children", job_id=job_id)
         return answer
 
     async def refused(self, operation: Coroutine[Any, Any, Any]) -> int | None:

@@ -13,6 +13,7 @@ from bullpen.errors import (
     LockLost,
     ProtocolError,
     Unrecoverable,
+    WrongState,
 )
 from bullpen.job import Job
 from bullpen.protocol.options import Backoff, KeepJobs
@@ -37,5 +38,6 @@ __all__ = [
     "Queue",
     "Retry",
     "Unrecoverable",
+    "WrongState",
     "__version__",
 ]

@@ -30,6 +30,10 @@ class LockLost(BullpenError):
     """The caller does not own the job any more; whoever owns it decides its outcome (protocol §4.2)."""
 
 
+class WrongState(BullpenError):
+    """A job or a queue is not in the state that the operation needs; nothing was changed."""
+
+
 class JobFailed(BullpenError):
     """The awaited job ended in `failed`; the message is its failed reason."""
 

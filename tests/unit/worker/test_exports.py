@@ -23,6 +23,7 @@ def test_what_people_import() -> None:
         "Queue",
         "Retry",
         "Unrecoverable",
+        "WrongState",
         "__version__",
     ]
     for name in bullpen.__all__:

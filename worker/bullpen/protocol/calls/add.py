@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bullpen.protocol.keys import QueueKeys
 
 _PLAIN = JobOptions()
+_FAILURE_FLAGS = ("fpof", "cpof", "idof", "rdof")
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 # A job's hash lives beside the queue's own keys; a job of such a name would overwrite one of them (§1.1).
 _RESERVED = frozenset(
@@ -76,6 +77,10 @@ def check(options: JobOptions, *, data: str) -> None:
         jitter = options.backoff.jitter
         if jitter is not None and not 0 <= jitter <= 1:
             raise ConfigurationError(f"backoff jitter is {jitter!r}: give a share between 0 and 1")
+    if len(flags := [flag for flag in _FAILURE_FLAGS if options.extra.get(flag)]) > 1:
+        raise ConfigurationError(
+            f"job options {' and '.join(flags)} exclude each other: a child's failure has one effect"
+        )
     if options.size_limit is not None and (size := len(data.encode())) > options.size_limit:
         raise ConfigurationError(
             f"job data has {size} bytes, its size limit is {options.size_limit}: store large data elsewhere "

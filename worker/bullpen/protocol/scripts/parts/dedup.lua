@@ -7,3 +7,12 @@ local function free_dedup(id, dedup)
     call('DEL', key)
   end
 end
+
+-- §7.4: a job that is removed takes its deduplication id and the stored next job with it, whatever their expiry.
+-- To be called before the job's hash is deleted.
+local function drop_dedup(id)
+  local dedup = call('HGET', P .. id, 'deid')
+  if dedup and call('GET', P .. 'de:' .. dedup) == id then
+    call('DEL', P .. 'de:' .. dedup, P .. 'dn:' .. dedup)
+  end
+end

@@ -2,12 +2,13 @@
 --- include lock
 --- include dedup
 --- include keep
+--- include parent
 --- include metrics
 -- §4.1 of one job. `from`..`to` are the further hash fields in ARGV, `keep` is `count,age,limit` or empty,
 -- `trim` whether this is the first finish of the call: the stream is trimmed once.
 local function finish(id, token, outcome, value, keep, attempts, from, to, now, metrics, trim)
   local job = P .. id
-  local made, name, dedup = unpack(call('HMGET', job, 'atm', 'name', 'deid'))
+  local made, name, dedup, parent, flags = unpack(call('HMGET', job, 'atm', 'name', 'deid', 'parentKey', 'parent'))
   if not name and call('EXISTS', job) == 0 then
     return -1
   end
@@ -27,6 +28,9 @@ local function finish(id, token, outcome, value, keep, attempts, from, to, now, 
   if dedup then
     free_dedup(id, dedup)
   end
+  if parent then
+    tell_parent(job, parent, flags, outcome, value, now)
+  end
 
   made = (tonumber(made) or 0) + 1
   local field = outcome == 'completed' and 'returnvalue' or 'failedReason'
@@ -37,6 +41,9 @@ local function finish(id, token, outcome, value, keep, attempts, from, to, now, 
     local count, age, limit = string.match(keep, '^(-?[%d.]*),(-?[%d.]*),(-?[%d.]*)$')
     count, age, limit = tonumber(count), tonumber(age), tonumber(limit)
     if count == 0 then
+      if parent then
+        leave_family(id, false)
+      end
       delete_job(id)
     else
       call('HSET', job, field, value, 'finishedOn', now, 'atm', made)

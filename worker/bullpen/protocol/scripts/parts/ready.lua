@@ -1,18 +1,20 @@
 --- include marker
 -- §1.5: score of a prioritized job; the counter orders jobs of one priority.
-local function prioritize(id, priority)
-  local sequence = call('INCR', P .. 'pc')
-  call('ZADD', P .. 'prioritized', priority * 4294967296 + sequence % 4294967296, id)
+local function prioritize(id, priority, queue)
+  local base = (queue or here).base
+  local sequence = call('INCR', base .. 'pc')
+  call('ZADD', base .. 'prioritized', priority * 4294967296 + sequence % 4294967296, id)
 end
 
 -- Where a ready job goes; `front` concerns jobs without priority only.
-local function place_ready(id, priority, front)
+local function place_ready(id, priority, front, queue)
+  queue = queue or here
   if priority > 0 then
-    prioritize(id, priority)
+    prioritize(id, priority, queue)
   else
-    call(front and 'RPUSH' or 'LPUSH', target, id)
+    call(front and 'RPUSH' or 'LPUSH', queue.target, id)
   end
-  mark_ready()
+  mark_ready(queue)
 end
 
 local function priority_of(id)

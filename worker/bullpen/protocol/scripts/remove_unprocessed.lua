@@ -1,0 +1,14 @@
+-- Removes the children that a job waits for and no worker has (§7.1), with their own.
+--
+-- KEYS[1] P
+-- ARGV    id of the parent
+-- Reply   nil
+--- include removal
+
+for _, child in ipairs(call('SMEMBERS', P .. ARGV[1] .. ':dependencies')) do
+  at_key(child, function(id)
+    if not call('ZSCORE', P .. 'failed', id) and not locked(id, true) then
+      remove(id, true)
+    end
+  end)
+end
