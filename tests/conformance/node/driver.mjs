@@ -76,6 +76,13 @@ function view(job) {
   };
 }
 
+function schedulerView(scheduler) {
+  if (!scheduler) return null;
+  // `iterationCount` is left out by BullMQ in lists.
+  const { key, name, next, every, pattern, tz, limit, startDate, endDate, offset, template } = scheduler;
+  return { key, name, next, every, pattern, tz, limit, startDate, endDate, offset, template };
+}
+
 /** A worker that never runs by itself; one per set of options, so that its limits and names are those of the call. */
 async function handWorker(options = {}) {
   const key = JSON.stringify(options);
@@ -336,6 +343,22 @@ const operations = {
   async promote_jobs({ count }) {
     await scene.queue.promoteJobs({ count });
     return null;
+  },
+
+  // Job schedulers. Their next iterations are planned by getNextJob, and so by `fetch` and `process`.
+  async upsert_scheduler({ id, repeat, template }) {
+    const job = await scene.queue.upsertJobScheduler(id, repeat, template ?? undefined);
+    return job ? { id: job.id, delay: job.delay } : null;
+  },
+  async remove_scheduler({ id }) {
+    return scene.queue.removeJobScheduler(id);
+  },
+  async scheduler({ id }) {
+    return schedulerView(await scene.queue.getJobScheduler(id));
+  },
+  async schedulers({ start, end, asc }) {
+    const found = await scene.queue.getJobSchedulers(start, end, asc);
+    return { count: await scene.queue.getJobSchedulersCount(), schedulers: found.map(schedulerView) };
   },
 
   // Questions
