@@ -14,6 +14,7 @@ from bullpen.protocol.replies import Added, JobRecord, JobState, Outcome, Status
 from bullpen.runtime.endings import Failed, Retried, after_failure
 from tests.conformance.our_flows import OurFlows
 from tests.conformance.our_options import from_node_options, to_json
+from tests.conformance.our_schedules import OurSchedules
 from tests.conformance.sides import DEFAULT_WORKER, PREFIX, QUEUE, OperationMissing, Refused, Side, WorkerOptions
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Held:
 
 
 @dataclass
-class OurSide(OurFlows, Side):
+class OurSide(OurFlows, OurSchedules, Side):
     """Our behaviour. `alter` replaces script texts before they are run, which is how mutations are planted."""
 
     link: Runner = field(kw_only=True)
@@ -112,7 +113,10 @@ class OurSide(OurFlows, Side):
     # A worker's calls
 
     async def _fetch(self, token: str, worker: WorkerOptions) -> dict[str, Any]:
-        return self._fetched(await self._work(worker, tokens=[token]), worker)
+        reply = await self._work(worker, tokens=[token])
+        for claimed in reply.claimed:
+            await self._plan(claimed.job)
+        return self._fetched(reply, worker)
 
     async def _complete(self, job_id: str, token: str, fetch_next: bool, **value: Any) -> Any:
         text = to_json(value["value"]) if "value" in value else "null"
