@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ABBREVIATED = {
     "keepLogs": "kl",
+    "deduplication": "de",
     "failParentOnFailure": "fpof",
     "continueParentOnFailure": "cpof",
     "ignoreDependencyOnFailure": "idof",

@@ -34,16 +34,16 @@ class OurSchedules(Protocol):
     def _now(self) -> int: ...
 
     async def _upsert_scheduler(
-        self, id: str, repeat: Mapping[str, Any], template: Mapping[str, Any] | None
+        self, scheduler_id: str, repeat: Mapping[str, Any], template: Mapping[str, Any] | None
     ) -> dict[str, Any]:
         given = template or {}
         planned = await self._run(
             schedules.upsert(
                 self.keys,
-                scheduler_id=id,
+                scheduler_id=scheduler_id,
                 repeat=Repeat(**{NAMES.get(name, name): value for name, value in repeat.items()}),
                 template=Template(
-                    given.get("name", id),
+                    given.get("name", scheduler_id),
                     to_json(given["data"]) if "data" in given else "{}",
                     from_node_options(given.get("opts", {})),
                 ),
@@ -52,11 +52,11 @@ class OurSchedules(Protocol):
         )
         return {"id": planned.job_id, "delay": planned.delay}
 
-    async def _remove_scheduler(self, id: str) -> bool:
-        return await self._run(schedules.remove(self.keys, scheduler_id=id))
+    async def _remove_scheduler(self, scheduler_id: str) -> bool:
+        return await self._run(schedules.remove(self.keys, scheduler_id=scheduler_id))
 
-    async def _scheduler(self, id: str) -> dict[str, Any] | None:
-        found = await self._run(schedules.scheduler(self.keys, scheduler_id=id))
+    async def _scheduler(self, scheduler_id: str) -> dict[str, Any] | None:
+        found = await self._run(schedules.scheduler(self.keys, scheduler_id=scheduler_id))
         return None if found is None else _view(found)
 
     async def _schedulers(self, start: int, end: int, asc: bool) -> dict[str, Any]:

@@ -346,14 +346,14 @@ const operations = {
   },
 
   // Job schedulers. Their next iterations are planned by getNextJob, and so by `fetch` and `process`.
-  async upsert_scheduler({ id, repeat, template }) {
+  async upsert_scheduler({ scheduler_id: id, repeat, template }) {
     const job = await scene.queue.upsertJobScheduler(id, repeat, template ?? undefined);
     return job ? { id: job.id, delay: job.delay } : null;
   },
-  async remove_scheduler({ id }) {
+  async remove_scheduler({ scheduler_id: id }) {
     return scene.queue.removeJobScheduler(id);
   },
-  async scheduler({ id }) {
+  async scheduler({ scheduler_id: id }) {
     return schedulerView(await scene.queue.getJobScheduler(id));
   },
   async schedulers({ start, end, asc }) {

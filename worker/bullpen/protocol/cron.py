@@ -36,6 +36,9 @@ _NICKNAMES: Final = {
 }
 _WEEKDAYS: Final = {name: str(day) for day, name in enumerate(("sun", "mon", "tue", "wed", "thu", "fri", "sat"))}
 _EVERY_HOUR: Final = re.compile(r"\*(/0*1)?|0?0-23(/0*1)?")
+# What CronSim knows and cron-parser does not, so that no Node worker could plan it: working days, lists with #.
+_DEBIAN_ONLY: Final = re.compile(r"\dW|LW|#.*,|,.*#", re.IGNORECASE)
+_SOME_DAY: Final = datetime(2024, 1, 1)
 _HOUR: Final = timedelta(hours=1)
 _SECOND: Final = timedelta(seconds=1)
 
@@ -143,15 +146,15 @@ def _parts(pattern: str) -> list[str]:
     parts = re.sub(r"(?<![\d-])(\d+)-\1/\d+", r"\1", text).split()
     if len(parts) not in (5, 6):
         raise ConfigurationError(
-            f"cron pattern {pattern!r} has {len(parts)} fields: give minute, hour, day of month, month and day of week, "
-            "with seconds before them if wanted"
+            f"cron pattern {pattern!r} has {len(parts)} fields: give minute, hour, day of month, month and day of "
+            "week, with seconds before them if wanted"
         )
     parts[-3], parts[-1] = _days(parts[-3], 1, 31), _weekdays(parts[-1])
     names = FIELDS[-len(parts) :]
     for number, (name, part) in enumerate(zip(names, parts, strict=True)):
         _check(pattern, name, text.split()[number], ["*" if at != number else part for at in range(len(parts))])
     try:
-        CronSim(" ".join(parts), datetime(2024, 1, 1))
+        CronSim(" ".join(parts), _SOME_DAY)
     except CronSimError as error:
         raise ConfigurationError(
             f"cron pattern {pattern!r}: no month of field {parts[-2]!r} has a day of month {parts[-3]!r}"
@@ -160,20 +163,18 @@ def _parts(pattern: str) -> list[str]:
 
 
 def _check(pattern: str, name: str, given: str, fields: list[str]) -> None:
-    # CronSim knows the last working day; cron-parser, and so a Node worker that has to plan it, does not.
-    known = "W" not in given.upper().replace("WED", "") and not (
-        name == "day of week" and "#" in given and "," in given
-    )
-    try:
-        if known:
-            CronSim(" ".join(fields), datetime(2024, 1, 1))
+    cause = None
+    if not _DEBIAN_ONLY.search(given):
+        try:
+            CronSim(" ".join(fields), _SOME_DAY)
+        except CronSimError as error:
+            cause = error
+        else:
             return
-        raise CronSimError(f"Bad {name}")
-    except CronSimError as error:
-        raise ConfigurationError(
-            f"cron pattern {pattern!r}: {name} {given!r} is not understood; use numbers in range, names of three "
-            "letters, lists, ranges a-b, steps /n, L for the last day and 5#2 for the second Friday"
-        ) from error
+    raise ConfigurationError(
+        f"cron pattern {pattern!r}: {name} {given!r} is not understood; use numbers in range, names of three letters, "
+        "lists, ranges a-b, steps /n, L for the last day and 5#2 for the second Friday"
+    ) from cause
 
 
 def _days(part: str, lowest: int, highest: int) -> str:

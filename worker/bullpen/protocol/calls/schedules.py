@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -146,13 +145,14 @@ def check_scheduler_id(scheduler_id: str) -> None:
         raise ConfigurationError(f"schedule id is {scheduler_id!r}: give a text that is not empty")
     if ":" in scheduler_id:
         raise ConfigurationError(
-            f"schedule id {scheduler_id!r} contains ':', which separates the parts of a Redis key: use another character"
+            f"schedule id {scheduler_id!r} contains ':', which separates the parts of a Redis key: "
+            "use another character"
         )
 
 
 def _placement(options: JobOptions) -> tuple[Argument, ...]:
-    stored = options.extra.get("de")
-    dedup = stored.get("id") if isinstance(stored, Mapping) else None
+    stored = json.loads(options.dump()).get("de")
+    dedup = stored.get("id") if isinstance(stored, dict) else None
     return options.priority, 1 if options.lifo else 0, dedup if isinstance(dedup, str) else ""
 
 
