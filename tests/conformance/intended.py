@@ -41,17 +41,36 @@ def _paused_count(difference: Difference) -> bool:
 
 def _removed_from_paused(difference: Difference) -> bool:
     """The event of a removal names the list in which the job of a paused queue was."""
-    names = [value for entry in difference.added_or_removed() for field, value in entry if field == "prev"]
-    return difference.path == ("events", "value") and sorted(names) == ["paused", "wait"]
+    if difference.path != ("events", "value"):
+        return False
+    events = [dict(entry) for entry in difference.added_or_removed()]
+    return sorted((event["event"], event.get("prev")) for event in events) == [
+        ("removed", "paused"),
+        ("removed", "wait"),
+    ]
 
 
 def _by_priority(difference: Difference) -> bool:
     """A job that BullMQ puts into `wait` is in `prioritized` on our side."""
-    return difference.path[0] in {"pc", "prioritized"} or (difference.path == ("wait",) and difference.ours is ABSENT)
+    match difference.path:
+        case ("wait",):
+            return difference.ours is ABSENT
+        case ("prioritized", *_):
+            return difference.theirs is ABSENT
+        case path:
+            return path == ("pc", "value")
 
 
-def _ours_is_gone(difference: Difference) -> bool:
-    return difference.ours is ABSENT
+def _told_parent(difference: Difference) -> bool:
+    """Only BullMQ's parent still has the child's end, only ours waits for the child."""
+    if difference.path[0].endswith(":dependencies"):
+        return difference.theirs is ABSENT
+    return difference.path[0].endswith((":processed", ":failed", ":unsuccessful")) and difference.ours is ABSENT
+
+
+def _wait_is_left(difference: Difference) -> bool:
+    """BullMQ alone still has the list `wait` and the hashes of its jobs."""
+    return difference.ours is ABSENT and (difference.path == ("wait",) or difference.path[0].isdigit())
 
 
 def _marker(difference: Difference) -> bool:
@@ -97,6 +116,14 @@ def _running_jobs_data(difference: Difference) -> bool:
             return False
 
 
+def _debounced(difference: Difference) -> bool:
+    match difference:
+        case Difference(path=("events", "value"), theirs=theirs, ours=list(ours)):
+            return theirs is ABSENT and all(event[0] == ["event", "debounced"] for event in ours)
+        case _:
+            return False
+
+
 INTENDED: Final = (
     Intended(
         topic="paused jobs",
@@ -127,10 +154,17 @@ INTENDED: Final = (
         reason="v5 forgets the priority of a job that is retried by hand, v6 does not",
     ),
     Intended(
+        topic="bulk retry of children",
+        generations=frozenset({5}),
+        items=frozenset({90}),
+        covers=_told_parent,
+        reason="v5 leaves the old result with the parent, which does not wait for the child that runs again",
+    ),
+    Intended(
         topic="obliterate",
         generations=frozenset({5}),
         items=frozenset({93}),
-        covers=_ours_is_gone,
+        covers=_wait_is_left,
         reason="v5 leaves what is in `wait` of a paused queue, where v6 keeps its jobs, in a queue that is no more",
     ),
     Intended(
@@ -167,5 +201,12 @@ INTENDED: Final = (
         items=frozenset({85}),
         covers=_running_jobs_data,
         reason="v5 takes the running job's data for a scheduler without data, which makes a change by a job permanent",
+    ),
+    Intended(
+        topic="`debounced` event",
+        generations=frozenset({6}),
+        items=frozenset({20, 21, 22, 23, 24, 26, 27, 28}),
+        covers=_debounced,
+        reason="listeners of v5 may know deduplicated jobs by this event; we emit it before `deduplicated`, as v5 does",
     ),
 )

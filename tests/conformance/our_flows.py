@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bullpen.client.flows import AddedNode, FlowNode, FlowProducer
 from bullpen.protocol.calls import children, flow
 from bullpen.protocol.keys import QueueKeys
 from tests.conformance.our_options import from_node_options, to_json
-from tests.conformance.sides import PREFIX
+from tests.conformance.sides import PREFIX, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class OurFlows(Protocol):
-    """The part of our side that knows of more than one queue."""
+class OurFlows:
+    """A part of `OurSide`: what knows of more than one queue."""
 
     keys: QueueKeys
 
@@ -53,17 +53,22 @@ class OurFlows(Protocol):
 
     async def _wait_for_children(self, job_id: str, token: str, child: Mapping[str, str] | None) -> bool:
         key = child and f"{child['queue']}:{child['id']}"
-        return await self._run(
+        waited = await self._run(
             flow.wait_for_children(self.keys, job_id=job_id, token=token, now=self._now, child=key or None)
         )
+        if waited is flow.Waited.CHILDREN_FAILED:
+            raise Refused(f"job {job_id} has failed children", code=int(waited))
+        return waited is flow.Waited.WAITING
 
     async def _children(self, job_id: str) -> dict[str, Any]:
         counts = await self._run(children.counts(self.keys, job_id=job_id))
+        unprocessed = await self._run(children.unprocessed(self.keys, job_id=job_id))
+        failed = await self._run(children.failed(self.keys, job_id=job_id))
         return {
             "values": await self._run(children.values(self.keys, job_id=job_id)),
             "ignored": await self._run(children.ignored_failures(self.keys, job_id=job_id)),
-            "unprocessed": sorted(await self._run(children.unprocessed(self.keys, job_id=job_id))),
-            "failed": sorted(await self._run(children.failed(self.keys, job_id=job_id))),
+            "unprocessed": sorted(unprocessed),
+            "failed": sorted(failed),
             "counts": asdict(counts),
         }
 

@@ -11,7 +11,7 @@ from bullpen.protocol.options import JobOptions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ABBREVIATED = {
+ABBREVIATED = {  # §1.4
     "keepLogs": "kl",
     "deduplication": "de",
     "failParentOnFailure": "fpof",

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bullpen.errors import BullpenError, ConfigurationError, Unrecoverable
-from bullpen.protocol.calls import add, change, fail, job, locks, look, read, upkeep, work
+from bullpen.protocol.calls import add, dedup, fail, job, locks, read, work
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.options import KeepJobs
 from bullpen.protocol.replies import Added, JobRecord, JobState, Outcome, Status
-from bullpen.runtime.endings import Failed, Retried, after_failure
+from bullpen.runtime.endings import Failed, Retried, Waiting, after_failure, by_signal, unstartable
+from bullpen.runtime.returning import returning
 from tests.conformance.our_flows import OurFlows
 from tests.conformance.our_options import from_node_options, to_json
+from tests.conformance.our_rules import rules_of, signal_of
 from tests.conformance.our_schedules import OurSchedules
+from tests.conformance.our_upkeep import UpkeepOperations
 from tests.conformance.sides import DEFAULT_WORKER, PREFIX, QUEUE, OperationMissing, Refused, Side, WorkerOptions
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ class Held:
 
 
 @dataclass
-class OurSide(OurFlows, OurSchedules, Side):
+class OurSide(OurFlows, OurSchedules, UpkeepOperations, Side):
     """Our behaviour. `alter` replaces script texts before they are run, which is how mutations are planted."""
 
     link: Runner = field(kw_only=True)
@@ -127,23 +130,19 @@ class OurSide(OurFlows, OurSchedules, Side):
     ) -> dict[str, Any] | None:
         if fetch_next:
             raise OperationMissing("a failure with fetch-next is two calls of ours; compare them one by one")
-        record = (await self._holding(job_id)).record
         error = Unrecoverable(reason) if unrecoverable else BullpenError(reason)
-        # The runtime's own decision; the middle of the jitter's range stands for chance.
-        match after_failure(record, error, code=None, random=lambda: 0.5):
-            case Failed(reason=told, stacktrace=trace):
-                fields = {"failedReason": told, "stacktrace": trace}
-                return await self._finish(job_id, token, Outcome.FAILED, told, fields, fetch_next=False)
-            case Retried(reason=told, stacktrace=trace, delay_ms=pause):
-                fields = {"failedReason": told, "stacktrace": trace}
-                await self._run(self._again(record, token, pause, fields))
+        await self._failed(await self._holding(job_id), error, token)
         return None
 
-    def _again(self, record: JobRecord, token: str, pause: int, fields: Mapping[str, str]) -> Call[None]:
-        if pause > 0:
-            return fail.delay(self.keys, job_id=record.id, token=token, now=self._now, delay_ms=pause, fields=fields)
-        lifo = record.options.lifo
-        return fail.retry(self.keys, job_id=record.id, token=token, now=self._now, lifo=lifo, fields=fields)
+    async def _failed(self, held: Held, error: BaseException, token: str) -> None:
+        # The runtime's own decision; the middle of the jitter's range stands for chance.
+        rules = rules_of(held.worker)
+        match after_failure(held.record, error, code=None, random=lambda: 0.5, rules=rules):
+            case Failed(reason=told, stacktrace=trace):
+                fields = {"failedReason": told, "stacktrace": trace}
+                await self._finish(held.record.id, token, Outcome.FAILED, told, fields, fetch_next=False)
+            case Retried() as ending:
+                await self._run(returning(self.keys, held.record, token, ending, now=self._now))
 
     async def _batch(self, finishes: list[Mapping[str, Any]], claims: int, token: str) -> list[str]:
         calls = []
@@ -167,14 +166,19 @@ class OurSide(OurFlows, OurSchedules, Side):
         fetched = await self._fetch(token, worker)
         if fetched["job"] is None:
             return {"started": False}
-        job_id = fetched["job"]["id"]
-        if (deferred := fetched["job"]["deferredFailure"]) is not None:
-            await self._fail(job_id, deferred, token, unrecoverable=True, fetch_next=False)
+        held = self.held[fetched["job"]["id"]]
+        if (why := unstartable(held.record, rules_of(worker))) is not None:
+            await self._failed(held, Unrecoverable(why), token)
             return {"started": False}
         if "reason" in outcome:
-            await self._fail(job_id, outcome["reason"], token, outcome.get("unrecoverable", False), fetch_next=False)
+            error = Unrecoverable if outcome.get("unrecoverable") else BullpenError
+            await self._failed(held, error(outcome["reason"]), token)
+        elif (signal := signal_of(outcome)) is not None:
+            ending = by_signal(signal, now=self._now / 1000)
+            assert not isinstance(ending, Waiting), "a job that waits for children is told by `wait_for_children`"
+            await self._run(returning(self.keys, held.record, token, ending, now=self._now))
         else:
-            await self._complete(job_id, token, fetch_next=False, **outcome)
+            await self._complete(held.record.id, token, fetch_next=False, **outcome)
         return {"started": True}
 
     async def _delay(self, job_id: str, until: int, token: str) -> None:
@@ -210,124 +214,18 @@ class OurSide(OurFlows, OurSchedules, Side):
     async def _update_data(self, job_id: str, data: Any) -> None:
         await self._run(job.update_data(self.keys, job_id=job_id, data=to_json(data)))
 
-    # Operations on jobs and queues
+    # Deduplication
 
-    async def _promote(self, job_id: str) -> None:
-        await self._run(change.promote(self.keys, job_id=job_id))
+    async def _dedup_owner(self, dedup_id: str) -> str | None:
+        return await self._run(dedup.dedup_owner(self.keys, dedup_id=dedup_id))
 
-    async def _change_delay(self, job_id: str, delay: int) -> None:
-        await self._run(change.change_delay(self.keys, job_id=job_id, now=self._now, delay_ms=delay))
+    async def _remove_dedup_key(self, dedup_id: str) -> bool:
+        return await self._run(dedup.remove_dedup_key(self.keys, dedup_id=dedup_id))
 
-    async def _change_priority(self, job_id: str, priority: int, lifo: bool = False) -> None:
-        await self._run(change.change_priority(self.keys, job_id=job_id, priority=priority, lifo=lifo))
-
-    async def _retry(self, job_id: str, state: str, options: Mapping[str, bool] | None = None) -> None:
-        record = (await self._holding(job_id)).record
-        given = options or {}
-        await self._run(
-            change.reprocess(
-                self.keys,
-                job_id=job_id,
-                outcome=Outcome(state),
-                lifo=record.options.lifo,
-                reset_attempts_made=given.get("resetAttemptsMade", False),
-                reset_attempts_started=given.get("resetAttemptsStarted", False),
-            )
-        )
-
-    async def _remove(self, job_id: str, children: bool = True) -> int:
-        return int(await self._run(change.remove(self.keys, job_id=job_id, children=children)))
-
-    async def _remove_unprocessed(self, job_id: str) -> None:
-        await self._run(change.remove_unprocessed(self.keys, job_id=job_id))
-
-    async def _leave_parent(self, job_id: str) -> bool:
-        return await self._run(change.leave_parent(self.keys, job_id=job_id))
-
-    async def _clear_logs(self, job_id: str, keep: int = 0) -> None:
-        await self._run(change.clear_logs(self.keys, job_id=job_id, keep=keep))
-
-    async def _pause(self) -> None:
-        await self._run(upkeep.pause(self.keys))
-
-    async def _resume(self) -> None:
-        await self._run(upkeep.resume(self.keys))
-
-    async def _set_concurrency(self, concurrency: int) -> None:
-        await self._run(upkeep.set_concurrency(self.keys, concurrency=concurrency))
-
-    async def _remove_concurrency(self) -> None:
-        await self._run(upkeep.remove_concurrency(self.keys))
-
-    async def _set_rate_limit(self, max: int, duration: int) -> None:  # noqa: A002 - as the driver calls it
-        await self._run(upkeep.set_rate_limit(self.keys, starts=max, duration_ms=duration))
-
-    async def _remove_rate_limit(self) -> None:
-        await self._run(upkeep.remove_rate_limit(self.keys))
-
-    async def _rate_limit(self, duration: int) -> None:
-        await self._run(upkeep.hold_back(self.keys, duration_ms=duration))
-
-    async def _remove_rate_limit_key(self) -> None:
-        await self._run(upkeep.stop_holding_back(self.keys))
-
-    async def _clean(self, grace: int, limit: int, state: upkeep.Place) -> list[str]:
-        ids: list[str] = []
-        part = upkeep.Cleaned(job_ids=(), skip=0, more=True)
-        while part.more:
-            rest = limit - len(ids) if limit else 0
-            call = upkeep.clean(
-                self.keys, place=state, now=self._now, grace_ms=grace, limit=rest, skip=part.skip, room=10_000
-            )
-            part = await self._run(call)
-            ids += part.job_ids
-        return sorted(ids)
-
-    async def _drain(self, delayed: bool) -> None:
-        while await self._run(upkeep.drain(self.keys, delayed=delayed, room=100)) == 100:
-            pass
-
-    async def _obliterate(self, force: bool) -> None:
-        await self._pause()  # as Node's client does
-        try:
-            while await self._run(upkeep.obliterate(self.keys, force=force, room=100)):
-                pass
-        except Refused as refusal:
-            raise Refused(str(refusal)) from refusal  # Node tells no code
-
-    async def _retry_jobs(self, state: upkeep.Restartable, count: int) -> None:
-        while await self._run(upkeep.restart(self.keys, place=state, now=self._now, room=count)) == count:
-            pass
-
-    async def _promote_jobs(self, count: int) -> None:
-        await self._retry_jobs("delayed", count)
+    async def _remove_own_dedup_key(self, job_id: str) -> bool:
+        return await self._run(dedup.remove_own_dedup_key(self.keys, job_id=job_id))
 
     # Questions
-
-    async def _priorities(self, priorities: list[int]) -> dict[str, int]:
-        counts = await self._run(look.counts_per_priority(self.keys, priorities=priorities))
-        return {str(priority): count for priority, count in counts.items()}
-
-    async def _rate_limit_ttl(self, max: int | None) -> dict[str, int]:  # noqa: A002 - as the driver calls it
-        return {"limited": await self._run(look.rate_limit_ttl(self.keys, starts=max or 0))}
-
-    async def _page(self, state: str, start: int, end: int, asc: bool) -> list[str]:
-        call = look.page(self.keys, state=JobState(state), start=start, end=end, oldest_first=asc)
-        return list(await self._run(call))
-
-    async def _settings(self) -> dict[str, Any]:
-        found = await self._run(look.settings(self.keys))
-        return {
-            "paused": found.paused,
-            "concurrency": found.concurrency,
-            "max": found.rate_max,
-            "duration": found.rate_duration_ms,
-        }
-
-    async def _finished(self, job_id: str) -> list[Any]:
-        found = await self._run(read.finished(self.keys, job_id=job_id))
-        code = {None: 0, Outcome.COMPLETED: 1, Outcome.FAILED: 2}[found.outcome]
-        return [code, found.value]
 
     async def _state(self, job_id: str) -> str:
         state: JobState = await self._run(read.state(self.keys, job_id=job_id))

@@ -7,14 +7,15 @@ import re
 
 import pytest
 
-from tests.conformance import test_live
+from tests.conformance import test_live, test_mixed_pause
 from tests.conformance.checklist import COVERED, LIVE, MODULES, SCENARIOS
 from tests.conformance.node_side import NODE_DIRECTORY, installed_version
 
 
 def test_every_covered_item_has_a_test_of_its_number() -> None:
     numbers = {test.number for test in SCENARIOS.values()}
-    live = {int(found[1]) for name in dir(test_live) if (found := re.match(r"test_item_(\d+)_", name))}
+    names = [*dir(test_live), *dir(test_mixed_pause)]
+    live = {int(found[1]) for name in names if (found := re.match(r"test_item_(\d+)_", name))}
     assert numbers | live == COVERED
     assert live >= LIVE
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.conformance.arena import item
 from tests.conformance.sides import Side
 from tests.conformance.test_upkeep import events
@@ -9,7 +11,8 @@ from tests.conformance.test_upkeep import events
 
 @item(92, "Remove: prev names the state, whichever it is; the whole job is gone.")
 async def test_item_92_a_job_is_removed_from_each_state(side: Side) -> None:
-    for options in ({}, {}, {}, {"priority": 2}, {"delay": 5_000}, {}):
+    kinds: tuple[dict[str, Any], ...] = ({}, {}, {}, {"priority": 2}, {"delay": 5_000}, {})
+    for options in kinds:
         await side.add(**options)
     await side.tamper("ZADD", "waiting-children", 1, "6")
     await side.tamper("LREM", "wait", 1, "6")
@@ -72,7 +75,7 @@ async def scheduled(side: Side) -> None:
     await side.tamper("HSET", "repeat:tick", "name", "tick", "every", 60_000, "ic", 2)
     for run, place in ((1_799_999_940_000, "wait"), (1_800_000_060_000, "delayed")):
         job = f"repeat:tick:{run}"
-        times = ["timestamp", 1_799_999_940_000, "delay", 0, "priority", 0]
+        times: list[str | int] = ["timestamp", 1_799_999_940_000, "delay", 0, "priority", 0]
         await side.tamper("HSET", job, "name", "tick", "data", "{}", "opts", "{}", "rjk", "tick", *times)
         await (
             side.tamper("LPUSH", "wait", job) if place == "wait" else side.tamper("ZADD", "delayed", run * 4096, job)
@@ -95,7 +98,8 @@ async def test_item_92_waiting_jobs_are_cleaned(side: Side) -> None:
 
 @item(92, "Clean of every type keeps what is younger than the grace period, and no more than the limit go.")
 async def test_item_92_young_jobs_are_not_cleaned(side: Side) -> None:
-    for options in ({}, {"priority": 1}, {"delay": 50_000}):
+    kinds: tuple[dict[str, Any], ...] = ({}, {"priority": 1}, {"delay": 50_000})
+    for options in kinds:
         for _ in range(4):
             await side.add(**options)
             await side.advance(1_000)
@@ -163,7 +167,8 @@ async def test_item_92_a_queue_is_drained(side: Side) -> None:
     for token in ("one", "two"):
         await side.fetch(token)
     await side.complete("1", token="one")
-    for options in ({}, {}, {"priority": 1}, {"delay": 5_000}):
+    kinds: tuple[dict[str, Any], ...] = ({}, {}, {"priority": 1}, {"delay": 5_000})
+    for options in kinds:
         await side.add(**options)
     await side.log("3", "row")
     told = events(await side.content())
@@ -192,7 +197,8 @@ async def test_item_92_a_paused_queue_is_drained(side: Side) -> None:
 
 @item(93, "Obliterate: no key of the queue left; the queue is paused first.")
 async def test_item_93_a_queue_is_obliterated(side: Side) -> None:
-    for options in ({}, {}, {}, {"priority": 1}, {"delay": 5_000}):
+    kinds: tuple[dict[str, Any], ...] = ({}, {}, {}, {"priority": 1}, {"delay": 5_000})
+    for options in kinds:
         await side.add(**options)
     for job_id in ("1", "2"):
         await side.fetch()
@@ -232,3 +238,36 @@ async def test_item_93_many_jobs_are_obliterated(side: Side) -> None:
     await side.add_bulk([{"name": "paint", "data": number} for number in range(250)])
     await side.call("obliterate", force=False)
     assert await side.content() == {}
+
+
+@item(29, "Removing the owner deletes D even with TTL; so do clean and drain.")
+async def test_item_29_deduplication_ids_go_with_their_jobs(side: Side) -> None:
+    for name in ("simple", "throttle", "cleaned", "drained"):
+        await side.add(deduplication={"id": name} | ({} if name == "simple" else {"ttl": 60_000}))
+    await side.call("remove", job_id="1")
+    await side.call("remove", job_id="2")
+    assert not {"de:simple", "de:throttle"} & (await side.content()).keys()
+    await side.call("clean", grace=0, limit=1, state="wait")
+    await side.call("drain", delayed=False)
+    assert not {"de:cleaned", "de:drained"} & (await side.content()).keys()
+
+
+@item(92, "A deduplication id that another job holds stays.")
+async def test_item_92_a_foreign_deduplication_id_stays(side: Side) -> None:
+    await side.add(deduplication={"id": "one"})
+    await side.tamper("SET", "de:one", "7")
+    await side.call("remove", job_id="1")
+    assert (await side.content())["de:one"]["value"] == "7"
+
+
+@item(93, "Obliterate and the deduplication ids of the jobs it deletes.")
+async def test_item_93_deduplication_ids_are_obliterated(side: Side) -> None:
+    await side.add(deduplication={"id": "simple"})
+    await side.add(deduplication={"id": "throttle", "ttl": 60_000}, delay=5_000)
+    await side.add(deduplication={"id": "ended", "ttl": 60_000})
+    await side.fetch()
+    await side.complete("1")
+    await side.fetch()
+    await side.fail("3")
+    await side.call("obliterate", force=False)
+    await side.content()

@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from bullpen.app import App
 from bullpen.context import Context
+from bullpen.dedup import Dedup
 from bullpen.errors import (
     BullpenError,
     ConfigurationError,
@@ -15,10 +16,14 @@ from bullpen.errors import (
     Unrecoverable,
     WrongState,
 )
+from bullpen.flow import Flow, FlowJobs
 from bullpen.job import Job
+from bullpen.protocol.calls.clients import ConnectedWorker
+from bullpen.protocol.events import Event
 from bullpen.protocol.options import Backoff, KeepJobs
 from bullpen.queue import Queue
 from bullpen.retry import Retry
+from bullpen.signals import Delay, RateLimited, Requeue, WaitForChildren
 
 __version__ = version("bullpen")
 
@@ -27,8 +32,14 @@ __all__ = [
     "Backoff",
     "BullpenError",
     "ConfigurationError",
+    "ConnectedWorker",
     "ConnectionLost",
     "Context",
+    "Dedup",
+    "Delay",
+    "Event",
+    "Flow",
+    "FlowJobs",
     "Job",
     "JobFailed",
     "JobMissing",
@@ -36,8 +47,11 @@ __all__ = [
     "LockLost",
     "ProtocolError",
     "Queue",
+    "RateLimited",
+    "Requeue",
     "Retry",
     "Unrecoverable",
+    "WaitForChildren",
     "WrongState",
     "__version__",
 ]

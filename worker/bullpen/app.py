@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 from bullpen.client.connection import Link
 from bullpen.client.producer import Producer
+from bullpen.client.reader import Events
 from bullpen.client.settings import LocationSource, RedisLocation
+from bullpen.durations import Duration, milliseconds
+from bullpen.errors import ConfigurationError
+from bullpen.flow import Flow, FlowJobs, add_flow
+from bullpen.protocol.calls.work import RateLimit
 from bullpen.protocol.keys import DEFAULT_PREFIX, QueueKeys
 from bullpen.queue import Queue
+from bullpen.retry import BUILT_IN
+from bullpen.runtime.rules import Strategy
 from bullpen.runtime.settings import redis_from_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from bullpen.context import Context
+    from bullpen.job import Job
+
+S = TypeVar("S", bound=Strategy)
 
 
 class App:
@@ -30,6 +44,8 @@ class App:
         self._redis: LocationSource | None = None if location is None else lambda: location
         self._prefix = prefix
         self._queues: dict[str, Queue] = {}
+        self._readers: WeakSet[Events] = WeakSet()
+        self._backoffs: dict[str, Strategy] = {}
         self._producers: dict[str, Producer] = {}
         self._link: Link | None = None
         self._link_loop: asyncio.AbstractEventLoop | None = None
@@ -49,29 +65,96 @@ class App:
         """The prefix of all keys: the app's own, else QUEUE_PREFIX, else BullMQ's default."""
         return self._prefix or os.environ.get("QUEUE_PREFIX") or DEFAULT_PREFIX
 
-    def queue(self, name: str) -> Queue:
-        """The queue of that name, declared when first asked for. Raises ConfigurationError for a name with a colon."""
+    @property
+    def backoffs(self) -> Mapping[str, Strategy]:
+        """The custom backoff strategies declared so far, by name."""
+        return MappingProxyType(self._backoffs)
+
+    def queue(
+        self,
+        name: str,
+        *,
+        limiter: tuple[int, Duration] | None = None,
+        max_started_attempts: int | None = None,
+    ) -> Queue:
+        """The queue of that name, declared when first asked for; the options concern the workers that serve it.
+
+        `limiter=(100, "1m")`: at most 100 starts a minute, by all workers of the queue together; a limit stored in
+        Redis wins. `max_started_attempts`: a job started more often is failed unrun, however its starts ended.
+        Raises ConfigurationError for a name with a colon, options out of range, and other options than the first time.
+        """
+        limit = None if limiter is None else _limit(name, limiter)
+        if max_started_attempts is not None:
+            _check_count(max_started_attempts, f"queue {name!r}: max_started_attempts={max_started_attempts!r}")
         found = self._queues.get(name)
         if found is None:
             QueueKeys(DEFAULT_PREFIX, name)  # names are checked where they are written
-            found = self._queues[name] = Queue(name, app=self)
+            found = self._queues[name] = Queue(name, app=self, limiter=limit, max_started_attempts=max_started_attempts)
+        rules = found.rules
+        if limit not in (None, rules.limiter) or max_started_attempts not in (None, rules.max_started):
+            raise ConfigurationError(f"queue {name!r} is declared already, with other options; give them there")
         return found
 
-    async def producer(self, queue: str) -> Producer:
-        """What `Queue` adds and asks through: one connection on the running event loop, opened when first needed."""
+    def backoff(self, name: str) -> Callable[[S], S]:
+        """Declare a function that says how long to wait before a retry, for jobs whose backoff has this name.
+
+        It gets the number of failures (1 for the first), the error and the job's record, and returns a duration; a
+        negative number fails the job for good. It runs on the event loop: no I/O. Raises ConfigurationError for the
+        names built in, a name declared before, and a coroutine function.
+
+            @app.backoff("by-status")
+            def by_status(failures: int, error: BaseException, job: JobRecord) -> Duration: ...
+        """
+        if not name or name in BUILT_IN or name in self._backoffs:
+            why = "is empty" if not name else "is built in" if name in BUILT_IN else "is declared already"
+            raise ConfigurationError(f"backoff name {name!r} {why}: use another")
+
+        def declare(strategy: S) -> S:
+            if not callable(strategy) or inspect.iscoroutinefunction(strategy):
+                raise ConfigurationError(f"backoff {name!r}: {strategy!r} must be a plain function, it computes only")
+            self._backoffs[name] = strategy
+            return strategy
+
+        return declare
+
+    async def flow(self, tree: Flow, *, parent: Context | Job | None = None) -> FlowJobs:
+        """Add jobs that wait for other jobs: all of the tree, or nothing. Returns them in the same shape.
+
+        `parent`, a job there is (or, inside a job, its context), waits for the root: see `WaitForChildren`.
+        On Redis Cluster the queues of a flow need one hash tag. Raises ConfigurationError for what `Queue.add` refuses
+        and for an id that is twice in the tree, WrongState when a job of a given id has another parent, JobMissing
+        when `parent` does not exist, ConnectionLost when Redis did not answer: only then it may have been added.
+        """
+        return await add_flow(self, tree, parent)
+
+    async def link(self) -> Link:
+        """The connection of all producers, on the running event loop; opened when first needed."""
         loop = asyncio.get_running_loop()
         if self._link is not None and self._link_loop is not loop:
             if self._link_loop is not None and self._link_loop.is_running():
                 raise RuntimeError("this App is in use on another event loop; make one App for each loop")
             self._link = None  # its loop has ended, and its connection with it
             self._producers.clear()
-        source = self._redis or redis_from_environment(os.environ)
         if self._link is None:
-            self._link, self._link_loop = await Link(source).__aenter__(), loop
+            self._link, self._link_loop = await Link(self._source()).__aenter__(), loop
+        return self._link
+
+    async def producer(self, queue: str) -> Producer:
+        """What `Queue` adds and asks through, over `link`."""
+        link = await self.link()
         if queue not in self._producers:
             keys = QueueKeys(self.prefix, queue)
-            self._producers[queue] = Producer(link=self._link, location=source, keys=keys)
+            self._producers[queue] = Producer(link=link, location=self._source(), keys=keys)
         return self._producers[queue]
+
+    def events(self, queue: str, *, after: str | None) -> Events:
+        """What `Queue.events` hands out; closed with the app, if not before."""
+        reader = Events(QueueKeys(self.prefix, queue), location=self._source(), after=after)
+        self._readers.add(reader)
+        return reader
+
+    def _source(self) -> LocationSource:
+        return self._redis or redis_from_environment(os.environ)
 
     async def aclose(self) -> None:
         """Close the connections; a later use opens new ones."""
@@ -79,6 +162,8 @@ class App:
         producers, self._producers = self._producers, {}
         for producer in producers.values():
             await producer.aclose()
+        for reader in list(self._readers):
+            await reader.aclose()
         if link is not None:
             await link.aclose()
 
@@ -89,3 +174,20 @@ class App:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _limit(queue: str, limiter: tuple[int, Duration]) -> RateLimit:
+    told = f"queue {queue!r}: limiter={limiter!r}"
+    if not isinstance(limiter, tuple) or len(limiter) != 2:
+        raise ConfigurationError(f'{told}: must be how many starts in how long, for example (100, "1m")')
+    most, duration = limiter
+    _check_count(most, told)
+    duration_ms = milliseconds(duration, of=told)
+    if duration_ms < 1:
+        raise ConfigurationError(f"{told}: a window shorter than a millisecond limits nothing")
+    return RateLimit(max=most, duration_ms=duration_ms)
+
+
+def _check_count(value: object, told: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{told}: must be a whole number >= 1")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, MutableMapping
+    import concurrent.futures
+    from collections.abc import Awaitable, Generator, MutableMapping
+
+T = TypeVar("T")
 
 
 class Stopping(BaseException):
@@ -14,6 +18,26 @@ class Stopping(BaseException):
 
     A `BaseException`, so that a job's own `except Exception` does not take it for an error of its work.
     """
+
+
+class Answer(Generic[T]):
+    """What Redis answers to a job's question: to be awaited, or, in a plain function's thread, waited for."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: concurrent.futures.Future[T]) -> None:
+        self._future = future
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return asyncio.wrap_future(self._future).__await__()
+
+    def result(self) -> T:
+        """Block until the answer is there. Raises RuntimeError on the event loop, which would wait for itself."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self._future.result()
+        raise RuntimeError("result() would block the event loop: await the answer instead")
 
 
 class Execution(Protocol):
@@ -33,6 +57,7 @@ class Execution(Protocol):
     def logger(self) -> logging.Logger: ...
     def report_progress(self, value: object) -> Awaitable[None]: ...
     def report_log(self, line: str) -> Awaitable[None]: ...
+    def ask_children_values(self) -> Answer[dict[str, Any]]: ...
 
 
 class Context:
@@ -85,6 +110,13 @@ class Context:
     def log(self, line: str) -> Awaitable[None]:
         """Append a line to the job's log in Redis, where dashboards and Node's getJobLogs see it; like `progress`."""
         return self._execution.report_log(line)
+
+    def children_values(self) -> Answer[dict[str, Any]]:
+        """What the children of this job returned, by the full keys of their records (`bull:images:<id>`).
+
+        `await` it, or take its `result()` in a job that runs in a thread. Empty for a job without children.
+        """
+        return self._execution.ask_children_values()
 
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:

@@ -7,33 +7,54 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from bullpen.dedup import Dedup
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
 from bullpen.job import Job
 from bullpen.protocol.options import Backoff, JobOptions, KeepJobs
-from bullpen.retry import DEFAULT_RETRY, Retry
+from bullpen.retry import BUILT_IN, DEFAULT_RETRY, Retry
 from bullpen.runtime.handler import Handler, describe
+from bullpen.runtime.rules import Rules
 
 if TYPE_CHECKING:
     from bullpen.app import App
     from bullpen.client.producer import Producer
+    from bullpen.client.reader import Events
+    from bullpen.protocol.calls.clients import ConnectedWorker
+    from bullpen.protocol.calls.work import RateLimit
+    from bullpen.protocol.deduplication import Deduplication
 
 F = TypeVar("F", bound=Callable[..., Any])
-_NO_DATA = object()
+NO_DATA = object()
+"""Told apart from None, which is JSON's null."""
 
 
 class Queue:
     """Made by `App.queue(name)`."""
 
-    def __init__(self, name: str, *, app: App) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        app: App,
+        limiter: RateLimit | None = None,
+        max_started_attempts: int | None = None,
+    ) -> None:
         self.name = name
         self._app = app
+        self._limiter = limiter
+        self._max_started = max_started_attempts
         self._handlers: dict[str | None, Handler] = {}
 
     @property
     def handlers(self) -> Sequence[Handler]:
         """The job functions declared so far."""
         return tuple(self._handlers.values())
+
+    @property
+    def rules(self) -> Rules:
+        """How its jobs are worked on."""
+        return Rules(limiter=self._limiter, max_started=self._max_started, backoffs=self._app.backoffs)
 
     def job(
         self, name: str | None = None, *, run: Literal["async", "thread"] | None = None, retry: Retry | None = None
@@ -65,7 +86,7 @@ class Queue:
     async def add(
         self,
         name: str,
-        data: object = _NO_DATA,
+        data: object = NO_DATA,
         *,
         delay: Duration = 0,
         retry: Retry | None = None,
@@ -74,6 +95,7 @@ class Queue:
         lifo: bool = False,
         remove_on_complete: bool | int | KeepJobs | None = None,
         remove_on_fail: bool | int | KeepJobs | None = None,
+        dedup: Dedup | str | None = None,
     ) -> Job:
         """Add a job; `data` is a pydantic model (written by alias), a dataclass, or anything JSON can say.
 
@@ -81,12 +103,49 @@ class Queue:
         1 s, 2 s and 4 s. A `job_id` that exists already adds nothing: the returned `Job` is the existing one.
         `priority` 1 is the first among those with one; 0 (none) goes before them all, up to 2097151.
         `remove_on_complete` and `remove_on_fail`: True, or how many to keep; unset keeps all.
+        `dedup` is an id that one job may own at a time, or a `Dedup` that says for how long; a job that is discarded
+        for the owner's sake shows in `Job.deduplicated`, and the returned `Job` is the owner.
         Raises ConfigurationError for values outside these ranges and data that is no JSON, ConnectionLost when Redis
         did not answer.
         """
+        options = self.options(
+            name,
+            delay=delay,
+            retry=retry,
+            job_id=job_id,
+            priority=priority,
+            lifo=lifo,
+            remove_on_complete=remove_on_complete,
+            remove_on_fail=remove_on_fail,
+            dedup=dedup,
+        )
         producer = await self._app.producer(self.name)
+        if data is NO_DATA:
+            added = await producer.add(name, options=options)
+        else:
+            added = await producer.add(name, plain(name, data), options=options)
+        return Job(added.job_id, queue=self, deduplicated=added.deduplicated)
+
+    def options(
+        self,
+        name: str,
+        *,
+        delay: Duration = 0,
+        retry: Retry | None = None,
+        job_id: str | None = None,
+        priority: int = 0,
+        lifo: bool = False,
+        remove_on_complete: bool | int | KeepJobs | None = None,
+        remove_on_fail: bool | int | KeepJobs | None = None,
+        dedup: Dedup | str | None = None,
+    ) -> JobOptions:
+        """What is stored with a job of that name that is added with these settings of `add`.
+
+        Raises ConfigurationError for durations and backoffs that nobody understands.
+        """
         tries = retry or self._declared_retry(name) or DEFAULT_RETRY
-        options = JobOptions(
+        self._check_backoff(tries.backoff)
+        return JobOptions(
             attempts=tries.attempts,
             backoff=Backoff(tries.backoff, milliseconds(tries.delay, of="Retry(delay=…)"), tries.jitter or None),
             delay=milliseconds(delay, of="delay"),
@@ -95,12 +154,29 @@ class Queue:
             job_id=job_id,
             remove_on_complete=_keep(remove_on_complete),
             remove_on_fail=_keep(remove_on_fail),
+            deduplication=_dedup(dedup),
         )
-        if data is _NO_DATA:
-            added = await producer.add(name, options=options)
-        else:
-            added = await producer.add(name, _plain(name, data), options=options)
-        return Job(added.job_id, queue=self)
+
+    async def dedup_owner(self, dedup_id: str) -> Job | None:
+        """The job that owns a deduplication id; None when the next job added with it is stored."""
+        owner = await (await self._app.producer(self.name)).dedup_owner(dedup_id)
+        return None if owner is None else Job(owner, queue=self)
+
+    async def remove_dedup(self, dedup_id: str) -> bool:
+        """Free a deduplication id, whichever job owns it; whether one did. The job itself is left alone."""
+        return await (await self._app.producer(self.name)).remove_dedup(dedup_id)
+
+    def events(self, *, after: str | None = None) -> Events:
+        """Follow what happens in the queue, whoever does it: `async with queue.events() as events: async for …`.
+
+        From now on, or from the events after an id on (`Event.id`; "0-0": all that the stream still holds).
+        Raises ConfigurationError for something that is no id.
+        """
+        return self._app.events(self.name, after=after)
+
+    async def workers(self) -> Sequence[ConnectedWorker]:
+        """The workers that serve the queue at this moment, ours and Node's, as Redis knows their connections."""
+        return await (await self._app.producer(self.name)).workers()
 
     def get(self, job_id: str) -> Job:
         """A handle on a job by its id; whether it exists shows when it is asked something."""
@@ -114,12 +190,26 @@ class Queue:
         handler = self._handlers.get(name) or self._handlers.get(None)
         return handler.retry if handler is not None else None
 
+    def _check_backoff(self, backoff: str) -> None:
+        if backoff not in BUILT_IN and backoff not in self._app.backoffs:
+            raise ConfigurationError(
+                f"Retry(backoff={backoff!r}): unknown; use {' or '.join(map(repr, BUILT_IN))}, "
+                f"or declare it with @app.backoff({backoff!r})"
+            )
 
-def _plain(name: str, data: object) -> Any:
+
+def plain(name: str, data: object) -> Any:
+    """Data of a job of that name as JSON values; raises ConfigurationError for what JSON cannot say."""
     try:
         return to_jsonable_python(data, by_alias=True, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError) as error:
         raise ConfigurationError(f"data of job {name!r} is no JSON: {error}; use a model or JSON values") from error
+
+
+def _dedup(value: Dedup | str | None) -> Deduplication | None:
+    if value is None:
+        return None
+    return (value if isinstance(value, Dedup) else Dedup(value)).stored()
 
 
 def _keep(value: bool | int | KeepJobs | None) -> KeepJobs | None:

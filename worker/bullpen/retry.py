@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final
 
 from bullpen.durations import Duration, seconds
 from bullpen.errors import ConfigurationError
+
+BUILT_IN: Final = ("exponential", "fixed")
+"""Backoffs that every worker knows, Node's included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,20 +17,23 @@ class Retry:
     """The tries of a job added by this client; stored with the job, so that any worker honours it.
 
     `attempts` counts all tries, the first one included (1 = never again). `delay` is the wait before the first
-    retry; `exponential` doubles it each time, `fixed` keeps it. `jitter` (0..1) takes up to that share off at random.
+    retry; `exponential` doubles it each time, `fixed` keeps it; any other name is a strategy of the worker's app
+    (`@app.backoff(name)`), which alone says how long. `jitter` (0..1) takes up to that share off at random.
     Raises `ConfigurationError` for values outside these ranges.
     """
 
     attempts: int = 4
-    backoff: Literal["exponential", "fixed"] = "exponential"
+    backoff: str = "exponential"
     delay: Duration = "1s"
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
         if isinstance(self.attempts, bool) or not isinstance(self.attempts, int) or self.attempts < 1:
             raise ConfigurationError(f"Retry(attempts={self.attempts!r}): must be a whole number >= 1")
-        if self.backoff not in ("exponential", "fixed"):
-            raise ConfigurationError(f'Retry(backoff={self.backoff!r}): must be "exponential" or "fixed"')
+        if not isinstance(self.backoff, str) or not self.backoff:
+            raise ConfigurationError(
+                f'Retry(backoff={self.backoff!r}): must be "exponential", "fixed" or the name of an @app.backoff'
+            )
         if not 0 <= self.jitter <= 1:
             raise ConfigurationError(f"Retry(jitter={self.jitter!r}): must be between 0 and 1")
         seconds(self.delay, of="Retry(delay=…)")

@@ -25,7 +25,17 @@ globalThis.Date = class extends MachineDate {
 const machineRandom = Math.random;
 Math.random = () => (frozenAt === null ? machineRandom() : 0.5);
 
-const { FlowProducer, Job, Queue, QueueEvents, UnrecoverableError, Worker } = await import(packageName);
+const {
+  DelayedError,
+  FlowProducer,
+  Job,
+  Queue,
+  QueueEvents,
+  RateLimitError,
+  UnrecoverableError,
+  WaitingError,
+  Worker,
+} = await import(packageName);
 
 const connection = { host: '127.0.0.1', port: Number(port), db: Number(db), maxRetriesPerRequest: null };
 
@@ -83,6 +93,13 @@ function schedulerView(scheduler) {
   return { key, name, next, every, pattern, tz, limit, startDate, endDate, offset, template };
 }
 
+/** `backoffs` gives for each custom strategy the ms of the first retry; the nth waits n times as long. */
+function withStrategies({ backoffs, ...options }) {
+  if (!backoffs) return options;
+  const backoffStrategy = (failures, type) => (backoffs[type] < 0 ? -1 : backoffs[type] * failures);
+  return { ...options, settings: { backoffStrategy } };
+}
+
 /** A worker that never runs by itself; one per set of options, so that its limits and names are those of the call. */
 async function handWorker(options = {}) {
   const key = JSON.stringify(options);
@@ -91,7 +108,7 @@ async function handWorker(options = {}) {
       connection,
       prefix: scene.prefix,
       autorun: false,
-      ...options,
+      ...withStrategies(options),
     });
     scene.workers.set(key, ignoreConnectionNoise(worker));
     await worker.waitUntilReady();
@@ -174,6 +191,17 @@ const operations = {
     return shape(await flows.add(tree));
   },
 
+  // Deduplication
+  async dedup_owner({ dedup_id: id }) {
+    return scene.queue.getDeduplicationJobId(id);
+  },
+  async remove_dedup_key({ dedup_id: id }) {
+    return (await scene.queue.removeDeduplicationKey(id)) > 0;
+  },
+  async remove_own_dedup_key({ job_id: id }) {
+    return (await (await Job.fromId(scene.queue, id))?.removeDeduplicationKey()) ?? false;
+  },
+
   // A worker's calls, one by one. BullMQ 5 does not hand out a job with a deferred failure: getNextJob fails it and
   // takes the one after it. What such a job meets is compared by `process`.
   async fetch({ token, worker: options }) {
@@ -192,6 +220,18 @@ const operations = {
     let started = false;
     worker.processFn = async () => {
       started = true;
+      if ('delay_until' in outcome) {
+        await job.moveToDelayed(outcome.delay_until, token);
+        throw new DelayedError();
+      }
+      if ('requeue' in outcome) {
+        await job.moveToWait(token);
+        throw new WaitingError();
+      }
+      if ('limit' in outcome) {
+        await worker.rateLimit(outcome.limit);
+        throw new RateLimitError();
+      }
       if ('reason' in outcome) throw failure(outcome);
       return undefinedIfAbsent(outcome, 'value');
     };
@@ -416,8 +456,9 @@ const operations = {
 
   // Real workers and listeners
   async start_worker({ key, options }) {
-    // Each job says in its data how it ends: {"throw": reason}, {"return": value}, or nothing at all.
+    // Each job says in its data how it ends: {"throw": reason}, {"return": value}, or nothing at all; {"ms"} after which.
     const processor = async job => {
+      if (job.data?.ms) await new Promise(resolve => setTimeout(resolve, job.data.ms));
       if (job.data && 'throw' in job.data) throw new Error(job.data.throw);
       return job.data?.return;
     };

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bullpen.errors import ConfigurationError, ProtocolError
-from bullpen.protocol import Backoff, JobOptions, KeepJobs
+from bullpen.protocol import Backoff, Deduplication, JobOptions, KeepJobs
 
 counts = st.integers(min_value=0, max_value=10**9)
 keeps = st.one_of(
@@ -20,6 +20,16 @@ backoffs = st.builds(
     type=st.sampled_from(["fixed", "exponential", "mine"]),
     delay=counts,
     jitter=st.none() | st.floats(min_value=0, max_value=1),
+)
+deduplications = st.builds(
+    Deduplication,
+    id=st.text(min_size=1),
+    ttl=st.none() | counts,
+    extend=st.booleans(),
+    replace=st.booleans(),
+    keep_last=st.booleans(),
+    reschedule=st.booleans(),
+    extra=st.dictionaries(st.just("future"), st.booleans() | counts),
 )
 options = st.builds(
     JobOptions,
@@ -35,7 +45,8 @@ options = st.builds(
     stack_trace_limit=st.none() | counts,
     keep_logs=st.none() | counts,
     size_limit=st.none() | counts,
-    extra=st.dictionaries(st.sampled_from(["de", "fpof", "tm", "future"]), st.booleans() | st.text() | counts),
+    deduplication=st.none() | deduplications,
+    extra=st.dictionaries(st.sampled_from(["fpof", "tm", "future"]), st.booleans() | st.text() | counts),
 )
 
 

@@ -59,7 +59,7 @@ def test_a_measured_time_reads_well(duration: float, text: str) -> None:
         ({"attempts": 0}, "attempts=0"),
         ({"attempts": 1.5}, "attempts=1.5"),
         ({"attempts": True}, "attempts=True"),
-        ({"backoff": "linear"}, "backoff='linear'"),
+        ({"backoff": ""}, "backoff=''"),
         ({"jitter": 1.1}, "jitter=1.1"),
         ({"delay": "later"}, "'later'"),
     ],

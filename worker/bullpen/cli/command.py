@@ -118,7 +118,7 @@ def served_queues(app: App, only: str | None) -> Sequence[Served]:
     if only is not None and only not in app.queues:
         raise ConfigurationError(f"QUEUE_NAME={only}: the app has no such queue (it has {known}); correct the name")
     served = [
-        Served(queue.name, queue.handlers)
+        Served(queue.name, queue.handlers, queue.rules)
         for queue in app.queues.values()
         if queue.handlers and only in (None, queue.name)
     ]

@@ -68,9 +68,9 @@ class FlowProducer:
     async def add(self, tree: FlowNode, *, parent: Parent | None = None) -> AddedNode:
         """Adds the jobs of a tree, below `parent` if given; returns their ids as a tree of the same shape.
 
-        Raises ConfigurationError for what a single add refuses, for deduplication, for an id that is twice in the
-        tree and for a child that has another parent; JobMissing when `parent` does not exist; ConnectionLost. In all
-        of these cases but the last nothing was written.
+        Raises ConfigurationError for what a single add refuses, for deduplication and for an id that is twice in the
+        tree; WrongState for a child that has another parent; JobMissing when `parent` does not exist; ConnectionLost.
+        In all of these cases but the last nothing was added.
         """
         nodes, jobs = self._jobs(tree, parent)
         added = await self._link.run(add_flow(jobs, now=int(self._clock() * 1000)))

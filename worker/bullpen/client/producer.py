@@ -6,10 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from bullpen.client import payload
+from bullpen.client.children import Children
 from bullpen.client.results import Results
 from bullpen.errors import ConfigurationError, JobMissing
 from bullpen.protocol import JobOptions
-from bullpen.protocol.calls import add, read
+from bullpen.protocol.calls import add, clients, dedup, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,7 @@ class Producer:
         self.keys = keys
         self._link = link
         self._clock = clock
+        self.children = Children(link=link, keys=keys)
         self._results = Results(link=link, location=location, keys=keys)
 
     async def aclose(self) -> None:
@@ -94,3 +96,19 @@ class Producer:
         Raises JobFailed, JobMissing, or TimeoutError; a connection lost meanwhile is waited out.
         """
         return await self._results.wait(job_id, timeout=timeout)
+
+    async def dedup_owner(self, dedup_id: str) -> str | None:
+        """Id of the job that owns the deduplication id, None when nobody does."""
+        return await self._link.run(dedup.dedup_owner(self.keys, dedup_id=dedup_id))
+
+    async def remove_dedup(self, dedup_id: str) -> bool:
+        """Frees the deduplication id, whichever job owns it; whether one did."""
+        return await self._link.run(dedup.remove_dedup_key(self.keys, dedup_id=dedup_id))
+
+    async def remove_own_dedup(self, job_id: str) -> bool:
+        """Frees the deduplication id the job was added with if the job still owns it; whether it did."""
+        return await self._link.run(dedup.remove_own_dedup_key(self.keys, job_id=job_id))
+
+    async def workers(self) -> tuple[clients.ConnectedWorker, ...]:
+        """The workers that are connected, ours and Node's."""
+        return await self._link.run(clients.workers(self.keys))

@@ -45,6 +45,14 @@ class QueueKeys:
         """The job's log rows, oldest first."""
         return f"{self.base}{job_id}:logs"
 
+    def dedup(self, dedup_id: str) -> str:
+        """Id of the job that owns the deduplication id (§2.5)."""
+        return f"{self.base}de:{dedup_id}"
+
+    def dedup_next(self, dedup_id: str) -> str:
+        """The job to be added when the owner of the deduplication id is finished (§4.6)."""
+        return f"{self.base}dn:{dedup_id}"
+
     @property
     def meta(self) -> str:
         """Pause, limits and the event cap (§1.6)."""
@@ -114,6 +122,11 @@ class QueueKeys:
     def drain(self) -> str:
         """Ours: drain marks, instance -> end of the lease in ms."""
         return self.base + "bullpen:drain"
+
+    @property
+    def listener_name(self) -> str:
+        """How a connection that reads the events is named, as that of Node's QueueEvents is (§1.7)."""
+        return f"{self.client_name()}:qe"
 
     def client_name(self, worker: str | None = None) -> str:
         """How the blocking connection of a worker is named, so that Node's getWorkers finds it (§1.7).

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bullpen.errors import ConfigurationError, ProtocolError
+from bullpen.protocol.deduplication import Deduplication
 
 MAX_PRIORITY: Final = 2_097_151
 # Whole numbers are exact up to here in Lua, in Node and in the scores of Redis.
@@ -41,7 +42,7 @@ class Backoff:
         else:
             raise ConfigurationError(
                 f"backoff type {self.type!r} is unknown here: use 'fixed' or 'exponential', "
-                "or give the worker a strategy of that name"
+                f'or declare it with @app.backoff("{self.type}")'
             )
         if not self.jitter:
             return mean
@@ -137,6 +138,7 @@ class JobOptions:
     stack_trace_limit: int | None = None
     keep_logs: int | None = None
     size_limit: int | None = None
+    deduplication: Deduplication | None = None
     extra: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
 
     @classmethod
@@ -148,6 +150,9 @@ class JobOptions:
             raise ProtocolError(f"job options are no JSON: {error}") from error
         if not isinstance(stored, dict):
             raise ProtocolError(f"job options are {type(stored).__name__}, not a JSON object")
+        deduplication = Deduplication.parse(stored.get("de"))
+        if deduplication is not None:  # what it does not understand stays as it is, among the others in `extra`
+            del stored["de"]
         try:
             return cls(
                 attempts=int(stored.pop("attempts", None) or 0),
@@ -162,6 +167,7 @@ class JobOptions:
                 stack_trace_limit=_whole(stored.pop("stackTraceLimit", None)),
                 keep_logs=_whole(stored.pop("kl", None)),
                 size_limit=_whole(stored.pop("sizeLimit", None)),
+                deduplication=deduplication,
                 extra=MappingProxyType(stored),
             )
         except (TypeError, ValueError, OverflowError) as error:
@@ -182,6 +188,8 @@ class JobOptions:
             stored["removeOnComplete"] = self.remove_on_complete.dump()
         if self.remove_on_fail is not None:
             stored["removeOnFail"] = self.remove_on_fail.dump()
+        if self.deduplication is not None:
+            stored["de"] = self.deduplication.dump()
         plain = {
             "jobId": self.job_id,
             "timestamp": self.timestamp,

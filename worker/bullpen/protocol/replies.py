@@ -176,6 +176,11 @@ class JobRecord:
         return self.text(b"rjk")
 
     @property
+    def deduplication_id(self) -> str | None:
+        """The deduplication id the job was added with; whether the job still owns it is another question."""
+        return self.text(b"deid")
+
+    @property
     def parent_key(self) -> str | None:
         """Full key of the parent's hash."""
         return self.text(b"parentKey")
@@ -214,10 +219,14 @@ def _options(text: bytes) -> JobOptions:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """Result of an add: the job's id; `duplicated` when a job of that custom id existed already (§2.4)."""
+    """Result of an add: the job's id; `duplicated` when a job of that custom id existed already (§2.4).
+
+    `deduplicated`: nothing was added, the id is that of the job which owns the deduplication id (§2.5).
+    """
 
     job_id: str
     duplicated: bool
+    deduplicated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,30 +7,38 @@ import logging
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from bullpen.context import Context, Stopping, job_fields
+from bullpen.context import Answer, Context, Stopping, job_fields
 from bullpen.durations import spoken
 from bullpen.errors import JobMissing, LockLost, ProtocolError, Unrecoverable
-from bullpen.protocol.calls import fail, locks
+from bullpen.protocol.calls import children
+from bullpen.protocol.calls.flow import Waited, wait_for_children
 from bullpen.protocol.calls.job import log, progress
 from bullpen.runtime.endings import (
     Completed,
     Ending,
+    Limited,
     Lost,
+    Postponed,
     Released,
     Retried,
+    Waiting,
     after_failure,
+    by_signal,
     made_of,
     sayable,
     stored_options,
+    unstartable,
 )
 from bullpen.runtime.handler import Handler, Run, encode_result
 from bullpen.runtime.reports import Reports
+from bullpen.runtime.returning import Returned, returning
+from bullpen.signals import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -40,7 +48,10 @@ if TYPE_CHECKING:
     from bullpen.protocol.replies import Claimed
     from bullpen.runtime.delivery import Delivery
     from bullpen.runtime.executors import Threads
+    from bullpen.runtime.rules import Rules
     from bullpen.runtime.tally import Tally
+
+T = TypeVar("T")
 
 
 class Stop(StrEnum):
@@ -63,6 +74,7 @@ class Station:
     logger: logging.Logger
     loop: asyncio.AbstractEventLoop
     loop_thread: int
+    rules: Rules
     ended: Callable[[Attempt, Ending], None]
     crashed: Callable[[BaseException], None]
 
@@ -135,14 +147,16 @@ class Attempt:
 
     async def _refused(self, error: Exception) -> None:
         try:
-            await self._conclude(after_failure(self.job, error, code=None, random=random.random))
+            await self._conclude(self._after(error, code=None))
         except BaseException as fault:
             self._station.crashed(fault)
             raise
 
     async def _conclude(self, ending: Ending) -> None:
         self.decided = True
-        if isinstance(ending, (Retried, Released)):
+        if isinstance(ending, Waiting):
+            ending = await self._wait_for_children()
+        if isinstance(ending, (Retried, Released, Postponed, Limited)):
             ending = await self._put_back(ending)
         self._station.ended(self, ending)
 
@@ -164,15 +178,12 @@ class Attempt:
         return Lost() if stop is Stop.LOCK_LOST else Released()
 
     async def _call(self) -> Any:
-        job = self.job
-        if job.lost:
-            raise Unrecoverable("the job's record is gone from Redis: it was removed while it waited")
-        if (deferred := job.deferred_failure) is not None:
-            raise Unrecoverable(deferred)
+        if (why := unstartable(self.job, self._station.rules)) is not None:
+            raise Unrecoverable(why)
         handler = self.handler
         if handler is None:
             raise Unrecoverable(self._nobody())
-        arguments = handler.arguments(job.data_text, self._context)
+        arguments = handler.arguments(self.job.data_text, self._context)
         if handler.run is Run.ASYNC:
             return await handler.function(*arguments)
         return await self._station.threads.run(handler.function, arguments)
@@ -180,12 +191,17 @@ class Attempt:
     def _ending_by(self, error: BaseException) -> Ending:
         if self.stop is Stop.LOCK_LOST:
             return Lost()
+        if isinstance(error, Signal):
+            return by_signal(error, now=time.time())
         # What a job raises after it was told to stop is its way of stopping, not an error of its work.
         if self.stop is Stop.DRAIN or isinstance(error, Stopping):
             return Released()
         if isinstance(error, asyncio.CancelledError):
             error = RuntimeError("the job was cancelled by its own code").with_traceback(error.__traceback__)
-        return after_failure(self.job, error, code=self._code, random=random.random)
+        return self._after(error, code=self._code)
+
+    def _after(self, error: BaseException, *, code: CodeType | None) -> Ending:
+        return after_failure(self.job, error, code=code, random=random.random, rules=self._station.rules)
 
     async def _last_reports(self, reports: Reports, ending: Ending) -> None:
         if isinstance(ending, Lost):
@@ -197,23 +213,27 @@ class Attempt:
             # Told to stop after its work was done: the outcome stands, its last reports may be missing.
             reports.abandon()
 
-    async def _put_back(self, ending: Retried | Released) -> Ending:
-        keys, job, token = self._station.keys, self.job, self.token
-        if isinstance(ending, Released):
-            call: Any = locks.release(keys, job_id=job.id, token=token)
-        else:
-            now = int(time.time() * 1000)
-            fields = {"failedReason": ending.reason, "stacktrace": ending.stacktrace}
-            if ending.delay_ms > 0:
-                call = fail.delay(keys, job_id=job.id, token=token, now=now, delay_ms=ending.delay_ms, fields=fields)
-            else:
-                lifo = stored_options(job).lifo
-                call = fail.retry(keys, job_id=job.id, token=token, now=now, lifo=lifo, fields=fields)
+    async def _put_back(self, ending: Returned) -> Ending:
+        call = returning(self._station.keys, self.job, self.token, ending, now=int(time.time() * 1000))
         try:
-            await _whole(self._station.delivery.insist(call))
+            reply = await _whole(self._station.delivery.insist(call))
         except (JobMissing, LockLost):
             return Lost()
-        return ending
+        # What is left of the limit, by the clock that counts: Redis'.
+        return Limited(reply) if isinstance(ending, Limited) and reply is not None else ending
+
+    async def _wait_for_children(self) -> Ending:
+        now = int(time.time() * 1000)
+        call = wait_for_children(self._station.keys, job_id=self.job.id, token=self.token, now=now)
+        asked = self._station.delivery.insist(call)
+        try:
+            waited = await _whole(asked)
+        except (JobMissing, LockLost):
+            return Lost()
+        if waited is Waited.CHILDREN_FAILED:
+            return self._after(Unrecoverable("a child of this job failed"), code=None)
+        # Its children may have ended while it made up its mind: then it goes on as if it had waited.
+        return Released() if waited is Waited.NOTHING_PENDING else Waiting()
 
     def _nobody(self) -> str:
         known = ", ".join(map(repr, sorted(self._station.handlers))) or "none"
@@ -269,6 +289,14 @@ class Attempt:
         keep = stored_options(self.job).keep_logs or 0
         return self._report(log(self._station.keys, job_id=self.job.id, row=sayable(line), keep=keep), "a log line")
 
+    def ask_children_values(self) -> Answer[dict[str, Any]]:
+        return Answer(asyncio.run_coroutine_threadsafe(self._children_values(), self._station.loop))
+
+    async def _children_values(self) -> dict[str, Any]:
+        call = children.values(self._station.keys, job_id=self.job.id)
+        # Parsed here: what a repetition cannot mend must not be repeated.
+        return call.parse(await self._station.delivery.insist(replace(call, parse=_unparsed)))
+
     def _report(self, call: Any, what: str) -> asyncio.Future[None]:
         station = self._station
         if self._reports is None:
@@ -297,7 +325,11 @@ class Attempt:
         return spoken(self.seconds)
 
 
-async def _whole(delivery: Coroutine[Any, Any, object]) -> None:
+def _unparsed(reply: Any) -> Any:
+    return reply
+
+
+async def _whole(delivery: Coroutine[Any, Any, T]) -> T:
     """Wait for a delivery to its end, even when the job's own code cancels the job's task, which is ours by now."""
     task = asyncio.ensure_future(delivery)
     while not task.done():
@@ -306,4 +338,4 @@ async def _whole(delivery: Coroutine[Any, Any, object]) -> None:
         except asyncio.CancelledError:
             if task.cancelled():
                 raise
-    task.result()
+    return task.result()

@@ -7,8 +7,10 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from bullpen.errors import BullpenError, ConfigurationError, ProtocolError, Unrecoverable
+from bullpen.errors import BullpenError, ProtocolError, Unrecoverable
 from bullpen.protocol.options import JobOptions
+from bullpen.runtime.rules import PLAIN, NoBackoff, Rules
+from bullpen.signals import Delay, RateLimited, Signal, WaitForChildren
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,24 +56,72 @@ class Lost:
     """The lock was lost while the job ran: its outcome is somebody else's."""
 
 
-Ending: TypeAlias = Completed | Failed | Retried | Released | Lost
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """The job wants to run again in `delay_ms`, no attempt counted."""
+
+    delay_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """The job gives itself back, and wants no job of the queue to be started for `limit_ms`."""
+
+    limit_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The job wants to run again when its children have ended, no attempt counted."""
+
+
+Ending: TypeAlias = Completed | Failed | Retried | Released | Postponed | Limited | Waiting | Lost
+
+
+def unstartable(job: JobRecord, rules: Rules) -> str | None:
+    """Why the job has to be failed without running it; None when it may run (protocol §5.1)."""
+    if job.lost:
+        return "the job's record is gone from Redis: it was removed while it waited"
+    if (deferred := job.deferred_failure) is not None:
+        return deferred
+    if rules.max_started is not None and started_of(job) > rules.max_started:
+        return "job started more than allowable limit"
+    return None
+
+
+def by_signal(signal: Signal, *, now: float) -> Released | Postponed | Limited | Waiting:
+    """What becomes of a job that raised it (protocol §5.4); `now` in epoch seconds."""
+    match signal:
+        case Delay():
+            return Postponed(signal.delay_ms(now))
+        case RateLimited(limit_ms=limit):
+            return Limited(limit)
+        case WaitForChildren():
+            return Waiting()
+        case _:
+            return Released()
 
 
 def after_failure(
-    job: JobRecord, error: BaseException, *, code: CodeType | None, random: Callable[[], float]
+    job: JobRecord, error: BaseException, *, code: CodeType | None, random: Callable[[], float], rules: Rules = PLAIN
 ) -> Failed | Retried:
-    """Decide by the job's stored options alone (protocol §5.1); `code` is where its stack trace begins for a reader."""
+    """Decide by the job's stored options and the rules of its queue (protocol §5.1).
+
+    `code` is where its stack trace begins for a reader.
+    """
     reason = failed_reason(error)
     options = stored_options(job)
     stacktrace = extended_trace(job, trace_of(error, code), limit=options.stack_trace_limit)
     failures = made_of(job) + 1
     if isinstance(error, Unrecoverable) or failures >= options.attempts:
         return Failed(reason, stacktrace)
+    if rules.max_started is not None and started_of(job) >= rules.max_started:
+        return Failed(reason, stacktrace)
     try:
-        delay_ms = options.backoff.milliseconds(failures, random) if options.backoff is not None else 0
-    except ConfigurationError as unknown:
-        return Failed(f"{reason} (not tried again: {unknown})", stacktrace)
-    return Retried(reason, stacktrace, delay_ms)
+        pause_ms = rules.pause_ms(options.backoff, failures, error, job, random)
+    except NoBackoff as why:
+        return Failed(sayable(f"{reason} (not tried again: {why})"), stacktrace)
+    return Failed(reason, stacktrace) if pause_ms is None else Retried(reason, stacktrace, pause_ms)
 
 
 def failed_reason(error: BaseException) -> str:
@@ -100,6 +150,14 @@ def made_of(job: JobRecord) -> int:
     """Attempts made so far; 0 when that cannot be read, as our scripts take it."""
     try:
         return job.attempts_made
+    except ProtocolError:
+        return 0
+
+
+def started_of(job: JobRecord) -> int:
+    """How often the job was started, this time included; 0 when that cannot be read."""
+    try:
+        return job.attempts_started
     except ProtocolError:
         return 0
 

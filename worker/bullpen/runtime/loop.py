@@ -8,6 +8,7 @@ call.
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import deque
@@ -18,7 +19,9 @@ from bullpen.errors import BullpenError, ConnectionLost
 from bullpen.protocol.calls.work import work
 from bullpen.runtime.attempt import Attempt, Station, Stop
 from bullpen.runtime.delivery import Delivery, Pause
-from bullpen.runtime.endings import Completed, Ending, Failed
+from bullpen.runtime.doorbell import LONGEST_LIMIT_SECONDS
+from bullpen.runtime.endings import Completed, Ending, Failed, Limited
+from bullpen.runtime.rules import PLAIN, Rules
 from bullpen.runtime.settlement import Decision, decide, refusal, settle, settle_status
 from bullpen.runtime.slots import Slots
 from bullpen.runtime.strays import Strays
@@ -59,6 +62,7 @@ class QueueSetup:
     worker: str
     tokens: Callable[[], str]
     logger: logging.Logger
+    rules: Rules = PLAIN
 
 
 class QueueLoop:
@@ -72,6 +76,7 @@ class QueueLoop:
         self.bell: Bell | None = None
         self._strays = Strays(setup.keys, delivery)
         self._stopped = False
+        self._limited_until = 0.0
         self._hungry = True
         self._decided: deque[Decision] = deque()
         self._unstarted: deque[Attempt] = deque()
@@ -92,6 +97,7 @@ class QueueLoop:
             logger=setup.logger,
             loop=self._loop,
             loop_thread=threading.get_ident(),
+            rules=setup.rules,
             ended=self._ended,
             crashed=self._crashed,
         )
@@ -119,6 +125,9 @@ class QueueLoop:
     def ring(self) -> bool:
         """There may be jobs to claim; returns whether a slot is free for one."""
         if self._stopped:
+            return False
+        if self._limited:
+            self._listen_for_its_end()
             return False
         self._hungry = True
         self._wake()
@@ -175,7 +184,7 @@ class QueueLoop:
                 self._woken = False
 
     def _ask(self, decisions: int) -> int:
-        if self._stopped:
+        if self._stopped or self._limited:
             return 0
         # A queue known to be empty is asked for the slots of the finished jobs only: that costs no call of its own.
         return self.slots.ask(BATCH if self._hungry else min(BATCH, decisions))
@@ -191,6 +200,7 @@ class QueueLoop:
             tokens=tokens,
             lock_ms=setup.lock_ms,
             worker=setup.worker,
+            limiter=setup.rules.limiter,
             metrics=METRICS_MINUTES,
         )
         try:
@@ -251,7 +261,27 @@ class QueueLoop:
         else:
             settle(attempt, ending, self.setup.logger)
             self._leave(attempt)
+            if isinstance(ending, Limited):
+                self._limit(ending.limit_ms)
         self._wake()
+
+    # A job said so (protocol §5.4). With a limiter Redis knows of it too, and every claim asks; without one Redis does
+    # not look (§3.1 step 3), and only this worker keeps to it.
+    def _limit(self, limit_ms: int) -> None:
+        seconds = limit_ms / 1000
+        if self.setup.rules.limiter is not None:
+            seconds = min(seconds, LONGEST_LIMIT_SECONDS)
+        self._limited_until = max(self._limited_until, time.monotonic() + seconds)
+        self._listen_for_its_end()
+
+    @property
+    def _limited(self) -> bool:
+        return time.monotonic() < self._limited_until
+
+    def _listen_for_its_end(self) -> None:
+        if self.bell is not None:
+            left = self._limited_until - time.monotonic()
+            self.bell.listen(due_ms=0, limited_ms=max(1, math.ceil(left * 1000)))
 
     def _leave(self, attempt: Attempt) -> None:
         del self.running[attempt.token]

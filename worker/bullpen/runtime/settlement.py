@@ -13,7 +13,18 @@ from bullpen.protocol.calls.work import Finish
 from bullpen.protocol.options import JobOptions, KeepJobs
 from bullpen.protocol.replies import Outcome as Decided
 from bullpen.protocol.replies import Status
-from bullpen.runtime.endings import Completed, Ending, Failed, Lost, Released, Retried, stored_options
+from bullpen.runtime.endings import (
+    Completed,
+    Ending,
+    Failed,
+    Limited,
+    Lost,
+    Postponed,
+    Released,
+    Retried,
+    Waiting,
+    stored_options,
+)
 from bullpen.runtime.tally import Outcome
 
 if TYPE_CHECKING:
@@ -25,6 +36,9 @@ _OUTCOMES: dict[type, Outcome] = {
     Failed: Outcome.FAILED,
     Retried: Outcome.RETRIED,
     Released: Outcome.RELEASED,
+    Postponed: Outcome.RELEASED,
+    Limited: Outcome.RELEASED,
+    Waiting: Outcome.RELEASED,
     Lost: Outcome.LOST,
 }
 
@@ -116,6 +130,16 @@ def _say(attempt: Attempt, ending: Ending, logger: logging.Logger) -> None:
             )
         case Released():
             logger.log(level, "Job %s handed back (%s), no attempt counted", job_id, took, extra=extra)
+        case Postponed():
+            later = f"again in {spoken(ending.delay_ms / 1000)}" if ending.delay_ms else "again at once"
+            logger.log(level, "Job %s put off (%s), %s, no attempt counted", job_id, took, later, extra=extra)
+        case Limited():
+            pause = spoken(ending.limit_ms / 1000)
+            logger.log(
+                level, "Job %s handed back (%s), no job is started for %s: rate limit", job_id, took, pause, extra=extra
+            )
+        case Waiting():
+            logger.log(level, "Job %s waits for its children (%s), no attempt counted", job_id, took, extra=extra)
         case Lost():
             logger.log(
                 level, "Job %s is no longer this worker's: its result is refused (%s)", job_id, took, extra=extra
@@ -127,5 +151,8 @@ _LEVELS: dict[type, int] = {
     Failed: logging.ERROR,
     Retried: logging.WARNING,
     Released: logging.INFO,
+    Postponed: logging.INFO,
+    Limited: logging.WARNING,
+    Waiting: logging.INFO,
     Lost: logging.WARNING,
 }

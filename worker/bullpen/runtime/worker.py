@@ -30,6 +30,7 @@ from bullpen.runtime.drain import GRACE_SECONDS, drain
 from bullpen.runtime.executors import Threads
 from bullpen.runtime.leases import Held, Identity, Leases, held
 from bullpen.runtime.loop import QueueLoop, QueueSetup
+from bullpen.runtime.rules import PLAIN, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -52,6 +53,7 @@ class Served:
 
     name: str
     handlers: Sequence[Handler]
+    rules: Rules = PLAIN
 
 
 @dataclass(slots=True)
@@ -234,6 +236,7 @@ class Worker:
             worker=self._identity.pod,
             tokens=lambda: f"{self._identity.instance}:{self._identity.boot}:{next(self._claims)}",
             logger=queue_logger,
+            rules=served.rules,
         )
         return QueueLoop(setup, delivery=Delivery(link, logger=queue_logger), threads=self._threads)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.call import Call
+from bullpen.protocol.call import job_id as read_id
 from bullpen.protocol.options import MAX_PRIORITY, JobOptions
 from bullpen.protocol.replies import Added
 from bullpen.protocol.scripts import load
@@ -44,6 +45,7 @@ _RESERVED = frozenset(
 def add(keys: QueueKeys, *, name: str, data: str, now: int, options: JobOptions = _PLAIN) -> Call[Added]:
     """Stores one job and places it by its options: delayed, else prioritized, else waiting (§2.2).
 
+    With a deduplication id that another job owns nothing may be stored; the answer tells (§2.5).
     `data` is JSON text, stored as given. Raises ConfigurationError for options that §1.5 forbids.
     """
     check(options, data=data)
@@ -69,6 +71,8 @@ def check(options: JobOptions, *, data: str) -> None:
     """Raises ConfigurationError for an id, number or size that no client may write (§1.5)."""
     if options.job_id:
         check_job_id(options.job_id)
+    if options.deduplication is not None:
+        _check_deduplication(options)
     _check_range("priority", options.priority, highest=MAX_PRIORITY)
     _check_range("delay", options.delay, highest=None)
     _check_range("attempts", options.attempts, highest=None)
@@ -102,6 +106,16 @@ def check_job_id(job_id: str) -> None:
         )
 
 
+def _check_deduplication(options: JobOptions) -> None:
+    assert options.deduplication is not None  # noqa: S101 - asked by the caller
+    options.deduplication.check()
+    if "parent" in options.extra:
+        raise ConfigurationError(
+            f"job has a parent and the deduplication id {options.deduplication.id!r}: a child that is discarded would "
+            "leave its parent waiting; leave out one of the two"
+        )
+
+
 def _check_range(what: str, value: object, *, highest: int | None) -> None:
     upper = "or more" if highest is None else f"to {highest}"
     whole = isinstance(value, int) and not isinstance(value, bool)
@@ -110,6 +124,6 @@ def _check_range(what: str, value: object, *, highest: int | None) -> None:
 
 
 def _added(reply: list[bytes | int]) -> Added:
-    job_id, duplicated = reply
-    assert isinstance(job_id, bytes)  # noqa: S101 - the script's own reply
-    return Added(job_id=job_id.decode(), duplicated=bool(duplicated))
+    stored_id, how = reply
+    assert isinstance(stored_id, bytes)  # noqa: S101 - the script's own reply
+    return Added(job_id=read_id(stored_id), duplicated=how == 1, deduplicated=how == 2)

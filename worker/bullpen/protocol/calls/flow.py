@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bullpen.errors import ConfigurationError, JobMissing, ProtocolError
+from bullpen.errors import ConfigurationError, JobMissing, ProtocolError, WrongState
 from bullpen.protocol.call import Argument, Call, job_id
 from bullpen.protocol.calls.add import check
 from bullpen.protocol.options import JobOptions
@@ -30,6 +30,14 @@ class OnFailure(StrEnum):
     CONTINUE_PARENT = "cpof"
     IGNORE = "idof"
     REMOVE = "rdof"
+
+
+class Waited(IntEnum):
+    """What came of a job's wish to wait for its children (§5.4)."""
+
+    WAITING = 0
+    NOTHING_PENDING = 1
+    CHILDREN_FAILED = -9
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +74,13 @@ class FlowJob:
     def arguments(self, now: int) -> tuple[Argument, ...]:
         """What the script takes for it; raises ConfigurationError for options that §1.5 or §2.5 forbids."""
         options, family = self._stored()
-        check(options, data=self.data)
         stored = options.dump()
         if (self.parent is not None or self.has_children) and "de" in json.loads(stored):
             raise ConfigurationError(
                 f"job {self.name!r} of queue {self.keys.queue!r} has a parent or children and cannot be deduplicated: "
                 "leave out deduplication, or give it a job id"
             )
+        check(options, data=self.data)
         return (
             self.keys.base,
             self.job_id,
@@ -105,7 +113,7 @@ def add_flow(jobs: Sequence[FlowJob], *, now: int) -> Call[tuple[Added, ...]]:
     """Adds jobs, each parent before its children, all or none; returns their ids in order.
 
     On Redis Cluster all their queues must be in one slot. Raises ConfigurationError for options that §1.5 or §2.5
-    forbids and when a job of a given id has another parent, JobMissing when a parent outside the flow does not exist.
+    forbids, WrongState when a job of a given id has another parent, JobMissing when a parent outside does not exist.
     """
     arguments = tuple(part for each in jobs for part in each.arguments(now))
     return Call(
@@ -113,15 +121,14 @@ def add_flow(jobs: Sequence[FlowJob], *, now: int) -> Call[tuple[Added, ...]]:
     )
 
 
-def wait_for_children(keys: QueueKeys, *, job_id: str, token: str, now: int, child: str | None = None) -> Call[bool]:
+def wait_for_children(keys: QueueKeys, *, job_id: str, token: str, now: int, child: str | None = None) -> Call[Waited]:
     """Moves an active job to waiting-children until its children, or the one of the full key `child`, have ended.
 
-    False when nothing is pending: the job stays active and goes on. Raises JobMissing, and LockLost also when a child
-    failed that fails its parent.
+    Unless the answer is WAITING the job stays active and locked. Raises JobMissing or LockLost.
     """
     return Call(
         command=(keys.base, now, job_id, token, child or ""),
-        parse=partial(_moved, job_id=job_id),
+        parse=partial(_waited, job_id=job_id),
         script=load("wait_for_children"),
     )
 
@@ -139,11 +146,12 @@ def _refused(status: int, job: FlowJob, parent: str) -> Exception:
     if status == -5:
         return JobMissing(f"{what}: its parent {parent} does not exist (any more)")
     if status == -7:
-        return ConfigurationError(f"{what}: it exists and belongs to the parent {parent}; give it another id")
+        return WrongState(f"{what}: it exists and belongs to the parent {parent}; give it another id")
     return ProtocolError(f"{what}: unknown status {status}")
 
 
-def _moved(reply: int, *, job_id: str) -> bool:
-    if reply < 0:
-        Status(reply).check(job_id)
-    return reply == 0
+def _waited(reply: int, *, job_id: str) -> Waited:
+    if reply in (Waited.WAITING, Waited.NOTHING_PENDING, Waited.CHILDREN_FAILED):
+        return Waited(reply)
+    Status(reply).check(job_id)
+    raise ProtocolError(f"job {job_id}: waiting for children was answered by {reply}")

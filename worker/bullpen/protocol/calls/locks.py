@@ -25,12 +25,15 @@ def extend(keys: QueueKeys, *, locks: Iterable[tuple[str, str]], lock_ms: int) -
     )
 
 
-def release(keys: QueueKeys, *, job_id: str, token: str) -> Call[int]:
+def release(keys: QueueKeys, *, job_id: str, token: str, limit_ms: int = 0) -> Call[int]:
     """Gives an active job back to the front of the queue, no attempt counted (§6.3).
 
-    Returns the ms until a rate limit in force ends, else 0. Raises JobMissing or LockLost.
+    With `limit_ms` > 0 it also begins a rate limit of that length, for every claim that has a limiter (§3.2, manual
+    limit). Returns the ms until a rate limit in force ends, else 0. Raises JobMissing or LockLost.
     """
-    return Call(command=(keys.base, job_id, token), parse=partial(_released, job_id=job_id), script=load("release"))
+    return Call(
+        command=(keys.base, job_id, token, limit_ms), parse=partial(_released, job_id=job_id), script=load("release")
+    )
 
 
 def stalled_check(

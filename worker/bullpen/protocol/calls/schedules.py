@@ -151,9 +151,8 @@ def check_scheduler_id(scheduler_id: str) -> None:
 
 
 def _placement(options: JobOptions) -> tuple[Argument, ...]:
-    stored = json.loads(options.dump()).get("de")
-    dedup = stored.get("id") if isinstance(stored, dict) else None
-    return options.priority, 1 if options.lifo else 0, dedup if isinstance(dedup, str) else ""
+    dedup = options.deduplication
+    return options.priority, 1 if options.lifo else 0, "" if dedup is None else dedup.id
 
 
 def _or_empty(number: int | None) -> Argument:

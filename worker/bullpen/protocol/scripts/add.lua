@@ -1,9 +1,10 @@
--- Stores one job and places it (§2.1, §2.2, §2.4).
+-- Stores one job and places it (§2.1, §2.2, §2.4), unless another one stands for it (§2.5).
 --
 -- KEYS[1] P
 -- ARGV    custom id or '' | name | data (JSON) | opts (JSON) | timestamp ms | delay ms | priority | 1 = lifo
--- Reply   id | 1 when a job of that custom id existed already, else 0
+-- Reply   id | 0 added, 1 a job of that custom id existed already, 2 deduplicated: the id is the owner's
 --- include store
+--- include deduplicate
 
 local counter = call('INCR', P .. 'id')
 local cap = event_cap()
@@ -15,6 +16,15 @@ elseif call('EXISTS', P .. id) == 1 then
   return { id, 1 }
 end
 
-store_job(id, unpack(ARGV, 2, 7))
+local dedup = dedup_options(ARGV[4])
+if dedup then
+  local owner = deduplicate(dedup, id, unpack(ARGV, 2, 6))
+  if owner then
+    return { owner, 2 }
+  end
+  store_job(id, ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], 'deid', dedup.id)
+else
+  store_job(id, unpack(ARGV, 2, 7))
+end
 place_new(id, ARGV[5], ARGV[6], ARGV[7], ARGV[8] == '1')
 return { id, 0 }

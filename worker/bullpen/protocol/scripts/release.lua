@@ -1,7 +1,7 @@
 -- Gives an active job back to the front of the queue, no attempt counted (§6.3).
 --
 -- KEYS[1] P
--- ARGV    id | token
+-- ARGV    id | token | ms of a rate limit that begins now (§3.2), 0 = none
 -- Reply   ms until a rate limit in force ends, else 0 | -1 missing | -2 no lock | -6 somebody else's lock
 --- include ready
 --- include lock
@@ -24,5 +24,8 @@ if leave_active(id) then
   end
   mark_ready() -- §12: for prioritized jobs too, or nobody would wake up for it
   call('XADD', P .. 'events', 'MAXLEN', '~', event_cap(), '*', 'event', 'waiting', 'jobId', id, 'prev', 'active')
+end
+if tonumber(ARGV[3]) > 0 then
+  call('SET', P .. 'limiter', '9007199254740991', 'PX', ARGV[3])
 end
 return math.max(call('PTTL', P .. 'limiter'), 0)

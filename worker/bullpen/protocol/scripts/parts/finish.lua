@@ -1,6 +1,6 @@
 --- include meta
 --- include lock
---- include dedup
+--- include dedup_next
 --- include keep
 --- include parent
 --- include metrics
@@ -27,6 +27,7 @@ local function finish(id, token, outcome, value, keep, attempts, from, to, now, 
   end
   if dedup then
     free_dedup(id, dedup)
+    store_next(dedup, now)
   end
   if parent then
     tell_parent(job, parent, flags, outcome, value, now)

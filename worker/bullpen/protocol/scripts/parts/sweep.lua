@@ -6,14 +6,19 @@
 
 -- A list: what leaves is overwritten and then removed at once, since a removal by id searches the whole list.
 local function sweep_list(key, kept, room, goes)
-  local ids, gone = call('LRANGE', key, -kept - room, -kept - 1), {}
+  local ids, gone, places = call('LRANGE', key, -kept - room, -kept - 1), {}, {}
   for i = #ids, 1, -1 do
     if goes(ids[i]) then
-      call('LSET', key, i - #ids - 1 - kept, '')
       gone[#gone + 1] = ids[i]
+      places[#places + 1] = i - #ids - 1 - kept
     end
   end
-  if #gone > 0 then
+  if kept == 0 and #gone == #ids then
+    call('LTRIM', key, 0, -#ids - 1)
+  elseif #gone > 0 then
+    for _, place in ipairs(places) do
+      call('LSET', key, place, '')
+    end
     call('LREM', key, -#gone, '')
   end
   return gone, #ids
