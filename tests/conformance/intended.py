@@ -39,24 +39,50 @@ def _paused_count(difference: Difference) -> bool:
     return difference.path in {("reply", "paused"), ("reply", "waiting")}
 
 
+def _kept_by_resume(difference: Difference) -> bool:
+    """Jobs that only our resume keeps in `wait`."""
+    return difference.path == ("wait", "value") and difference.theirs is ABSENT
+
+
+def _run_of_a_scheduler(difference: Difference) -> bool:
+    """We keep the next run of a scheduler, where BullMQ keeps the id of a job that it has deleted."""
+    if difference.path != ("wait", "value") or difference.ours is ABSENT:
+        return False
+    return all(job_id.startswith("repeat:") for job_id in difference.ours)
+
+
 def _removed_from_paused(difference: Difference) -> bool:
     """The event of a removal names the list in which the job of a paused queue was."""
-    names = [value for entry in difference.added_or_removed() for field, value in entry if field == "prev"]
-    return difference.path == ("events", "value") and sorted(names) == ["paused", "wait"]
+    if difference.path != ("events", "value"):
+        return False
+    events = [dict(entry) for entry in difference.added_or_removed()]
+    return sorted((event["event"], event.get("prev")) for event in events) == [
+        ("removed", "paused"),
+        ("removed", "wait"),
+    ]
 
 
 def _by_priority(difference: Difference) -> bool:
     """A job that BullMQ puts into `wait` is in `prioritized` on our side."""
-    return difference.path[0] in {"pc", "prioritized"} or (difference.path == ("wait",) and difference.ours is ABSENT)
+    match difference.path:
+        case ("wait",):
+            return difference.ours is ABSENT
+        case ("prioritized", *_):
+            return difference.theirs is ABSENT
+        case path:
+            return path == ("pc", "value")
 
 
 def _told_parent(difference: Difference) -> bool:
-    """What a parent knows of its children: keys `<id>:dependencies`, `:processed`, `:failed`, `:unsuccessful`."""
-    return difference.path[0].endswith((":dependencies", ":processed", ":failed", ":unsuccessful"))
+    """Only BullMQ's parent still has the child's end, only ours waits for the child."""
+    if difference.path[0].endswith(":dependencies"):
+        return difference.theirs is ABSENT
+    return difference.path[0].endswith((":processed", ":failed", ":unsuccessful")) and difference.ours is ABSENT
 
 
-def _ours_is_gone(difference: Difference) -> bool:
-    return difference.ours is ABSENT
+def _wait_is_left(difference: Difference) -> bool:
+    """BullMQ alone still has the list `wait` and the hashes of its jobs."""
+    return difference.ours is ABSENT and (difference.path == ("wait",) or difference.path[0].isdigit())
 
 
 def _marker(difference: Difference) -> bool:
@@ -110,6 +136,20 @@ INTENDED: Final = (
         reason="jobs in `paused`, which v6 does not count at all, are told apart from waiting ones, as v5 does",
     ),
     Intended(
+        topic="resume",
+        generations=frozenset({5}),
+        items=frozenset({88}),
+        covers=_kept_by_resume,
+        reason="v5 renames `paused` over `wait` and loses what v6 clients added to it; we put both together, as v6",
+    ),
+    Intended(
+        topic="drain and schedulers",
+        generations=frozenset({5, 6}),
+        items=frozenset({92}),
+        covers=_run_of_a_scheduler,
+        reason="BullMQ trims `wait` by the number of deleted jobs, so that a schedule may end; we remove by id",
+    ),
+    Intended(
         topic="removal from a paused queue",
         generations=frozenset({6}),
         items=frozenset({92}),
@@ -134,7 +174,7 @@ INTENDED: Final = (
         topic="obliterate",
         generations=frozenset({5}),
         items=frozenset({93}),
-        covers=_ours_is_gone,
+        covers=_wait_is_left,
         reason="v5 leaves what is in `wait` of a paused queue, where v6 keeps its jobs, in a queue that is no more",
     ),
     Intended(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from bullpen import App, Context
@@ -13,9 +14,11 @@ app = App()
 
 @app.queue(QUEUE).job()
 async def end_as_told(data: dict[str, Any], ctx: Context) -> Any:
-    """Report, then fail with `throw` or return `return`."""
+    """Report, work for `ms`, then fail with `throw` or return `return`."""
     if "progress" in data:
         await ctx.progress(data["progress"])
+    if "ms" in data:
+        await asyncio.sleep(data["ms"] / 1000)
     if "throw" in data:
         # Our own errors are stored by their text alone; others begin with the name of their class.
         raise BullpenError(data["throw"])

@@ -233,4 +233,72 @@ MUTATIONS: Final = (
         "(left == -1 and call('GET', key) == id)",
         "left == -1",
     ),
+    Mutation(
+        "a job's rate limit is forgotten",
+        "test_item_64_a_job_that_gives_itself_back_has_made_no_attempt",
+        "call('SET', P .. 'limiter', '9007199254740991', 'PX', ARGV[3])",
+        "call('GET', P .. 'limiter')",
+    ),
+    Mutation(
+        "a pause leaves the jobs in wait",
+        "test_item_88_a_pause_keeps_the_order",
+        "call('RENAME', longer, into)",
+    ),
+    Mutation(
+        "a job promoted by hand keeps its delay",
+        "test_item_89_a_delayed_job_is_promoted",
+        "place_ready(id, priority_of(id), false)\ncall('HSET', P .. id, 'delay', 0)",
+        "place_ready(id, priority_of(id), false)",
+    ),
+    Mutation(
+        "a change of priority puts the job before its equals",
+        "test_item_89_a_priority_is_changed",
+        "if front and priority > 0 then",
+        "if priority > 0 then",
+    ),
+    Mutation(
+        "a job retried by hand still has its end",
+        "test_item_90_a_failed_job_is_retried",
+        "'finishedOn', 'processedOn', state",
+        "'processedOn', state",
+    ),
+    Mutation(
+        "a parent does not wait for a child that is retried",
+        "test_item_90_a_retried_child_is_pending_again",
+        "call('SADD', parent .. ':dependencies', child)",
+    ),
+    Mutation(
+        "a job is removed from under its worker",
+        "test_item_92_a_job_with_a_worker_stays",
+        "if locked(id, children) then",
+        "if false then",
+    ),
+    Mutation(
+        "a clean takes jobs that a worker holds",
+        "test_item_92_active_jobs_without_a_worker_are_cleaned",
+        "state == 'active' and call(",
+        "state == 'nothing' and call(",
+    ),
+    Mutation(
+        "a clean takes young jobs",
+        "test_item_92_young_jobs_are_not_cleaned",
+        "<= latest",
+        "<= latest + 5000",
+    ),
+    Mutation(
+        "a drain takes the next run of a scheduler",
+        "test_item_92_a_paused_queue_is_drained",
+        "if deleted == limit or has_record(id) and current_iteration(id) then",
+        "if deleted == limit then",
+    ),
+    Mutation(
+        "a drained last child leaves its parent waiting",
+        "test_item_92_a_drained_child_takes_its_parent_along",
+        "    leave_family(id, true)\n",
+    ),
+    Mutation(
+        "obliterate leaves the records of schedulers",
+        "test_item_93_a_queue_is_obliterated",
+        "call('DEL', P .. 'repeat:' .. id)",
+    ),
 )

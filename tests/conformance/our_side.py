@@ -11,9 +11,11 @@ from bullpen.protocol.calls import add, dedup, fail, job, locks, read, work
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.options import KeepJobs
 from bullpen.protocol.replies import Added, JobRecord, JobState, Outcome, Status
-from bullpen.runtime.endings import Failed, Retried, after_failure
+from bullpen.runtime.endings import Failed, Retried, Waiting, after_failure, by_signal, unstartable
+from bullpen.runtime.returning import returning
 from tests.conformance.our_flows import OurFlows
 from tests.conformance.our_options import from_node_options, to_json
+from tests.conformance.our_rules import rules_of, signal_of
 from tests.conformance.our_upkeep import UpkeepOperations
 from tests.conformance.sides import DEFAULT_WORKER, PREFIX, QUEUE, OperationMissing, Refused, Side, WorkerOptions
 
@@ -124,23 +126,19 @@ class OurSide(OurFlows, UpkeepOperations, Side):
     ) -> dict[str, Any] | None:
         if fetch_next:
             raise OperationMissing("a failure with fetch-next is two calls of ours; compare them one by one")
-        record = (await self._holding(job_id)).record
         error = Unrecoverable(reason) if unrecoverable else BullpenError(reason)
-        # The runtime's own decision; the middle of the jitter's range stands for chance.
-        match after_failure(record, error, code=None, random=lambda: 0.5):
-            case Failed(reason=told, stacktrace=trace):
-                fields = {"failedReason": told, "stacktrace": trace}
-                return await self._finish(job_id, token, Outcome.FAILED, told, fields, fetch_next=False)
-            case Retried(reason=told, stacktrace=trace, delay_ms=pause):
-                fields = {"failedReason": told, "stacktrace": trace}
-                await self._run(self._again(record, token, pause, fields))
+        await self._failed(await self._holding(job_id), error, token)
         return None
 
-    def _again(self, record: JobRecord, token: str, pause: int, fields: Mapping[str, str]) -> Call[None]:
-        if pause > 0:
-            return fail.delay(self.keys, job_id=record.id, token=token, now=self._now, delay_ms=pause, fields=fields)
-        lifo = record.options.lifo
-        return fail.retry(self.keys, job_id=record.id, token=token, now=self._now, lifo=lifo, fields=fields)
+    async def _failed(self, held: Held, error: BaseException, token: str) -> None:
+        # The runtime's own decision; the middle of the jitter's range stands for chance.
+        rules = rules_of(held.worker)
+        match after_failure(held.record, error, code=None, random=lambda: 0.5, rules=rules):
+            case Failed(reason=told, stacktrace=trace):
+                fields = {"failedReason": told, "stacktrace": trace}
+                await self._finish(held.record.id, token, Outcome.FAILED, told, fields, fetch_next=False)
+            case Retried() as ending:
+                await self._run(returning(self.keys, held.record, token, ending, now=self._now))
 
     async def _batch(self, finishes: list[Mapping[str, Any]], claims: int, token: str) -> list[str]:
         calls = []
@@ -164,14 +162,19 @@ class OurSide(OurFlows, UpkeepOperations, Side):
         fetched = await self._fetch(token, worker)
         if fetched["job"] is None:
             return {"started": False}
-        job_id = fetched["job"]["id"]
-        if (deferred := fetched["job"]["deferredFailure"]) is not None:
-            await self._fail(job_id, deferred, token, unrecoverable=True, fetch_next=False)
+        held = self.held[fetched["job"]["id"]]
+        if (why := unstartable(held.record, rules_of(worker))) is not None:
+            await self._failed(held, Unrecoverable(why), token)
             return {"started": False}
         if "reason" in outcome:
-            await self._fail(job_id, outcome["reason"], token, outcome.get("unrecoverable", False), fetch_next=False)
+            error = Unrecoverable if outcome.get("unrecoverable") else BullpenError
+            await self._failed(held, error(outcome["reason"]), token)
+        elif (signal := signal_of(outcome)) is not None:
+            ending = by_signal(signal, now=self._now / 1000)
+            assert not isinstance(ending, Waiting), "a job that waits for children is told by `wait_for_children`"
+            await self._run(returning(self.keys, held.record, token, ending, now=self._now))
         else:
-            await self._complete(job_id, token, fetch_next=False, **outcome)
+            await self._complete(held.record.id, token, fetch_next=False, **outcome)
         return {"started": True}
 
     async def _delay(self, job_id: str, until: int, token: str) -> None:

@@ -63,6 +63,8 @@ class WorkerOptions:
     remove_on_complete: Any = None
     remove_on_fail: Any = None
     metrics: int | None = None
+    max_started: int | None = None
+    backoffs: Mapping[str, int] | None = None  # custom strategies: ms before the first retry, the nth waits n times it
 
     def for_node(self) -> dict[str, Any]:
         given: dict[str, Any] = {
@@ -74,6 +76,8 @@ class WorkerOptions:
             "removeOnComplete": self.remove_on_complete,
             "removeOnFail": self.remove_on_fail,
             "metrics": self.metrics and {"maxDataPoints": self.metrics},
+            "maxStartedAttempts": self.max_started,
+            "backoffs": self.backoffs,
         }
         return {key: value for key, value in given.items() if value is not None}
 
@@ -155,7 +159,11 @@ class Side(ABC):
     async def process(
         self, outcome: Mapping[str, Any], token: str = TOKEN, worker: WorkerOptions = DEFAULT_WORKER
     ) -> dict[str, Any]:
-        """Fetch one job and do with it what a worker does; the reply says whether the processor was `started`."""
+        """Fetch one job and do with it what a worker does; the reply says whether the processor was `started`.
+
+        The processor's `outcome`: a `value`, a `reason`, or what it tells the worker: `delay_until` (epoch ms),
+        `requeue`, `limit` (ms for which the queue is to rest).
+        """
         reply: dict[str, Any] = await self._do("process", token=token, worker=worker, outcome=outcome)
         return reply
 

@@ -14,11 +14,12 @@ from bullpen.client.connection import Link
 from bullpen.client.settings import RedisLocation
 from bullpen.protocol.calls import job as job_calls
 from bullpen.protocol.calls.add import add
+from bullpen.protocol.calls.clients import workers
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.options import JobOptions
 from tests.conformance.arena import Arena
 from tests.conformance.compare import differences
-from tests.conformance.live import Serving, idle, nodes, ours, until
+from tests.conformance.live import WORKER_NAME, Serving, idle, nodes, ours, until
 from tests.conformance.node_side import NodeSide
 from tests.conformance.normalise import Normaliser
 from tests.conformance.our_options import to_json
@@ -106,6 +107,31 @@ async def test_item_28_a_finish_frees_a_deduplication_id_unless_it_expires(
             assert (await producers.node({"return": 1}, deduplication=options) != first) is again
 
 
+@WORKERS
+async def test_item_28_the_last_job_added_while_one_runs_runs_after_it(
+    serving: Serving, arena: Arena, producers: Producers
+) -> None:
+    keep = {"id": "film", "keepLastIfActive": True}
+    async with serving(arena):
+        for ending in ({"return": 1}, {"throw": "broken"}):
+            first = await producers.node({"ms": 500, **ending}, deduplication=keep)
+
+            async def started(job_id: str = first) -> bool:
+                return "processedOn" in await arena.node_redis.hgetall(KEYS.job(job_id))
+
+            await until(started, what=f"job {first} starts")
+            for n in (1, 2, 3):
+                assert await producers.node({"n": n}, deduplication=keep) == first
+            last = str(int(first) + 3)  # the id that its add would have used
+            fields = await ended(arena, last)
+            assert fields["data"] == '{"n":3}'
+
+            async def free() -> bool:
+                return not await arena.node_redis.exists(KEYS.dedup("film"), KEYS.dedup_next("film"))
+
+            await until(free, what="the id is free again")
+
+
 ENDINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "text": ({"return": "done"}, {"resolved": "done"}),
     "unicode": ({"return": '日本 ü \u2028 "\\ 🐂'}, {"resolved": '日本 ü \u2028 "\\ 🐂'}),
@@ -156,9 +182,12 @@ async def test_item_91_queue_events_parse_what_our_jobs_report(arena: Arena, pro
 async def test_item_94_get_workers_lists_our_worker(arena: Arena, producers: Producers) -> None:
     async with ours(arena):
         listed = await arena.driver.request("workers", None, {})
+        [seen] = await producers.link.run(workers(KEYS))
     async with nodes(arena):
         assert listed == await arena.driver.request("workers", None, {})
+        [node_seen] = await producers.link.run(workers(KEYS))
     assert len(listed) == 1
+    assert (seen.name, node_seen.name) == (WORKER_NAME, WORKER_NAME)
 
 
 async def test_a_running_worker_leaves_what_nodes_worker_leaves(arena: Arena, producers: Producers) -> None:

@@ -238,3 +238,47 @@ async def test_item_93_many_jobs_are_obliterated(side: Side) -> None:
     await side.add_bulk([{"name": "paint", "data": number} for number in range(250)])
     await side.call("obliterate", force=False)
     assert await side.content() == {}
+
+
+@item(29, "Removing the owner deletes D even with TTL; so do clean and drain.")
+async def test_item_29_deduplication_ids_go_with_their_jobs(side: Side) -> None:
+    for name in ("simple", "throttle", "cleaned", "drained"):
+        await side.add(deduplication={"id": name} | ({} if name == "simple" else {"ttl": 60_000}))
+    await side.call("remove", job_id="1")
+    await side.call("remove", job_id="2")
+    assert not {"de:simple", "de:throttle"} & (await side.content()).keys()
+    await side.call("clean", grace=0, limit=1, state="wait")
+    await side.call("drain", delayed=False)
+    assert not {"de:cleaned", "de:drained"} & (await side.content()).keys()
+
+
+@item(92, "A deduplication id that another job holds stays.")
+async def test_item_92_a_foreign_deduplication_id_stays(side: Side) -> None:
+    await side.add(deduplication={"id": "one"})
+    await side.tamper("SET", "de:one", "7")
+    await side.call("remove", job_id="1")
+    assert (await side.content())["de:one"]["value"] == "7"
+
+
+@item(93, "Obliterate and the deduplication ids of the jobs it deletes.")
+async def test_item_93_deduplication_ids_are_obliterated(side: Side) -> None:
+    await side.add(deduplication={"id": "simple"})
+    await side.add(deduplication={"id": "throttle", "ttl": 60_000}, delay=5_000)
+    await side.add(deduplication={"id": "ended", "ttl": 60_000})
+    await side.fetch()
+    await side.complete("1")
+    await side.fetch()
+    await side.fail("3")
+    await side.call("obliterate", force=False)
+    await side.content()
+
+
+@item(92, "Drain keeps the next run of a scheduler that is ready; BullMQ may drop it and keep a deleted id (§7.4).")
+async def test_item_92_a_ready_next_run_is_not_drained(side: Side) -> None:
+    await side.add()
+    await scheduled(side)
+    await side.tamper("ZREM", "delayed", "repeat:tick:1800000060000")
+    await side.tamper("LPUSH", "wait", "repeat:tick:1800000060000")
+    await side.add()
+    await side.add()
+    await side.call("drain", delayed=False)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.conformance.arena import item
-from tests.conformance.sides import START, Side
+from tests.conformance.arena import Arena, ItemTest, differ, item
+from tests.conformance.sides import START, Side, WorkerOptions
 
 PRIORITY_STEP = 2**32
 
@@ -141,6 +141,80 @@ async def test_item_64_a_delay_is_no_attempt(side: Side) -> None:
     await side.add()
     await side.fetch()
     await side.delay("2", START)  # in the past: due at once
+
+
+@item(64, "DelayedError, WaitingError, RateLimitError of a processor: no attempt, one more start.")
+async def test_item_64_a_job_that_gives_itself_back_has_made_no_attempt(side: Side) -> None:
+    await side.add(attempts=2)
+    await side.process({"delay_until": START + 500})
+    await side.advance(500)
+    await side.process({"delay_until": START})  # in the past
+    await side.process({"requeue": True})
+    await side.process({"limit": 2000})
+    content = await side.content()
+    assert "atm" not in content["1"]["value"]
+    assert content["limiter"]["value"] == str(2**53 - 1)
+    limited = WorkerOptions(limiter=(5, 1000))
+    assert (await side.fetch(worker=limited))["job"] is None
+    await side.advance(2000)
+    await side.process({"value": 1}, worker=limited)
+    job = (await side.content())["1"]["value"]
+    assert (job["ats"], job["atm"]) == ("5", "1")
+
+
+@item(64, "Starts count against maxStartedAttempts, however they end.")
+async def test_item_64_a_job_is_started_so_often_and_no_more(side: Side) -> None:
+    worker = WorkerOptions(max_started=2)
+    await side.add(attempts=5)
+    for _ in range(2):
+        assert (await side.process({"requeue": True}, worker=worker))["started"]
+    assert not (await side.process({"value": 1}, worker=worker))["started"]
+    job = (await side.content())["1"]["value"]
+    assert job["failedReason"] == "job started more than allowable limit"
+
+
+@item(61, "A custom strategy says how long, by the number of failures; 0 is at once, -1 never again.")
+async def test_item_61_a_custom_backoff_is_asked(side: Side) -> None:
+    worker = WorkerOptions(backoffs={"mine": 300, "now": 0, "never": -1})
+    for kind in ("mine", "now", "never"):
+        added = await side.add(attempts=3, backoff={"type": kind, "delay": 7})
+        for _ in range(3):
+            await side.process({"reason": "broken"}, worker=worker)
+            if kind == "never":
+                break
+            await side.advance(600)
+        assert "finishedOn" in (await side.content())[added]["value"]
+
+
+async def unknown_backoff(side: Side) -> None:
+    """BullMQ's worker reports an error and leaves the job active; ours ends it and says why."""
+    await side.add(attempts=3, backoff={"type": "theirs", "delay": 5})
+    await side.process({"reason": "broken"})
+    content = await side.content()
+    assert "active" not in content
+    assert content["1"]["value"]["failedReason"].startswith("broken (not tried again: backoff type 'theirs'")
+
+
+async def test_a_backoff_that_nobody_declared_ends_the_job(arena: Arena) -> None:
+    assert await differ(unknown_backoff, arena)
+
+
+async def retries_against_starts(side: Side) -> None:
+    """As BullMQ 6: the last start that is allowed is the last attempt."""
+    worker = WorkerOptions(max_started=2)
+    await side.add(attempts=5)
+    await side.process({"reason": "first"}, worker=worker)
+    await side.process({"reason": "second"}, worker=worker)
+    assert (await side.content())["1"]["value"]["failedReason"] == "second"
+    assert "finishedOn" in (await side.content())["1"]["value"]
+
+
+async def test_a_limit_of_starts_ends_retries(arena: Arena) -> None:
+    if arena.generation == 5:  # checks before a run only
+        assert await differ(retries_against_starts, arena)
+    else:
+        named = ItemTest(64, retries_against_starts.__doc__ or "", retries_against_starts)
+        assert (await arena.compare(named)).unexpected == ()
 
 
 @item(65, "Release: front of wait, waiting prev active, ats unchanged.")

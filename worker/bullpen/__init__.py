@@ -18,6 +18,8 @@ from bullpen.errors import (
 )
 from bullpen.flow import Flow, FlowJobs
 from bullpen.job import Job
+from bullpen.protocol.calls.clients import ConnectedWorker
+from bullpen.protocol.events import Event
 from bullpen.protocol.options import Backoff, KeepJobs
 from bullpen.queue import Queue
 from bullpen.retry import Retry
@@ -30,10 +32,12 @@ __all__ = [
     "Backoff",
     "BullpenError",
     "ConfigurationError",
+    "ConnectedWorker",
     "ConnectionLost",
     "Context",
     "Dedup",
     "Delay",
+    "Event",
     "Flow",
     "FlowJobs",
     "Job",

@@ -7,9 +7,11 @@ import inspect
 import os
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 from bullpen.client.connection import Link
 from bullpen.client.producer import Producer
+from bullpen.client.reader import Events
 from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
@@ -42,6 +44,7 @@ class App:
         self._redis: LocationSource | None = None if location is None else lambda: location
         self._prefix = prefix
         self._queues: dict[str, Queue] = {}
+        self._readers: WeakSet[Events] = WeakSet()
         self._backoffs: dict[str, Strategy] = {}
         self._producers: dict[str, Producer] = {}
         self._link: Link | None = None
@@ -144,6 +147,12 @@ class App:
             self._producers[queue] = Producer(link=link, location=self._source(), keys=keys)
         return self._producers[queue]
 
+    def events(self, queue: str, *, after: str | None) -> Events:
+        """What `Queue.events` hands out; closed with the app, if not before."""
+        reader = Events(QueueKeys(self.prefix, queue), location=self._source(), after=after)
+        self._readers.add(reader)
+        return reader
+
     def _source(self) -> LocationSource:
         return self._redis or redis_from_environment(os.environ)
 
@@ -153,6 +162,8 @@ class App:
         producers, self._producers = self._producers, {}
         for producer in producers.values():
             await producer.aclose()
+        for reader in list(self._readers):
+            await reader.aclose()
         if link is not None:
             await link.aclose()
 

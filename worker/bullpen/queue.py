@@ -19,6 +19,8 @@ from bullpen.runtime.rules import Rules
 if TYPE_CHECKING:
     from bullpen.app import App
     from bullpen.client.producer import Producer
+    from bullpen.client.reader import Events
+    from bullpen.protocol.calls.clients import ConnectedWorker
     from bullpen.protocol.calls.work import RateLimit
     from bullpen.protocol.deduplication import Deduplication
 
@@ -106,7 +108,6 @@ class Queue:
         Raises ConfigurationError for values outside these ranges and data that is no JSON, ConnectionLost when Redis
         did not answer.
         """
-        producer = await self._app.producer(self.name)
         options = self.options(
             name,
             delay=delay,
@@ -118,6 +119,7 @@ class Queue:
             remove_on_fail=remove_on_fail,
             dedup=dedup,
         )
+        producer = await self._app.producer(self.name)
         if data is NO_DATA:
             added = await producer.add(name, options=options)
         else:
@@ -163,6 +165,18 @@ class Queue:
     async def remove_dedup(self, dedup_id: str) -> bool:
         """Free a deduplication id, whichever job owns it; whether one did. The job itself is left alone."""
         return await (await self._app.producer(self.name)).remove_dedup(dedup_id)
+
+    def events(self, *, after: str | None = None) -> Events:
+        """Follow what happens in the queue, whoever does it: `async with queue.events() as events: async for …`.
+
+        From now on, or from the events after an id on (`Event.id`; "0-0": all that the stream still holds).
+        Raises ConfigurationError for something that is no id.
+        """
+        return self._app.events(self.name, after=after)
+
+    async def workers(self) -> Sequence[ConnectedWorker]:
+        """The workers that serve the queue at this moment, ours and Node's, as Redis knows their connections."""
+        return await (await self._app.producer(self.name)).workers()
 
     def get(self, job_id: str) -> Job:
         """A handle on a job by its id; whether it exists shows when it is asked something."""

@@ -25,7 +25,17 @@ globalThis.Date = class extends MachineDate {
 const machineRandom = Math.random;
 Math.random = () => (frozenAt === null ? machineRandom() : 0.5);
 
-const { FlowProducer, Job, Queue, QueueEvents, UnrecoverableError, Worker } = await import(packageName);
+const {
+  DelayedError,
+  FlowProducer,
+  Job,
+  Queue,
+  QueueEvents,
+  RateLimitError,
+  UnrecoverableError,
+  WaitingError,
+  Worker,
+} = await import(packageName);
 
 const connection = { host: '127.0.0.1', port: Number(port), db: Number(db), maxRetriesPerRequest: null };
 
@@ -76,6 +86,13 @@ function view(job) {
   };
 }
 
+/** `backoffs` gives for each custom strategy the ms of the first retry; the nth waits n times as long. */
+function withStrategies({ backoffs, ...options }) {
+  if (!backoffs) return options;
+  const backoffStrategy = (failures, type) => (backoffs[type] < 0 ? -1 : backoffs[type] * failures);
+  return { ...options, settings: { backoffStrategy } };
+}
+
 /** A worker that never runs by itself; one per set of options, so that its limits and names are those of the call. */
 async function handWorker(options = {}) {
   const key = JSON.stringify(options);
@@ -84,7 +101,7 @@ async function handWorker(options = {}) {
       connection,
       prefix: scene.prefix,
       autorun: false,
-      ...options,
+      ...withStrategies(options),
     });
     scene.workers.set(key, ignoreConnectionNoise(worker));
     await worker.waitUntilReady();
@@ -196,6 +213,18 @@ const operations = {
     let started = false;
     worker.processFn = async () => {
       started = true;
+      if ('delay_until' in outcome) {
+        await job.moveToDelayed(outcome.delay_until, token);
+        throw new DelayedError();
+      }
+      if ('requeue' in outcome) {
+        await job.moveToWait(token);
+        throw new WaitingError();
+      }
+      if ('limit' in outcome) {
+        await worker.rateLimit(outcome.limit);
+        throw new RateLimitError();
+      }
       if ('reason' in outcome) throw failure(outcome);
       return undefinedIfAbsent(outcome, 'value');
     };
@@ -404,8 +433,9 @@ const operations = {
 
   // Real workers and listeners
   async start_worker({ key, options }) {
-    // Each job says in its data how it ends: {"throw": reason}, {"return": value}, or nothing at all.
+    // Each job says in its data how it ends: {"throw": reason}, {"return": value}, or nothing at all; {"ms"} after which.
     const processor = async job => {
+      if (job.data?.ms) await new Promise(resolve => setTimeout(resolve, job.data.ms));
       if (job.data && 'throw' in job.data) throw new Error(job.data.throw);
       return job.data?.return;
     };

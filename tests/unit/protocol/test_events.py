@@ -40,6 +40,16 @@ def test_payloads_of_progress_and_completed_are_json() -> None:
         events.Event(id="1-0", kind="completed", fields={"returnvalue": "?"}).value()
 
 
+def test_fields_that_mean_something_of_their_own() -> None:
+    delayed = events.Event(id="1-0", kind="delayed", fields={"jobId": "1", "delay": "1700000005000"})
+    failed = events.Event(id="1-0", kind="failed", fields={"jobId": "1", "failedReason": "boom"})
+    assert (delayed.due_ms, delayed.failed_reason) == (1_700_000_005_000, None)
+    assert (failed.due_ms, failed.failed_reason) == (None, "boom")
+    for wrong in ("soon", "inf"):
+        with pytest.raises(ProtocolError, match=r"event 1-0 \(delayed\): delay is"):
+            _ = events.Event(id="1-0", kind="delayed", fields={"delay": wrong}).due_ms
+
+
 def test_reading_blocks_only_when_asked_to() -> None:
     assert "BLOCK" not in events.read(KEYS, after="$").command
     assert events.read(KEYS, after="$", block_ms=0).command[3:5] == ("BLOCK", 1)  # 0 would be for ever

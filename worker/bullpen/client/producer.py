@@ -10,7 +10,7 @@ from bullpen.client.children import Children
 from bullpen.client.results import Results
 from bullpen.errors import ConfigurationError, JobMissing
 from bullpen.protocol import JobOptions
-from bullpen.protocol.calls import add, dedup, read
+from bullpen.protocol.calls import add, clients, dedup, read
 from bullpen.protocol.calls.flow import add_child
 
 if TYPE_CHECKING:
@@ -124,3 +124,7 @@ class Producer:
     async def remove_own_dedup(self, job_id: str) -> bool:
         """Frees the deduplication id the job was added with if the job still owns it; whether it did."""
         return await self._link.run(dedup.remove_own_dedup_key(self.keys, job_id=job_id))
+
+    async def workers(self) -> tuple[clients.ConnectedWorker, ...]:
+        """The workers that are connected, ours and Node's."""
+        return await self._link.run(clients.workers(self.keys))

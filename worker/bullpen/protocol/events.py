@@ -35,6 +35,22 @@ class Event:
         """When it was written, by the clock of the Redis server, in epoch ms."""
         return int(self.id.partition("-")[0])
 
+    @property
+    def due_ms(self) -> int | None:
+        """When the job of a `delayed` event is due, in epoch ms; None for other kinds. Raises ProtocolError."""
+        text = self.fields.get("delay")
+        if text is None or self.kind != "delayed":
+            return None
+        try:
+            return int(float(text))
+        except (ValueError, OverflowError) as error:
+            raise ProtocolError(f"event {self.id} ({self.kind}): delay is {text[:40]!r}, not a number") from error
+
+    @property
+    def failed_reason(self) -> str | None:
+        """Why the job of a `failed` event failed; None for other kinds."""
+        return self.fields.get("failedReason")
+
     def value(self) -> Any:
         """The JSON payload of `progress` and `completed`; raises ProtocolError when it is none."""
         text = self.fields.get("data" if self.kind == "progress" else "returnvalue", "null")

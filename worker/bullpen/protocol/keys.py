@@ -123,6 +123,11 @@ class QueueKeys:
         """Ours: drain marks, instance -> end of the lease in ms."""
         return self.base + "bullpen:drain"
 
+    @property
+    def listener_name(self) -> str:
+        """How a connection that reads the events is named, as that of Node's QueueEvents is (§1.7)."""
+        return f"{self.client_name()}:qe"
+
     def client_name(self, worker: str | None = None) -> str:
         """How the blocking connection of a worker is named, so that Node's getWorkers finds it (§1.7).
 

@@ -42,7 +42,7 @@ class Backoff:
         else:
             raise ConfigurationError(
                 f"backoff type {self.type!r} is unknown here: use 'fixed' or 'exponential', "
-                "or give the worker a strategy of that name"
+                f'or declare it with @app.backoff("{self.type}")'
             )
         if not self.jitter:
             return mean

@@ -1,17 +1,24 @@
 --- include queue
+-- A job's options; none when they are no JSON object: a script that fails half way would be worse.
+local function decoded(opts)
+  local readable, options = pcall(cjson.decode, opts or '{}')
+  return readable and type(options) == 'table' and options or {}
+end
+
 -- The deduplication options among a job's (§1.4 `de`), nil when it has none.
 local function dedup_options(opts)
   if not string.find(opts, '"de":', 1, true) then -- spares nearly every add the decoding
     return nil
   end
-  local stored = cjson.decode(opts).de
+  local stored = decoded(opts).de
   if type(stored) ~= 'table' or type(stored.id) ~= 'string' then
     return nil
   end
   local ttl = tonumber(stored.ttl)
   return {
     id = stored.id,
-    ttl = ttl and ttl > 0 and string.format('%.0f', ttl) or nil,
+    -- Redis refuses expiries below 1 ms and beyond its clock, and the others only as whole numbers.
+    ttl = ttl and ttl >= 1 and string.format('%.0f', math.min(math.floor(ttl), 2 ^ 52)) or nil,
     extend = stored.extend == true,
     replace = stored.replace == true,
     keep_last = stored.keepLastIfActive == true,

@@ -10,7 +10,8 @@ local function store_next(dedup, now)
   end
   local counter = call('INCR', P .. 'id')
   id = id or whole(counter)
-  local options = cjson.decode(opts)
+  opts = opts or '{}'
+  local options = decoded(opts)
   own_dedup(dedup_options(opts) or { id = dedup }, id)
   local fields = { 'deid', dedup }
   local function carry(field, value)
@@ -22,7 +23,7 @@ local function store_next(dedup, now)
   carry('parent', parent)
   carry('rjk', scheduler)
   local delay, priority = tonumber(options.delay) or 0, tonumber(options.priority) or 0
-  store_job(id, name, data, opts, now, delay, priority, unpack(fields))
+  store_job(id, name, data or '{}', opts, now, delay, priority, unpack(fields))
   place_new(id, now, delay, priority, options.lifo == true)
   if siblings then
     call('SADD', siblings, P .. id)
