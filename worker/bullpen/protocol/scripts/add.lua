@@ -9,7 +9,8 @@
 local dedup = dedup_options(ARGV[4])
 local wrong = dedup and misfit(dedup.id)
 if wrong then
-  return redis.error_reply('WRONGTYPE ' .. P .. 'de:' .. dedup.id .. ' is a ' .. wrong .. ', not the id of a job: delete it')
+  local key = P .. 'de:' .. dedup.id
+  return redis.error_reply('WRONGTYPE ' .. key .. ' is a ' .. wrong .. ', not the id of a job: delete it')
 end
 local counter = call('INCR', P .. 'id')
 local cap = event_cap()

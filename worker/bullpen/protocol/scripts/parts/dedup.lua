@@ -41,7 +41,8 @@ local function misfit(dedup)
   return kind ~= 'string' and kind ~= 'none' and kind or nil
 end
 
--- §4.6: a deduplication id without expiry is free again when its owner is finished; one with expiry lasts as long as it.
+-- §4.6: a deduplication id without expiry is free again when its owner is finished; one with expiry lasts as long as
+-- that.
 local function free_dedup(id, dedup)
   local key = P .. 'de:' .. dedup
   local left = call('PTTL', key)
