@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bullpen.client import payload
 from bullpen.client.children import Children
 from bullpen.client.results import Results
+from bullpen.client.schedules import Schedules
 from bullpen.errors import ConfigurationError, JobMissing
 from bullpen.protocol import JobOptions
 from bullpen.protocol.calls import add, clients, dedup, read
@@ -52,6 +53,7 @@ class Producer:
         self._link = link
         self._clock = clock
         self.children = Children(link=link, keys=keys)
+        self.schedules = Schedules(link=link, keys=keys, clock=clock)
         self._results = Results(link=link, location=location, keys=keys)
 
     async def aclose(self) -> None:
