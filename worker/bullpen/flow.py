@@ -11,7 +11,8 @@ from bullpen.errors import ConfigurationError
 from bullpen.job import Job
 from bullpen.protocol import QueueKeys
 from bullpen.protocol.calls.flow import OnFailure, Parent
-from bullpen.queue import NO_DATA, Queue, plain
+from bullpen.queue import Queue
+from bullpen.values import NO_DATA, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

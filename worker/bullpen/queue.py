@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
-
 from bullpen.dedup import Dedup
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
@@ -15,6 +13,8 @@ from bullpen.protocol.options import Backoff, JobOptions, KeepJobs
 from bullpen.retry import BUILT_IN, DEFAULT_RETRY, Retry
 from bullpen.runtime.handler import Handler, describe
 from bullpen.runtime.rules import Rules
+from bullpen.upkeep import Upkeep
+from bullpen.values import NO_DATA, plain
 
 if TYPE_CHECKING:
     from bullpen.app import App
@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from bullpen.protocol.deduplication import Deduplication
 
 F = TypeVar("F", bound=Callable[..., Any])
-NO_DATA = object()
-"""Told apart from None, which is JSON's null."""
 
 
-class Queue:
+class Queue(Upkeep):
     """Made by `App.queue(name)`."""
 
     def __init__(
@@ -196,14 +194,6 @@ class Queue:
                 f"Retry(backoff={backoff!r}): unknown; use {' or '.join(map(repr, BUILT_IN))}, "
                 f"or declare it with @app.backoff({backoff!r})"
             )
-
-
-def plain(name: str, data: object) -> Any:
-    """Data of a job of that name as JSON values; raises ConfigurationError for what JSON cannot say."""
-    try:
-        return to_jsonable_python(data, by_alias=True, inf_nan_mode="constants")
-    except (PydanticSerializationError, ValueError) as error:
-        raise ConfigurationError(f"data of job {name!r} is no JSON: {error}; use a model or JSON values") from error
 
 
 def _dedup(value: Dedup | str | None) -> Deduplication | None:
