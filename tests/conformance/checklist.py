@@ -18,6 +18,7 @@ from tests.conformance import (
     test_removal,
     test_removal_family,
     test_retry,
+    test_schedules,
     test_stalled,
     test_upkeep,
 )
@@ -39,13 +40,14 @@ MODULES: Final = (
     test_children,
     test_parent,
     test_parting,
+    test_schedules,
 )
 SCENARIOS: Final = dict(REGISTRY)
 
 # Items driven with running workers and listeners on the machine's clock, which no scenario replays step by step.
 LIVE: Final = {28, 42, 43, 95, 96}
 
-COVERED: Final = frozenset({*range(1, 30), *range(30, 70), *range(71, 83), *range(88, 95), *LIVE})
+COVERED: Final = frozenset({*range(1, 95), *LIVE})
 
 
 def scenarios_of(number: int) -> list[ItemTest]:

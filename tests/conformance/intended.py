@@ -112,6 +112,22 @@ def _linked_anew(difference: Difference) -> bool:
             return False
 
 
+def _next_iteration_noted(difference: Difference) -> bool:
+    """The running job says which one is next."""
+    return difference.path[-1] == "nrjid" and difference.ours is ABSENT
+
+
+def _running_jobs_data(difference: Difference) -> bool:
+    """Data in the record, and from there in the next job, that were the running job's."""
+    match difference.path:
+        case ("repeat:tick", "value", "data"):
+            return difference.ours is ABSENT
+        case (name, "value", "data"):
+            return name.startswith("repeat:tick:") and difference.ours == "{}"
+        case _:
+            return False
+
+
 def _debounced(difference: Difference) -> bool:
     match difference:
         case Difference(path=("events", "value"), theirs=theirs, ours=list(ours)):
@@ -197,6 +213,20 @@ INTENDED: Final = (
         items=frozenset({19}),
         covers=_linked_anew,
         reason="v5 leaves a job with a parent that is gone; we give it the new one, as v6",
+    ),
+    Intended(
+        topic="next iteration on the running job (`nrjid`)",
+        generations=frozenset({5}),
+        items=frozenset({70, 83, 84, 85, 86, 87}),
+        covers=_next_iteration_noted,
+        reason="v6 does not write it and nothing needs it: the id follows from the scheduler's next run",
+    ),
+    Intended(
+        topic="scheduler data fallback",
+        generations=frozenset({5}),
+        items=frozenset({85}),
+        covers=_running_jobs_data,
+        reason="v5 takes the running job's data for a scheduler without data, which makes a change by a job permanent",
     ),
     Intended(
         topic="`debounced` event",

@@ -301,4 +301,39 @@ MUTATIONS: Final = (
         "test_item_93_a_queue_is_obliterated",
         "call('DEL', P .. 'repeat:' .. id)",
     ),
+    Mutation(
+        "missed runs are caught up",
+        "test_item_85_missed_runs_are_left_out",
+        "if run >= now then",
+        "if true then",
+    ),
+    Mutation(
+        "every start of a run plans another one",
+        "test_item_85_a_received_job_plans_the_next",
+        "ARGV[2] ~= run_id(scheduler, previous)",
+        "false",
+    ),
+    Mutation(
+        "an upsert counts the runs anew",
+        "test_item_84_an_upsert_replaces_the_next_job",
+        "'ic', count or 1",
+        "'ic', 1",
+    ),
+    Mutation(
+        "the job that an upsert replaces stays in its queue",
+        "test_item_84_an_upsert_replaces_the_next_job",
+        "  leave_state(last)\n",
+    ),
+    Mutation(
+        "a taken slot too many is passed over",
+        "test_item_84_taken_slots",
+        "if tries == 32 then",
+        "if tries == 33 then",
+    ),
+    Mutation(
+        "the last job of an ended scheduler goes without a word",
+        "test_item_87_an_ended_scheduler_leaves_nothing",
+        "'event', 'removed', 'jobId', id, 'prev', 'delayed')",
+        "'event', 'cleaned', 'jobId', id, 'prev', 'delayed')",
+    ),
 )

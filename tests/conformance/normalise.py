@@ -85,7 +85,7 @@ class Normaliser:
     def _hash_value(self, name: str, field: str, text: str) -> Any:
         if field == "stacktrace":
             return {"entries": len(json.loads(text))}
-        if field in REENCODED_FIELDS or (field == "data" and name.startswith("repeat:")):
+        if field in REENCODED_FIELDS:
             return self._reencoded(field, text)
         return self._text(text)
 

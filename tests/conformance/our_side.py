@@ -16,6 +16,7 @@ from bullpen.runtime.returning import returning
 from tests.conformance.our_flows import OurFlows
 from tests.conformance.our_options import from_node_options, to_json
 from tests.conformance.our_rules import rules_of, signal_of
+from tests.conformance.our_schedules import OurSchedules
 from tests.conformance.our_upkeep import UpkeepOperations
 from tests.conformance.sides import DEFAULT_WORKER, PREFIX, QUEUE, OperationMissing, Refused, Side, WorkerOptions
 
@@ -44,7 +45,7 @@ class Held:
 
 
 @dataclass
-class OurSide(OurFlows, UpkeepOperations, Side):
+class OurSide(OurFlows, OurSchedules, UpkeepOperations, Side):
     """Our behaviour. `alter` replaces script texts before they are run, which is how mutations are planted."""
 
     link: Runner = field(kw_only=True)
@@ -115,7 +116,10 @@ class OurSide(OurFlows, UpkeepOperations, Side):
     # A worker's calls
 
     async def _fetch(self, token: str, worker: WorkerOptions) -> dict[str, Any]:
-        return self._fetched(await self._work(worker, tokens=[token]), worker)
+        reply = await self._work(worker, tokens=[token])
+        for claimed in reply.claimed:
+            await self._plan(claimed.job)
+        return self._fetched(reply, worker)
 
     async def _complete(self, job_id: str, token: str, fetch_next: bool, **value: Any) -> Any:
         text = to_json(value["value"]) if "value" in value else "null"

@@ -19,6 +19,7 @@ from bullpen.errors import (
 from bullpen.flow import Flow, FlowJobs
 from bullpen.job import Job
 from bullpen.protocol.calls.clients import ConnectedWorker
+from bullpen.protocol.calls.schedules import Scheduler
 from bullpen.protocol.events import Event
 from bullpen.protocol.options import Backoff, KeepJobs
 from bullpen.queue import Queue
@@ -50,6 +51,7 @@ __all__ = [
     "RateLimited",
     "Requeue",
     "Retry",
+    "Scheduler",
     "Unrecoverable",
     "WaitForChildren",
     "WrongState",

@@ -86,6 +86,13 @@ function view(job) {
   };
 }
 
+function schedulerView(scheduler) {
+  if (!scheduler) return null;
+  // `iterationCount` is left out by BullMQ in lists.
+  const { key, name, next, every, pattern, tz, limit, startDate, endDate, offset, template } = scheduler;
+  return { key, name, next, every, pattern, tz, limit, startDate, endDate, offset, template };
+}
+
 /** `backoffs` gives for each custom strategy the ms of the first retry; the nth waits n times as long. */
 function withStrategies({ backoffs, ...options }) {
   if (!backoffs) return options;
@@ -376,6 +383,22 @@ const operations = {
   async promote_jobs({ count }) {
     await scene.queue.promoteJobs({ count });
     return null;
+  },
+
+  // Job schedulers. Their next iterations are planned by getNextJob, and so by `fetch` and `process`.
+  async upsert_scheduler({ scheduler_id: id, repeat, template }) {
+    const job = await scene.queue.upsertJobScheduler(id, repeat, template ?? undefined);
+    return job ? { id: job.id, delay: job.delay } : null;
+  },
+  async remove_scheduler({ scheduler_id: id }) {
+    return scene.queue.removeJobScheduler(id);
+  },
+  async scheduler({ scheduler_id: id }) {
+    return schedulerView(await scene.queue.getJobScheduler(id));
+  },
+  async schedulers({ start, end, asc }) {
+    const found = await scene.queue.getJobSchedulers(start, end, asc);
+    return { count: await scene.queue.getJobSchedulersCount(), schedulers: found.map(schedulerView) };
   },
 
   // Questions

@@ -30,6 +30,7 @@ def test_what_people_import() -> None:
         "RateLimited",
         "Requeue",
         "Retry",
+        "Scheduler",
         "Unrecoverable",
         "WaitForChildren",
         "WrongState",

@@ -10,6 +10,7 @@ from bullpen.client.children import Children
 from bullpen.client.jobs import Jobs
 from bullpen.client.maintenance import Maintenance
 from bullpen.client.results import Results
+from bullpen.client.schedules import Schedules
 from bullpen.errors import ConfigurationError, JobMissing
 from bullpen.protocol import JobOptions
 from bullpen.protocol.calls import add, clients, dedup, read
@@ -54,6 +55,7 @@ class Producer:
         self.children = Children(link=link, keys=keys)
         self.jobs = Jobs(link=link, keys=keys, clock=clock)
         self.maintenance = Maintenance(link=link, keys=keys, clock=clock)
+        self.schedules = Schedules(link=link, keys=keys, clock=clock)
         self._results = Results(link=link, location=location, keys=keys)
 
     async def aclose(self) -> None:

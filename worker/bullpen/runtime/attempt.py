@@ -36,6 +36,7 @@ from bullpen.runtime.endings import (
     unstartable,
 )
 from bullpen.runtime.handler import Handler, Run, encode_result
+from bullpen.runtime.planning import plan
 from bullpen.runtime.reports import Reports
 from bullpen.runtime.returning import Returned, returning
 from bullpen.signals import Signal
@@ -178,6 +179,8 @@ class Attempt:
         return Lost() if stop is Stop.LOCK_LOST else Released()
 
     async def _call(self) -> Any:
+        if b"rjk" in self.job.fields:
+            await self._plan_next_run()
         if (why := unstartable(self.job, self._station.rules)) is not None:
             raise Unrecoverable(why)
         handler = self.handler
@@ -187,6 +190,14 @@ class Attempt:
         if handler.run is Run.ASYNC:
             return await handler.function(*arguments)
         return await self._station.threads.run(handler.function, arguments)
+
+    async def _plan_next_run(self) -> None:
+        station = self._station
+        await plan(
+            self.job, station.keys, delivery=station.delivery, stopping=lambda: self.stopping, logger=station.logger
+        )
+        if self.stopping:  # told so meanwhile: a job in a thread has not been begun, and cannot be cancelled later
+            raise Stopping
 
     def _ending_by(self, error: BaseException) -> Ending:
         if self.stop is Stop.LOCK_LOST:
