@@ -106,8 +106,17 @@ async def test_a_run_that_is_only_to_be_failed_plans_the_next_one(app: App, redi
 
 @pytest.mark.parametrize(
     "repeat",
-    [None, {"every": 1000, "pattern": "* * * * *"}, {"pattern": "61 * * * *", "count": 1}, {"every": "1", "count": 1}],
-    ids=["missing", "both", "bad-pattern", "bad-number"],
+    [
+        None,
+        {"every": 1000, "pattern": "* * * * *"},
+        {"pattern": "61 * * * *", "count": 1},
+        {"pattern": ["*"], "count": 1},
+        {"pattern": "* * * * *", "tz": {}},
+        {"every": "1", "count": 1},
+        {"every": 0, "count": 1},
+        {"every": 1000, "count": float("inf")},
+    ],
+    ids=["missing", "both", "bad-pattern", "no-text", "no-zone", "no-number", "nothing", "no-end"],
 )
 async def test_a_run_whose_next_cannot_be_planned_runs_all_the_same(
     app: App, redis_url: str, raw: redis.Redis, caplog: pytest.LogCaptureFixture, repeat: object
@@ -136,7 +145,7 @@ async def test_a_worker_that_is_killed_doubles_no_run(redis_url: str, raw: redis
             await first.says("Worker ready")
             await jobs.schedule("deadly", every="300ms", name="leave", data={}, retry=NEVER_AGAIN)
             await until(lambda: first.ended, "the job kills its worker")
-        [killer] = raw.lrange("bull:video-generation:active", 0, -1)
+        [killer] = map(str, raw.lrange("bull:video-generation:active", 0, -1))
         assert raw.zcard("bull:video-generation:delayed") == 1
         await jobs.schedule("deadly", every="300ms", name="quick", data={"n": 1}, retry=NEVER_AGAIN)
         assert raw.zcard("bull:video-generation:delayed") + raw.llen("bull:video-generation:wait") == 1

@@ -64,11 +64,14 @@ class Cron:
         object.__setattr__(self, "_zone", zone(self.tz))
 
     def after(self, moment: int) -> int:
-        """The first run later than `moment`, both epoch ms."""
+        """The first run later than `moment`, both epoch ms. Raises ConfigurationError when there is none."""
         base = moment // 1000
-        found = self._next(base)
-        if self._every_hour and _offset(found, self._zone) < _offset(base, self._zone):
-            found = min(found, self._repeated(base, found))
+        try:
+            found = self._next(base)
+            if self._every_hour and _offset(found, self._zone) < _offset(base, self._zone):
+                found = min(found, self._repeated(base, found))
+        except (OverflowError, ValueError, OSError) as error:  # a year that no datetime can say
+            raise ConfigurationError(f"cron pattern {self.pattern!r} has no run after {moment}: {error}") from error
         return found * 1000
 
     def _next(self, base: int) -> int:

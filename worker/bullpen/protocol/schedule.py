@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,6 +51,9 @@ class Repeat:
                 check_whole(f"schedule {what} (ms)", moment)
         if self.immediately and self.start is not None:
             raise ConfigurationError("a schedule begins immediately or at its start: leave out one of the two")
+        for what, text in (("cron pattern", self.pattern), ("tz", self.tz)):
+            if text is not None and not isinstance(text, str):
+                raise ConfigurationError(f"schedule {what} is {text!r}: give a text")
         if self.pattern is not None:
             self.cron  # noqa: B018 - refuses a pattern or a zone that is none
             if self.offset is not None:
@@ -173,6 +177,8 @@ def next_run(job: JobRecord, now: int) -> NextRun | None:
     every = run = None
     if "every" in stored:
         every = _number(job, stored["every"])
+        if every < 1:
+            raise ProtocolError(f"job {job.id}: its option repeat says every {every} ms: give 1 or more")
     else:
         repeat = Repeat(pattern=stored["pattern"], tz=stored.get("tz"), end=None if end is None else _number(job, end))
         run = repeat.following(now, _number(job, options.extra.get("prevMillis", 0)))
@@ -188,6 +194,6 @@ def next_run(job: JobRecord, now: int) -> NextRun | None:
 
 
 def _number(job: JobRecord, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ProtocolError(f"job {job.id}: its option repeat holds {value!r} where a number belongs")
     return int(value)
