@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bullpen.protocol.calls import change, look, read, upkeep
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class UpkeepOperations:
+class UpkeepOperations(ABC):
     """A part of `OurSide`, which says how a call is run and what time it is."""
 
     keys: QueueKeys

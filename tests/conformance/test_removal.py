@@ -282,3 +282,20 @@ async def test_item_92_a_ready_next_run_is_not_drained(side: Side) -> None:
     await side.add()
     await side.add()
     await side.call("drain", delayed=False)
+
+
+@item(92, "A real scheduler outlives clean, drain and removal of its runs; obliterate ends it.")
+async def test_item_92_schedulers_outlive_the_emptying_of_a_queue(side: Side) -> None:
+    await side.call("upsert_scheduler", scheduler_id="tick", repeat={"every": 60_000}, template={"name": "tick"})
+    await side.call("upsert_scheduler", scheduler_id="tock", repeat={"every": 30_000, "offset": 7}, template={})
+    await side.add()
+    await side.advance(100_000)
+    await side.call("clean", grace=0, limit=0, state="wait")
+    await side.call("clean", grace=0, limit=0, state="delayed")
+    await side.call("drain", delayed=True)
+    content = await side.content()
+    assert sorted(content["repeat"]["value"]) == ["tick", "tock"]
+    for job_id in content["wait"]["value"] + list(content["delayed"]["value"]):
+        assert await side.refused(side.call("remove", job_id=job_id)) == -8
+    await side.call("obliterate", force=False)
+    assert await side.content() == {}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bullpen.durations import Duration, seconds
+from bullpen.durations import Duration, milliseconds, seconds
+from bullpen.protocol.replies import Outcome
+from bullpen.values import plain
 
 if TYPE_CHECKING:
-    from bullpen.protocol.replies import JobState
+    from bullpen.protocol.replies import JobState, Logs
     from bullpen.queue import Queue
 
 
@@ -48,3 +50,45 @@ class Job:
     async def children_values(self) -> dict[str, Any]:
         """What the completed children of this job returned, by the full keys of their records."""
         return await (await self.queue.producer()).children.values(self.id)
+
+    async def logs(self, *, start: int = 0, end: int = -1) -> Logs:
+        """Its log rows from `start` to `end` (inclusive, the oldest first, negative from the end), and their number."""
+        return await (await self.queue.producer()).logs(self.id, start=start, end=end)
+
+    async def clear_logs(self, *, keep: int = 0) -> None:
+        """Delete its log rows but the newest `keep`. Raises ConfigurationError for a negative number."""
+        await (await self.queue.producer()).jobs.clear_logs(self.id, keep=keep)
+
+    async def update_data(self, data: object) -> None:
+        """Replace its data by a model or anything JSON can say. Raises ConfigurationError or JobMissing."""
+        await (await self.queue.producer()).jobs.update_data(self.id, plain(self.id, data))
+
+    async def promote(self) -> None:
+        """Make it ready now. Raises JobMissing, or WrongState when it is not delayed."""
+        await (await self.queue.producer()).jobs.promote(self.id)
+
+    async def change_delay(self, delay: Duration) -> None:
+        """Make it due that long from now. Raises JobMissing, or WrongState when it is not delayed."""
+        await (await self.queue.producer()).jobs.change_delay(self.id, milliseconds(delay, of="delay"))
+
+    async def change_priority(self, priority: int, *, lifo: bool = False) -> None:
+        """Give it another priority, 0 (none) to 2097151; `lifo` puts it before the others that have the same.
+
+        Raises ConfigurationError or JobMissing.
+        """
+        await (await self.queue.producer()).jobs.change_priority(self.id, priority, lifo=lifo)
+
+    async def retry(self, *, completed: bool = False, reset_attempts: bool = False) -> None:
+        """Make it ready again after it failed, or, with `completed`, after it completed.
+
+        `reset_attempts` gives it all its attempts anew. Raises JobMissing, or WrongState when it has not ended so.
+        """
+        outcome = Outcome.COMPLETED if completed else Outcome.FAILED
+        await (await self.queue.producer()).jobs.retry(self.id, outcome=outcome, reset_attempts=reset_attempts)
+
+    async def remove(self, *, children: bool = True) -> None:
+        """Delete it, with all its children or without; a job that does not exist counts as deleted.
+
+        Raises WrongState when a worker holds it or a child it waits for, and for the next run of a schedule.
+        """
+        await (await self.queue.producer()).jobs.remove(self.id, children=children)

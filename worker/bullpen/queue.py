@@ -14,6 +14,7 @@ from bullpen.retry import BUILT_IN, DEFAULT_RETRY, Retry
 from bullpen.runtime.handler import Handler, describe
 from bullpen.runtime.rules import Rules
 from bullpen.schedules import Schedules
+from bullpen.upkeep import Upkeep
 from bullpen.values import NO_DATA, plain
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Queue(Schedules):
+class Queue(Schedules, Upkeep):
     """Made by `App.queue(name)`."""
 
     def __init__(

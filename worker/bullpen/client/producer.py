@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bullpen.client import payload
 from bullpen.client.children import Children
+from bullpen.client.jobs import Jobs
+from bullpen.client.maintenance import Maintenance
 from bullpen.client.results import Results
 from bullpen.client.schedules import Schedules
 from bullpen.errors import ConfigurationError, JobMissing
@@ -53,6 +55,8 @@ class Producer:
         self._link = link
         self._clock = clock
         self.children = Children(link=link, keys=keys)
+        self.jobs = Jobs(link=link, keys=keys, clock=clock)
+        self.maintenance = Maintenance(link=link, keys=keys, clock=clock)
         self.schedules = Schedules(link=link, keys=keys, clock=clock)
         self._results = Results(link=link, location=location, keys=keys)
 
