@@ -35,11 +35,11 @@ MODULES: Final = (
     test_queries,
     test_upkeep,
     test_removal,
+    test_removal_family,
     test_flow,
     test_children,
     test_parent,
     test_parting,
-    test_removal_family,
     test_schedules,
 )
 SCENARIOS: Final = dict(REGISTRY)

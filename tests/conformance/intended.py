@@ -39,6 +39,18 @@ def _paused_count(difference: Difference) -> bool:
     return difference.path in {("reply", "paused"), ("reply", "waiting")}
 
 
+def _kept_by_resume(difference: Difference) -> bool:
+    """Jobs that only our resume keeps in `wait`."""
+    return difference.path == ("wait", "value") and difference.theirs is ABSENT
+
+
+def _run_of_a_scheduler(difference: Difference) -> bool:
+    """We keep the next run of a scheduler, where BullMQ keeps the id of a job that it has deleted."""
+    if difference.path != ("wait", "value") or difference.ours is ABSENT:
+        return False
+    return all(job_id.startswith("repeat:") for job_id in difference.ours)
+
+
 def _removed_from_paused(difference: Difference) -> bool:
     """The event of a removal names the list in which the job of a paused queue was."""
     if difference.path != ("events", "value"):
@@ -138,6 +150,20 @@ INTENDED: Final = (
         items=frozenset({94}),
         covers=_paused_count,
         reason="jobs in `paused`, which v6 does not count at all, are told apart from waiting ones, as v5 does",
+    ),
+    Intended(
+        topic="resume",
+        generations=frozenset({5}),
+        items=frozenset({88}),
+        covers=_kept_by_resume,
+        reason="v5 renames `paused` over `wait` and loses what v6 clients added to it; we put both together, as v6",
+    ),
+    Intended(
+        topic="drain and schedulers",
+        generations=frozenset({5, 6}),
+        items=frozenset({92}),
+        covers=_run_of_a_scheduler,
+        reason="BullMQ trims `wait` by the number of deleted jobs, so that a schedule may end; we remove by id",
     ),
     Intended(
         topic="removal from a paused queue",

@@ -230,7 +230,7 @@ MUTATIONS: Final = (
     Mutation(
         "a finish frees an id that another job owns",
         "test_item_28_a_finish_frees_no_other_jobs_id",
-        "(left == -1 and call('GET', key) == id)",
+        "(left == -1 and not misfit(dedup) and call('GET', key) == id)",
         "left == -1",
     ),
     Mutation(
@@ -288,13 +288,13 @@ MUTATIONS: Final = (
     Mutation(
         "a drain takes the next run of a scheduler",
         "test_item_92_a_paused_queue_is_drained",
-        "if deleted == limit or current_iteration(id) then",
+        "if deleted == limit or has_record(id) and current_iteration(id) then",
         "if deleted == limit then",
     ),
     Mutation(
         "a drained last child leaves its parent waiting",
         "test_item_92_a_drained_child_takes_its_parent_along",
-        "  leave_family(id, true)\n",
+        "    leave_family(id, true)\n",
     ),
     Mutation(
         "obliterate leaves the records of schedulers",

@@ -34,16 +34,15 @@ class OurFlows:
 
     async def _add_child(self, name: str, opts: dict[str, Any], **data: Any) -> str:
         options = from_node_options({key: value for key, value in opts.items() if key != "parent"})
-        child = flow.FlowJob(
-            keys=self.keys,
-            job_id=options.job_id or "",
+        child = flow.add_child(
+            self.keys,
             name=name,
             data=to_json(data["data"]) if "data" in data else "{}",
             options=options,
             parent=_parent(opts["parent"]),
+            now=self._now,
         )
-        [added] = await self._run(flow.add_flow([child], now=self._now))
-        return added.job_id
+        return (await self._run(child)).job_id
 
     async def _add_flow(self, tree: Mapping[str, Any]) -> dict[str, Any]:
         producer = FlowProducer(link=Altered(self), prefix=PREFIX, clock=lambda: self._now / 1000)

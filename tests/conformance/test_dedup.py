@@ -349,6 +349,7 @@ async def rescheduled_owner(side: Side) -> None:
     first = await added(side, reschedule=True, opts={"delay": 5000})
     assert await added(side, reschedule=True, opts={"delay": 9000}) == first
     assert (await side.content())["delayed"]["value"] == {first: (START + 9000) * 4096}
+    assert await added(side, reschedule=True, opts={"delay": 9000}) == first
     assert await added(side, reschedule=True, ttl=TTL, extend=True, opts={"delay": 1000}) == first
     await side.advance(500)
     assert await added(side, reschedule=True, opts={"delay": 700, "timestamp": START}) == first

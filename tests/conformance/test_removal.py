@@ -271,3 +271,14 @@ async def test_item_93_deduplication_ids_are_obliterated(side: Side) -> None:
     await side.fail("3")
     await side.call("obliterate", force=False)
     await side.content()
+
+
+@item(92, "Drain keeps the next run of a scheduler that is ready; BullMQ may drop it and keep a deleted id (§7.4).")
+async def test_item_92_a_ready_next_run_is_not_drained(side: Side) -> None:
+    await side.add()
+    await scheduled(side)
+    await side.tamper("ZREM", "delayed", "repeat:tick:1800000060000")
+    await side.tamper("LPUSH", "wait", "repeat:tick:1800000060000")
+    await side.add()
+    await side.add()
+    await side.call("drain", delayed=False)

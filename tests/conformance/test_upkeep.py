@@ -337,3 +337,24 @@ async def test_item_89_limits_are_set_and_taken_away(side: Side) -> None:
     await side.call("rate_limit", duration=5_000)
     await side.call("rate_limit_ttl", max=10)
     assert (await side.fetch(worker=WorkerOptions(limiter=(10, 1_000))))["limited"] > 0
+
+
+@item(88, "A resume puts what is in paused before what a v6 client added to wait, as v6 does; v5 loses it.")
+async def test_item_88_a_resume_keeps_both_lists(side: Side) -> None:
+    for _ in range(4):
+        await side.add()
+    for job_id in ("1", "3"):
+        await side.tamper("LREM", "wait", 1, job_id)
+        await side.tamper("LPUSH", "paused", job_id)
+    await side.tamper("HSET", "meta", "paused", 1)
+    await side.call("resume")
+    await side.call("resume")
+
+
+@item(88, "A resume of many jobs on both sides, more than a v6 call moves at once.")
+async def test_item_88_a_resume_keeps_many_jobs(side: Side) -> None:
+    for name in ("wait", "paused"):
+        for first in range(0, 8_000, 1_000):
+            await side.tamper("LPUSH", name, *[f"{name}-{number}" for number in range(first, first + 1_000)])
+    await side.tamper("HSET", "meta", "paused", 1)
+    await side.call("resume")

@@ -6,9 +6,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from bullpen.protocol.calls import children
+
 if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import Awaitable, Generator, MutableMapping
+
+    from bullpen.protocol import QueueKeys
+    from bullpen.protocol.call import Call
 
 T = TypeVar("T")
 
@@ -57,7 +62,9 @@ class Execution(Protocol):
     def logger(self) -> logging.Logger: ...
     def report_progress(self, value: object) -> Awaitable[None]: ...
     def report_log(self, line: str) -> Awaitable[None]: ...
-    def ask_children_values(self) -> Answer[dict[str, Any]]: ...
+    def ask(self, call: Call[T]) -> Answer[T]: ...
+    @property
+    def keys(self) -> QueueKeys: ...
 
 
 class Context:
@@ -116,7 +123,13 @@ class Context:
 
         `await` it, or take its `result()` in a job that runs in a thread. Empty for a job without children.
         """
-        return self._execution.ask_children_values()
+        execution = self._execution
+        return execution.ask(children.values(execution.keys, job_id=execution.job_id))
+
+    def children_failures(self) -> Answer[dict[str, str]]:
+        """Why children failed that did not fail this job ("ignore_failure", "continue_parent"); like the values."""
+        execution = self._execution
+        return execution.ask(children.ignored_failures(execution.keys, job_id=execution.job_id))
 
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:

@@ -1,4 +1,4 @@
-"""A next job (`dn`) that no client of ours would store: the finish of its owner does not fail over it."""
+"""Deduplication keys that no client of ours would write: jobs still end, and adds say which key it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bullpen.protocol import Deduplication
+from bullpen.errors import ProtocolError
+from bullpen.protocol import Deduplication, KeepJobs
 from tests.integration.client.desk import completed
 
 if TYPE_CHECKING:
@@ -33,3 +34,23 @@ async def test_a_foreign_next_job_is_stored_as_well_as_can_be(desk: Desk, stored
     assert desk.job("2")["name"] == "render"
     assert desk.raw.get(desk.keys.dedup("film")) == "2"
     assert not desk.raw.exists(desk.keys.dedup_next("film"))
+
+
+async def test_keys_of_another_type_hinder_no_finish(desk: Desk) -> None:
+    for keep in (KeepJobs(), KeepJobs(count=0)):
+        await desk.add(deduplication=Deduplication("film"))
+        for key in (desk.keys.dedup("film"), desk.keys.dedup_next("film")):
+            desk.raw.delete(key)
+            desk.raw.rpush(key, "x")
+        claimed = await desk.claim_one()
+        assert (await desk.finish(completed(claimed, keep=keep)))[0] == 0
+        assert desk.list("active") == []
+        desk.raw.delete(desk.keys.dedup("film"))
+
+
+async def test_an_add_names_the_key_of_another_type_and_writes_nothing(desk: Desk) -> None:
+    desk.raw.rpush(desk.keys.dedup("film"), "x")
+    before = desk.fingerprint()
+    with pytest.raises(ProtocolError, match=r"WRONGTYPE bull:videos:de:film is a list, not the id of a job: delete it"):
+        await desk.add(deduplication=Deduplication("film"))
+    assert desk.fingerprint() == before

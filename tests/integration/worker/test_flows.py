@@ -25,6 +25,8 @@ async def test_a_parent_gets_the_values_of_its_children(app: App, redis_url: str
 
     @videos.job("merge")
     async def merge(data: str, ctx: Context) -> list[Any]:
+        with pytest.raises(RuntimeError, match="await the answer instead"):
+            ctx.children_values().result()
         values = await ctx.children_values()
         assert all(key.startswith("bull:images:") for key in values)
         return [data, *sorted(value["scene"] for value in values.values())]
@@ -56,6 +58,8 @@ async def test_a_child_that_fails_fails_its_parents_unless_told_otherwise(app: A
 
     @videos.job()
     async def anything(data: object, ctx: Context) -> int:
+        failures = await ctx.children_failures()
+        assert list(failures.values()) in ([], ["ValueError: no paint"])
         return len(await ctx.children_values())
 
     failing = Flow(queue=videos, name="boom", retry=ONCE)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bullpen.client.connection import Link
     from bullpen.protocol import Call, JobRecord, QueueKeys
-    from bullpen.protocol.calls.look import QueueSettings, QueueWorker
+    from bullpen.protocol.calls.look import QueueSettings
     from bullpen.protocol.calls.upkeep import Place, Restartable
 
 _PLACES: dict[JobState, tuple[Place, ...]] = {
@@ -175,10 +175,6 @@ class Maintenance:
             found = await asyncio.gather(*[self._link.run(read.job(self.keys, job_id=job_id)) for job_id in some])
             records += [record for record in found if record is not None]
         return records
-
-    async def workers(self) -> tuple[QueueWorker, ...]:
-        """Workers of this queue that wait on this Redis, Node's and ours, by the names of their connections (§1.7)."""
-        return await self._link.run(look.workers(self.keys))
 
     async def _repeat(self, call: Call[int]) -> int:
         done = 0

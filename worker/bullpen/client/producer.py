@@ -12,6 +12,7 @@ from bullpen.client.schedules import Schedules
 from bullpen.errors import ConfigurationError, JobMissing
 from bullpen.protocol import JobOptions
 from bullpen.protocol.calls import add, clients, dedup, read
+from bullpen.protocol.calls.flow import add_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from bullpen.client.connection import Link
     from bullpen.client.settings import LocationSource, RedisLocation
     from bullpen.protocol import JobRecord, JobState, QueueKeys
+    from bullpen.protocol.calls.flow import OnFailure, Parent
     from bullpen.protocol.replies import Added, Counts, Logs
 
 
@@ -58,16 +60,30 @@ class Producer:
         """Ends what `result` started; the link stays open, it is the caller's."""
         await self._results.aclose()
 
-    async def add(self, name: str, data: Any = NO_DATA, *, options: JobOptions = _PLAIN) -> Added:
+    async def add(
+        self,
+        name: str,
+        data: Any = NO_DATA,
+        *,
+        options: JobOptions = _PLAIN,
+        parent: Parent | None = None,
+        on_failure: OnFailure | None = None,
+    ) -> Added:
         """Adds a job; `data` is anything JSON can say, left out it is `{}` as for Node's undefined.
 
-        Raises ConfigurationError, before anything is written, for data that is no JSON and for options out of range.
+        `parent` waits for it, and `on_failure` is what its final failure does to the parent. Raises, before anything
+        is written, ConfigurationError for data that is no JSON and for options out of range; JobMissing when the
+        parent does not exist, WrongState when a job of the given id has another one.
         """
         if not isinstance(name, str) or not name:
             raise ConfigurationError(f"job name is {name!r}: give a text that is not empty")
         text = "{}" if data is NO_DATA else payload.dump(data, what=f"data of job {name!r}")
         now = int(self._clock() * 1000)
-        return await self._link.run(add.add(self.keys, name=name, data=text, now=now, options=options))
+        if parent is None:
+            return await self._link.run(add.add(self.keys, name=name, data=text, now=now, options=options))
+        return await self._link.run(
+            add_child(self.keys, parent=parent, name=name, data=text, now=now, options=options, on_failure=on_failure)
+        )
 
     async def get_job(self, job_id: str) -> JobRecord | None:
         """The job's record, None when there is no such job."""

@@ -16,7 +16,6 @@ from pydantic_core import PydanticSerializationError, to_json
 from bullpen.context import Answer, Context, Stopping, job_fields
 from bullpen.durations import spoken
 from bullpen.errors import JobMissing, LockLost, ProtocolError, Unrecoverable
-from bullpen.protocol.calls import children
 from bullpen.protocol.calls.flow import Waited, wait_for_children
 from bullpen.protocol.calls.job import log, progress
 from bullpen.runtime.endings import (
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from types import CodeType
 
+    from bullpen.protocol.call import Call
     from bullpen.protocol.keys import QueueKeys
     from bullpen.protocol.replies import Claimed
     from bullpen.runtime.delivery import Delivery
@@ -275,6 +275,10 @@ class Attempt:
         return self._station.keys.queue
 
     @property
+    def keys(self) -> QueueKeys:
+        return self._station.keys
+
+    @property
     def number(self) -> int:
         return made_of(self.job) + 1
 
@@ -300,11 +304,10 @@ class Attempt:
         keep = stored_options(self.job).keep_logs or 0
         return self._report(log(self._station.keys, job_id=self.job.id, row=sayable(line), keep=keep), "a log line")
 
-    def ask_children_values(self) -> Answer[dict[str, Any]]:
-        return Answer(asyncio.run_coroutine_threadsafe(self._children_values(), self._station.loop))
+    def ask(self, call: Call[T]) -> Answer[T]:
+        return Answer(asyncio.run_coroutine_threadsafe(self._ask(call), self._station.loop))
 
-    async def _children_values(self) -> dict[str, Any]:
-        call = children.values(self._station.keys, job_id=self.job.id)
+    async def _ask(self, call: Call[T]) -> T:
         # Parsed here: what a repetition cannot mend must not be repeated.
         return call.parse(await self._station.delivery.insist(replace(call, parse=_unparsed)))
 

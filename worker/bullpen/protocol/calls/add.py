@@ -49,6 +49,8 @@ def add(keys: QueueKeys, *, name: str, data: str, now: int, options: JobOptions 
     `data` is JSON text, stored as given. Raises ConfigurationError for options that §1.5 forbids.
     """
     check(options, data=data)
+    if "parent" in options.extra:
+        raise ConfigurationError(f"job {name!r} names a parent among its options, which would not know: use add_child")
     timestamp = now if options.timestamp is None else options.timestamp
     return Call(
         command=(

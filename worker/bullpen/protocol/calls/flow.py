@@ -16,7 +16,7 @@ from bullpen.protocol.replies import Added, Status
 from bullpen.protocol.scripts import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bullpen.protocol.keys import QueueKeys
 
@@ -121,6 +121,30 @@ def add_flow(jobs: Sequence[FlowJob], *, now: int) -> Call[tuple[Added, ...]]:
     )
 
 
+def add_child(
+    keys: QueueKeys,
+    *,
+    parent: Parent,
+    name: str,
+    data: str,
+    now: int,
+    options: JobOptions = _PLAIN,
+    on_failure: OnFailure | None = None,
+) -> Call[Added]:
+    """Adds one job as a child of a job there is (§9.2); everything else is as in `add` and `add_flow`."""
+    job = FlowJob(
+        keys=keys,
+        job_id=options.job_id or "",
+        name=name,
+        data=data,
+        options=options,
+        parent=parent,
+        on_failure=on_failure,
+    )
+    call = add_flow([job], now=now)
+    return Call(command=call.command, parse=partial(_first, parse=call.parse), script=call.script)
+
+
 def wait_for_children(keys: QueueKeys, *, job_id: str, token: str, now: int, child: str | None = None) -> Call[Waited]:
     """Moves an active job to waiting-children until its children, or the one of the full key `child`, have ended.
 
@@ -139,6 +163,11 @@ def _added(reply: list[Any], *, jobs: tuple[FlowJob, ...]) -> tuple[Added, ...]:
         raise _refused(status, jobs[position], parent.decode(errors="replace"))
     pairs = zip(reply[::2], reply[1::2], strict=True)
     return tuple(Added(job_id=job_id(stored), duplicated=bool(duplicated)) for stored, duplicated in pairs)
+
+
+def _first(reply: list[Any], *, parse: Callable[[list[Any]], tuple[Added, ...]]) -> Added:
+    [added] = parse(reply)
+    return added
 
 
 def _refused(status: int, job: FlowJob, parent: str) -> Exception:

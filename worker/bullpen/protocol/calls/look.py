@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from bullpen.errors import ConfigurationError
@@ -31,15 +30,6 @@ class QueueSettings:
     concurrency: int | None
     rate_max: int | None
     rate_duration_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueWorker:
-    """A connection on which a worker waits for jobs: the worker's name if it has one, and where it comes from."""
-
-    name: str | None
-    address: str
-    age_seconds: int
 
 
 def settings(keys: QueueKeys) -> Call[QueueSettings]:
@@ -82,26 +72,6 @@ def rate_limit_ttl(keys: QueueKeys, *, starts: int = 0) -> Call[int]:
     """
     check_whole("rate limit", starts)
     return Call(command=(keys.base, starts), parse=int, script=load("rate_limit_ttl"))
-
-
-def workers(keys: QueueKeys) -> Call[tuple[QueueWorker, ...]]:
-    """Workers that are connected for this queue, Node's and ours, known by the names of their connections (§1.7).
-
-    Only of the server that is asked, and of the user's own view: a hosted Redis may refuse CLIENT LIST.
-    """
-    return Call(command=("CLIENT", "LIST"), parse=partial(_workers, own=keys.client_name()))
-
-
-def _workers(reply: bytes, *, own: str) -> tuple[QueueWorker, ...]:
-    found = []
-    for line in reply.decode(errors="replace").splitlines():
-        fields = dict(part.partition("=")[::2] for part in line.split(" "))
-        name = fields.get("name", "")
-        if name == own or name.startswith(f"{own}:w:"):
-            worker = name.removeprefix(own).removeprefix(":w:") or None
-            age = int(fields.get("age", "0"))
-            found.append(QueueWorker(name=worker, address=fields.get("addr", ""), age_seconds=age))
-    return tuple(found)
 
 
 def _settings(reply: list[bytes | None]) -> QueueSettings:

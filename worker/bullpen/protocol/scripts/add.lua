@@ -6,6 +6,12 @@
 --- include store
 --- include deduplicate
 
+local dedup = dedup_options(ARGV[4])
+local wrong = dedup and misfit(dedup.id)
+if wrong then
+  local key = P .. 'de:' .. dedup.id
+  return redis.error_reply('WRONGTYPE ' .. key .. ' is a ' .. wrong .. ', not the id of a job: delete it')
+end
 local counter = call('INCR', P .. 'id')
 local cap = event_cap()
 local id = ARGV[1]
@@ -16,7 +22,6 @@ elseif call('EXISTS', P .. id) == 1 then
   return { id, 1 }
 end
 
-local dedup = dedup_options(ARGV[4])
 if dedup then
   local owner = deduplicate(dedup, id, unpack(ARGV, 2, 6))
   if owner then

@@ -18,18 +18,21 @@ local AGE = {
 local fields = AGE[state] or { 'finishedOn', 'processedOn', 'timestamp' }
 
 local function old(id)
+  if not has_record(id) then
+    return true
+  end
   local times = call('HMGET', P .. id, unpack(fields))
   for i = 1, #fields do
     if times[i] then
       return (tonumber(times[i]) or 0) <= latest
     end
   end
-  return true -- an id without its job
+  return true
 end
 
 local deleted = 0
 local function goes(id)
-  if deleted == limit or not old(id) or current_iteration(id) then
+  if deleted == limit or not old(id) or has_record(id) and current_iteration(id) then
     return false
   end
   if state == 'active' and call('EXISTS', P .. id .. ':lock') == 1 then

@@ -7,7 +7,7 @@
 
 local limit, deleted = tonumber(ARGV[2]), 0
 local function goes(id)
-  if deleted == limit or current_iteration(id) then
+  if deleted == limit or has_record(id) and current_iteration(id) then
     return false
   end
   discard(id)

@@ -7,7 +7,7 @@
 --- include iteration
 
 local id, children = ARGV[1], ARGV[2] == '1'
-if current_iteration(id) then
+if has_record(id) and current_iteration(id) then
   return -8
 end
 if locked(id, children) then

@@ -3,7 +3,7 @@
 --
 -- KEYS[1] P
 -- ARGV    state they are in: completed/failed/delayed | at most so many | finished jobs: not after this ms
--- Reply   how many
+-- Reply   how many | an error that names the key of a job that is no hash; nothing is done then
 --- include again
 
 local state = ARGV[1]
@@ -12,6 +12,12 @@ if state == 'delayed' then
   ids = call('ZRANGE', P .. state, 0, ARGV[2] - 1)
 else
   ids = call('ZRANGEBYSCORE', P .. state, 0, ARGV[3], 'LIMIT', 0, ARGV[2])
+end
+for _, id in ipairs(ids) do
+  local kind = call('TYPE', P .. id)['ok']
+  if kind ~= 'hash' and kind ~= 'none' then
+    return redis.error_reply('WRONGTYPE ' .. P .. id .. ' is a ' .. kind .. ' and no job: remove that job')
+  end
 end
 for i = 1, #ids, 1000 do
   call('ZREM', P .. state, unpack(ids, i, math.min(i + 999, #ids)))

@@ -35,11 +35,18 @@ local function own_dedup(de, id)
   end
 end
 
--- §4.6: a deduplication id without expiry is free again when its owner is finished; one with expiry lasts as long as it.
+-- What else stands where a deduplication id belongs, nil when that is a string or nothing.
+local function misfit(dedup)
+  local kind = call('TYPE', P .. 'de:' .. dedup)['ok']
+  return kind ~= 'string' and kind ~= 'none' and kind or nil
+end
+
+-- §4.6: a deduplication id without expiry is free again when its owner is finished; one with expiry lasts as long as
+-- that.
 local function free_dedup(id, dedup)
   local key = P .. 'de:' .. dedup
   local left = call('PTTL', key)
-  if left == 0 or (left == -1 and call('GET', key) == id) then
+  if left == 0 or (left == -1 and not misfit(dedup) and call('GET', key) == id) then
     call('DEL', key)
   end
 end
@@ -48,7 +55,7 @@ end
 -- To be called before the job's hash is deleted.
 local function drop_dedup(id)
   local dedup = call('HGET', P .. id, 'deid')
-  if dedup and call('GET', P .. 'de:' .. dedup) == id then
+  if dedup and not misfit(dedup) and call('GET', P .. 'de:' .. dedup) == id then
     call('DEL', P .. 'de:' .. dedup, P .. 'dn:' .. dedup)
   end
 end

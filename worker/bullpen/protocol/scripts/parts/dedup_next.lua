@@ -3,6 +3,9 @@
 -- §4.6: what was added last while the finished job was active (keepLastIfActive) is a job of its own now.
 local function store_next(dedup, now)
   local stored = P .. 'dn:' .. dedup
+  if call('TYPE', stored)['ok'] ~= 'hash' then -- nothing, or something that would end the finish half-way
+    return
+  end
   local name, data, opts, id, parent_key, parent, siblings, scheduler =
     unpack(call('HMGET', stored, 'name', 'data', 'opts', 'jid', 'pk', 'pd', 'pdk', 'rjk'))
   if not name then

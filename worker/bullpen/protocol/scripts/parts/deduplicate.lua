@@ -27,9 +27,10 @@ local function replace_owner(de, owner, id)
   return true
 end
 
--- §2.5, v6: the owner in delayed gets the due time that the discarded job would have had.
+-- §2.5, v6: the owner in delayed gets the due time that the discarded job would have had. As in v6 it is not taken out
+-- before: when that is the ms it is due anyway, it comes after itself in sequence.
 local function reschedule_owner(owner, timestamp, delay)
-  if call('ZREM', P .. 'delayed', owner) == 0 then
+  if not call('ZSCORE', P .. 'delayed', owner) then
     return
   end
   local due = tonumber(timestamp) + tonumber(delay)

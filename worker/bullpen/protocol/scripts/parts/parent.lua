@@ -2,7 +2,11 @@
 -- §4.4: the child's word on what its failure means to its parent. Any producer may have written it.
 local function flags_of(text)
   local readable, flags = pcall(cjson.decode, text or '{}')
-  return readable and type(flags) == 'table' and flags or {}
+  flags = readable and type(flags) == 'table' and flags or {}
+  for _, flag in ipairs({ 'fpof', 'cpof', 'idof', 'rdof' }) do
+    flags[flag] = flags[flag] == true -- JSON's null is something in Lua
+  end
+  return flags
 end
 
 -- §4.4, fpof: the parent's next worker will fail it unrun. One that waits for children or is delayed goes there now.

@@ -1,5 +1,6 @@
 --- include family
 --- include dedup
+--- include record
 -- Parts speak of the queue in P. A child may be of another queue: P stands for that one while it is dealt with.
 local function at_key(key, act, ...)
   local own, own_queue = P, here
@@ -40,7 +41,10 @@ end
 
 -- §7.4: takes a job away, its children before it.
 local function remove(id, children)
-  leave_family(id, false)
+  local known = has_record(id)
+  if known then
+    leave_family(id, false)
+  end
   if children then
     local job = P .. id
     for _, kind in ipairs({ 'processed', 'failed' }) do
@@ -56,7 +60,9 @@ local function remove(id, children)
     end
   end
   local state = leave_state(id)
-  drop_dedup(id)
+  if known then
+    drop_dedup(id)
+  end
   if delete_job(id) > 0 then
     call('XADD', P .. 'events', 'MAXLEN', '~', event_cap(), '*', 'event', 'removed', 'jobId', id, 'prev', state)
   end

@@ -1,6 +1,7 @@
 --- include family
 --- include dedup
 --- include iteration
+--- include record
 -- Ids leave a list or sorted set where `goes(id)` says so. Looked at: up to `room` of them in the order of service,
 -- after the first `kept`. Returns those that left, and how many were looked at.
 
@@ -45,7 +46,9 @@ end
 
 -- §7.4, clean, drain and obliterate: a job goes with its deduplication id, and by the hard rule of §9.4.
 local function discard(id)
-  drop_dedup(id)
-  leave_family(id, true)
+  if has_record(id) then
+    drop_dedup(id)
+    leave_family(id, true)
+  end
   delete_job(id)
 end
