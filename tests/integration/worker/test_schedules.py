@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bullpen import App, ConfigurationError, Retry, Unrecoverable
+from bullpen.client.schedules import Schedules
+from bullpen.protocol import QueueKeys
+from bullpen.protocol.calls.schedules import plan_next
+from bullpen.protocol.calls.work import work
+from bullpen.protocol.schedule import Repeat
 from tests.integration.worker.house import serving, until, working
 
 if TYPE_CHECKING:
@@ -223,3 +228,20 @@ async def test_a_run_that_has_begun_already_is_not_made_again(app: App, raw: red
         await clocks.schedule("busy", cron="* * * * * *")
     assert not raw.exists("bull:clocks:repeat")
     assert raw.dbsize() == before + 1  # meta: the cap of the event stream
+
+
+async def test_a_running_job_is_never_written_over(app: App, raw: redis.Redis) -> None:
+    """BullMQ does so when the same ms is asked for again and another job is replaced: the id is in two states then."""
+    keys, link, now = QueueKeys("bull", "clocks"), await app.link(), 1_800_000_000_010
+    schedules = Schedules(link=link, keys=keys, clock=lambda: now / 1000)
+    every_five = Repeat(pattern="*/5 * * * *", immediately=True)
+    first = await schedules.schedule("five", every_five)
+    [claimed] = (await link.run(work(keys, now=now, tokens=["token"]))).claimed
+    call = plan_next(keys, job=claimed.job, now=now)
+    assert call is not None
+    following = await link.run(call)
+    with pytest.raises(ConfigurationError, match="a job of its next run exists already"):
+        await schedules.schedule("five", every_five)
+    assert raw.lrange("bull:clocks:active", 0, -1) == [first.job_id]
+    assert raw.zrange("bull:clocks:delayed", 0, -1) == [following]
+    assert not raw.exists("bull:clocks:wait")
