@@ -14,6 +14,7 @@ from tests.conformance import (
     test_job,
     test_parent,
     test_parting,
+    test_pause,
     test_queries,
     test_removal,
     test_removal_family,
@@ -40,6 +41,7 @@ MODULES: Final = (
     test_children,
     test_parent,
     test_parting,
+    test_pause,
     test_schedules,
 )
 SCENARIOS: Final = dict(REGISTRY)
