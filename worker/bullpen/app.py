@@ -7,7 +7,7 @@ import os
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING
 
-from bullpen.client.connection import Link
+from bullpen.client.links import Links
 from bullpen.client.producer import Producer
 from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.protocol.keys import DEFAULT_PREFIX, QueueKeys
@@ -31,8 +31,8 @@ class App:
         self._prefix = prefix
         self._queues: dict[str, Queue] = {}
         self._producers: dict[str, Producer] = {}
-        self._link: Link | None = None
-        self._link_loop: asyncio.AbstractEventLoop | None = None
+        self._links: Links | None = None
+        self._links_loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def queues(self) -> Mapping[str, Queue]:
@@ -58,29 +58,32 @@ class App:
         return found
 
     async def producer(self, queue: str) -> Producer:
-        """What `Queue` adds and asks through: one connection on the running event loop, opened when first needed."""
+        """What `Queue` adds and asks through: one connection on the running event loop, opened when first needed.
+
+        In a Redis cluster it is one for each hash slot. Raises ConfigurationError for a queue that cannot live there.
+        """
         loop = asyncio.get_running_loop()
-        if self._link is not None and self._link_loop is not loop:
-            if self._link_loop is not None and self._link_loop.is_running():
+        if self._links is not None and self._links_loop is not loop:
+            if self._links_loop is not None and self._links_loop.is_running():
                 raise RuntimeError("this App is in use on another event loop; make one App for each loop")
-            self._link = None  # its loop has ended, and its connection with it
+            self._links = None  # its loop has ended, and its connections with it
             self._producers.clear()
         source = self._redis or redis_from_environment(os.environ)
-        if self._link is None:
-            self._link, self._link_loop = await Link(source).__aenter__(), loop
+        if self._links is None:
+            self._links, self._links_loop = Links(source), loop
         if queue not in self._producers:
             keys = QueueKeys(self.prefix, queue)
-            self._producers[queue] = Producer(link=self._link, location=source, keys=keys)
+            self._producers[queue] = Producer(link=await self._links.of(keys), location=source, keys=keys)
         return self._producers[queue]
 
     async def aclose(self) -> None:
         """Close the connections; a later use opens new ones."""
-        link, self._link = self._link, None
+        links, self._links = self._links, None
         producers, self._producers = self._producers, {}
         for producer in producers.values():
             await producer.aclose()
-        if link is not None:
-            await link.aclose()
+        if links is not None:
+            await links.aclose()
 
     async def __aenter__(self) -> App:
         return self

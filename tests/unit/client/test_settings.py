@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bullpen.client.settings import RedisLocation, masked
+from bullpen.client.settings import RedisLocation
+from bullpen.client.url import masked
 from bullpen.errors import ConfigurationError
 
 SECRET = "s3cr3t-w0rd"

@@ -15,7 +15,7 @@ import hiredis
 
 from bullpen.client.dial import dial, hang_up, refusal
 from bullpen.client.pauses import Pauses
-from bullpen.client.settings import LocationSource, RedisLocation
+from bullpen.client.route import Route
 from bullpen.errors import BullpenError, ConnectionLost
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import AbstractConnection
 
+    from bullpen.client.settings import LocationSource, RedisLocation
     from bullpen.protocol.call import Argument, Call
+    from bullpen.protocol.keys import QueueKeys
     from bullpen.protocol.scripts import Script
 
 T = TypeVar("T")
@@ -33,6 +35,10 @@ T = TypeVar("T")
 _pack: Final[Callable[[tuple[Argument, ...]], bytes]] = hiredis.pack_command  # type: ignore[assignment]
 _NOT_YET: Final = object()
 _READ_BYTES: Final = 1 << 18
+# A cluster node has not run the command, because the slot is elsewhere, on its way, or nobody's at the moment. ASK is
+# not followed: our scripts name one key, which does not exist, so the node that the slot moves to would run them on
+# that half of the queue which has arrived.
+_ELSEWHERE: Final = frozenset({"ASK", "CLUSTERDOWN", "MOVED", "TRYAGAIN"})
 
 
 def _packed(call: Call[Any]) -> bytes:
@@ -80,22 +86,29 @@ class Link:
 
     Use it as an async context manager, on one event loop. A call waits at most `timeout` seconds for its answer,
     connecting included. `location` may be a function, which is asked at every attempt to connect: credentials that
-    were rotated meanwhile are picked up there.
+    were rotated meanwhile are picked up there. `queue` says whose keys the calls are about, which a cluster needs to
+    know: there a link serves the queues of one slot (`bullpen.client.links`).
     """
 
     def __init__(
-        self, location: RedisLocation | LocationSource, *, timeout: float = 10.0, name: str | None = None
+        self,
+        location: RedisLocation | LocationSource,
+        *,
+        timeout: float = 10.0,
+        name: str | None = None,
+        queue: QueueKeys | None = None,
     ) -> None:
-        self._source: LocationSource = (lambda: location) if isinstance(location, RedisLocation) else location
+        self._route = Route(location, queue=queue)
         self._timeout = timeout
         self._name = name
         self._location: RedisLocation | None = None
         self._queued: deque[_Request] = deque()
         self._sent: deque[_Request] = deque()
+        self._returned: list[_Request] = []
         self._loaded: set[str] = set()
         self._writer: asyncio.StreamWriter | None = None
         self._flushing = False
-        self._watch: asyncio.TimerHandle | None = None
+        self._watch: asyncio.Handle | None = None
         self._trouble: Exception | None = None
         self._ended: str | None = "has not been opened"
         self._pauses = Pauses()
@@ -124,6 +137,16 @@ class Link:
     def connected(self) -> bool:
         """Whether there is a connection at this moment."""
         return self._writer is not None
+
+    @property
+    def closed(self) -> bool:
+        """Whether it will never connect again."""
+        return self._ended is not None
+
+    @property
+    def location(self) -> RedisLocation | None:
+        """The server it is, or was last, connected to."""
+        return self._location
 
     async def run(self, call: Call[T]) -> T:
         """Sends the call and returns its parsed reply.
@@ -166,7 +189,7 @@ class Link:
     def _flush(self) -> None:
         """Writes everything queued in one piece; without a connection it stays queued."""
         self._flushing = False
-        if self._writer is None:
+        if self._writer is None or self._returned:
             return
         parts = []
         while self._queued:
@@ -216,7 +239,7 @@ class Link:
         """Connects, hands out replies until the connection ends, and so on until closed."""
         while True:
             try:
-                self._location, connection = await dial(self._source, name=self._name)
+                self._location, connection = await dial(self._route, name=self._name)
             except ConnectionLost as error:
                 self._trouble = error
             except BullpenError as error:
@@ -243,7 +266,15 @@ class Link:
             raise
         finally:
             self._writer = None
+            self._take_back()
             await hang_up(connection)
+
+    def _take_back(self) -> None:
+        """What a cluster node did not run goes before what has waited meanwhile."""
+        self._queued.extendleft(reversed(self._returned))
+        if self._returned and self._watch is None:
+            self._watch = self._loop.call_soon(self._check_deadlines)
+        self._returned.clear()
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         replies = hiredis.Reader(replyError=_Refused, notEnoughData=_NOT_YET)
@@ -251,19 +282,26 @@ class Link:
             replies.feed(data)
             while (reply := replies.gets()) is not _NOT_YET:
                 self._hand_out(reply)
+            if self._returned and not self._sent:
+                raise _Broken("another node of the cluster has the queue, or will have it soon")
         raise _Broken("the server closed the connection")
 
     def _hand_out(self, reply: Any) -> None:
         if not self._sent:
             raise _Broken("Redis sent a reply that nothing asked for")
         request = self._sent.popleft()
-        self._pauses.reset()
         if isinstance(reply, _Refused):
             self._refused(request, str(reply))
-        elif request.future is not None and not request.future.done():
-            request.future.set_result(reply)
+        elif request.future is not None:  # any node loads scripts: only an answer to a call ends the pauses
+            self._pauses.reset()
+            if not request.future.done():
+                request.future.set_result(reply)
 
     def _refused(self, request: _Request, text: str) -> None:
+        if self._location is not None and self._location.cluster and text.partition(" ")[0] in _ELSEWHERE:
+            self._redirected(request, text)
+            return
+        self._pauses.reset()
         if text.startswith("NOSCRIPT") and request.script is not None and not request.repeated:
             # SCRIPT FLUSH, or another server took over: load it again and repeat, which nobody has run yet.
             request.repeated = True
@@ -278,6 +316,13 @@ class Link:
         request.fail(error)
         if text.startswith("READONLY"):
             raise _Broken("the server became a replica")
+
+    def _redirected(self, request: _Request, text: str) -> None:
+        """Repeated on the next connection, which is made once everything sent is answered."""
+        if text.startswith("MOVED"):
+            self._route.moved(text, by=self._location)
+        self._trouble = refusal(text, title=request.title, location=self._location)
+        self._returned.append(request)
 
     def _lose(self, why: str) -> None:
         where = "" if self._location is None else f" to {self._location}"
