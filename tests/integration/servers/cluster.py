@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from tests.integration.redis_server import RedisServer
+from tests.integration.redis_server import RedisServer, free_port
 from tests.integration.servers.council import await_that
 
 SLOTS = 16384
@@ -18,7 +18,12 @@ class Cluster:
 
     def __init__(self, directory: Path, *, program: str | Path = "redis-server") -> None:
         options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-        self.nodes = [RedisServer(directory / f"node-{n}", *options, program=program) for n in range(3)]
+        # By default 10,000 above the node's port, where there may be none.
+        self.buses = [free_port() for _ in range(3)]
+        self.nodes = [
+            RedisServer(directory / f"node-{bus}", *options, "--cluster-port", str(bus), program=program)
+            for bus in self.buses
+        ]
 
     @property
     def url(self) -> str:
@@ -30,8 +35,8 @@ class Cluster:
         for n, node in enumerate(self.nodes):
             node.start()
             ask(node, "CLUSTER", "ADDSLOTSRANGE", n * share, min((n + 1) * share, SLOTS) - 1)
-        for node in self.nodes[1:]:
-            ask(self.nodes[0], "CLUSTER", "MEET", "127.0.0.1", node.port)
+        for node, bus in zip(self.nodes[1:], self.buses[1:], strict=True):
+            ask(self.nodes[0], "CLUSTER", "MEET", "127.0.0.1", node.port, bus)
         await_that(lambda: all(_whole(node) for node in self.nodes), "the nodes are one cluster")
 
     def stop(self) -> None:
@@ -43,9 +48,6 @@ class Cluster:
             if first <= slot <= last:
                 return next(node for node in self.nodes if node.port == primary[1])
         raise AssertionError(f"nobody serves slot {slot}")
-
-    def keys(self, node: RedisServer) -> int:
-        return int(ask(node, "DBSIZE"))
 
 
 class Migration:

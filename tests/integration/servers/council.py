@@ -18,13 +18,13 @@ PATIENCE = 30.0
 class Sentinel(RedisServer):
     """One sentinel; it keeps what it learns in its configuration file, so a restart would go on with that."""
 
-    def __init__(self, directory: Path, master: RedisServer) -> None:
+    def __init__(self, directory: Path, master: RedisServer, *settings: str) -> None:
         directory.mkdir(parents=True)
         configuration = directory / "sentinel.conf"
         configuration.write_text(
             f"sentinel monitor {NAME} 127.0.0.1 {master.port} 2\n"
             f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}\n"
-            f"sentinel failover-timeout {NAME} 4000\n"
+            f"sentinel failover-timeout {NAME} 4000\n" + "".join(f"{each}\n" for each in settings)
         )
         super().__init__(directory)
         self._configuration = configuration
@@ -78,6 +78,8 @@ class Council:
         with redis.Redis(port=self.sentinels[0].port) as client:
             client.execute_command("SENTINEL", "FAILOVER", NAME)
         await_that(lambda: all(int(each.tells()["port"]) == self.replica.port for each in self.sentinels), "a switch")
+        with redis.Redis(port=self.master.port, decode_responses=True) as client:
+            await_that(lambda: client.info("replication")["role"] == "slave", "the old master is demoted")
 
 
 def _settled(state: dict[str, Any]) -> bool:

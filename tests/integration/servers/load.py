@@ -65,21 +65,17 @@ class Load:
 
 
 @asynccontextmanager
-async def loaded(
-    url: str, *queues: str, prefix: str = "bull", **settings: Any
-) -> AsyncIterator[list[Load]]:
+async def loaded(url: str, *queues: str, prefix: str = "bull", **settings: Any) -> AsyncIterator[list[Load]]:
     """The queues of one app under load, with one worker; the load is stopped at the end."""
     async with App(redis=url, prefix=prefix) as app:
         loads = [Load(app.queue(name)) for name in queues]
-        async with working(app, url, prefix=prefix, concurrency=8, **settings):
-            async with asyncio.TaskGroup() as group:
+        async with working(app, url, prefix=prefix, concurrency=8, **settings), asyncio.TaskGroup() as group:
+            for load in loads:
+                group.create_task(load.run())
+            try:
                 for load in loads:
-                    group.create_task(load.run())
-                try:
-                    for load in loads:
-                        await load.grows()
-                    yield loads
-                finally:
-                    for load in loads:
-                        load.stop()
-
+                    await load.grows()
+                yield loads
+            finally:
+                for load in loads:
+                    load.stop()

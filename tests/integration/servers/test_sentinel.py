@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,14 @@ from bullpen.client.settings import RedisLocation
 from bullpen.client.sync import SyncLink
 from bullpen.errors import ConfigurationError, ConnectionLost
 from bullpen.protocol import Call, QueueKeys
-from bullpen.protocol.heartbeat import read_beats
 from tests.integration.redis_server import RedisServer, free_port
-from tests.integration.servers.council import Council, await_that
+from tests.integration.servers.council import NAME, Council, Sentinel
 from tests.integration.servers.load import loaded
 from tests.integration.worker.house import until
 
 KEYS = QueueKeys("bull", "videos")
 PORT = Call(command=("CONFIG", "GET", "port"), parse=lambda reply: int(reply[1]))
+WRITE = Call(command=("SET", "key", "value"), parse=bytes)
 
 
 async def test_a_killed_master_loses_no_job_and_the_links_find_the_new_one(council: Council) -> None:
@@ -46,4 +47,113 @@ async def test_a_killed_master_loses_no_job_and_the_links_find_the_new_one(counc
         # The blocking link: an idle worker hears of a job at once.
         await load.add("after the failover")
         await until(lambda: load.done["after the failover"] == 1, "an idle worker is woken")
-    assert read_beats is not None
+
+
+async def test_each_link_goes_over_to_the_new_master_when_the_old_one_is_demoted(council: Council) -> None:
+    location = RedisLocation.parse(council.url)
+    old, new = council.master.port, council.replica.port
+    async with Link(location) as link, BlockingLink(location) as blocking:
+        with SyncLink(location) as thread:
+            assert [await link.run(PORT), await blocking.run(PORT, block=0), thread.run(PORT)] == [old] * 3
+            council.switch()
+            for run in (
+                lambda: link.run(WRITE),
+                lambda: blocking.run(WRITE, block=0),
+                lambda: asyncio.to_thread(thread.run, WRITE),
+            ):
+                await insist(run)
+            assert [await link.run(PORT), await blocking.run(PORT, block=0), thread.run(PORT)] == [new] * 3
+
+
+async def test_one_sentinel_that_is_gone_is_passed_over(council: Council) -> None:
+    council.sentinels[0].kill()
+    location = RedisLocation.parse(council.url)
+    with SyncLink(location) as thread:
+        assert thread.run(PORT) == council.master.port
+    async with Link(location) as link:
+        assert await link.run(PORT) == council.master.port
+
+
+async def test_a_master_that_the_sentinels_do_not_know_is_waited_for(council: Council) -> None:
+    location = RedisLocation.parse(council.url.replace("mymaster", "theirs"))
+    with SyncLink(location) as thread, pytest.raises(ConnectionLost, match=r"name no master 'theirs'.*3 of 3 answered"):
+        thread.run(PORT)
+    async with Link(location, timeout=0.5) as link:
+        with pytest.raises(ConnectionLost, match=r"name no master 'theirs'") as lost:
+            await link.run(PORT)
+        assert not lost.value.sent
+
+
+async def test_no_sentinel_at_all() -> None:
+    location = RedisLocation.parse(f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{free_port()}/mymaster")
+    with SyncLink(location) as thread, pytest.raises(ConnectionLost, match="0 of 2 answered"):
+        thread.run(PORT)
+    blocking = BlockingLink(location)
+    with pytest.raises(ConnectionLost, match="0 of 2 answered"):
+        await blocking.run(PORT, block=0)
+
+
+async def test_a_login_for_the_sentinels_of_its_own(tmp_path: Path) -> None:
+    master = RedisServer(tmp_path / "master", "--requirepass", "for-the-data")
+    master.start()
+    sentinel = Sentinel(tmp_path / "sentinel", master, "requirepass for-the-sentinel")
+    sentinel.start()
+    try:
+        with redis.Redis(port=sentinel.port, password="for-the-sentinel") as client:
+            client.execute_command("SENTINEL", "SET", NAME, "auth-pass", "for-the-data")
+        url = f"redis+sentinel://:for-the-data@127.0.0.1:{sentinel.port}/{NAME}"
+        with SyncLink(RedisLocation.parse(f"{url}?sentinel_password=for-the-sentinel")) as thread:
+            await until(lambda: answers(thread), "the sentinel has reached the master")
+        for wrong in (url, f"{url}?sentinel_password=wr0ng-pw"):
+            async with Link(RedisLocation.parse(wrong)) as link:
+                with pytest.raises(ConfigurationError, match="check sentinel_username and sentinel_password") as told:
+                    await link.run(PORT)
+                assert "wr0ng-pw" not in str(told.value)
+                assert "for-the-data" not in str(told.value)
+            with SyncLink(RedisLocation.parse(wrong)) as thread, pytest.raises(ConfigurationError):
+                thread.run(PORT)
+    finally:
+        sentinel.stop()
+        master.stop()
+
+
+async def test_a_server_that_is_no_master_is_not_written_to(tmp_path: Path) -> None:
+    replica = RedisServer(tmp_path / "replica", "--replicaof", "127.0.0.1", str(free_port()))
+    replica.start()
+    sentinel = Sentinel(tmp_path / "sentinel", replica)
+    sentinel.start()
+    try:
+        location = RedisLocation.parse(f"redis+sentinel://127.0.0.1:{sentinel.port}/{NAME}")
+        with SyncLink(location) as thread, pytest.raises(ConnectionLost, match="is no master yet"):
+            thread.run(PORT)
+        async with Link(location, timeout=0.5) as link:
+            with pytest.raises(ConnectionLost, match="is no master yet"):
+                await link.run(PORT)
+    finally:
+        sentinel.stop()
+        replica.stop()
+
+
+async def test_a_server_that_is_no_sentinel(redis_url: str) -> None:
+    host = redis_url.removeprefix("redis://").partition("/")[0]
+    thread = SyncLink(RedisLocation.parse(f"redis+sentinel://{host}/mymaster"))
+    with pytest.raises(ConfigurationError, match=r"is no sentinel .*check host and port"):
+        thread.run(PORT)
+
+
+async def insist(run: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await run()
+                return
+            except ConnectionLost:
+                await asyncio.sleep(0.02)
+
+
+def answers(thread: SyncLink) -> bool:
+    try:
+        thread.run(PORT)
+    except ConnectionLost:
+        return False
+    return True

@@ -105,6 +105,7 @@ class Link:
         self._queued: deque[_Request] = deque()
         self._sent: deque[_Request] = deque()
         self._returned: list[_Request] = []
+        self._elsewhere = ""
         self._loaded: set[str] = set()
         self._writer: asyncio.StreamWriter | None = None
         self._flushing = False
@@ -283,7 +284,7 @@ class Link:
             while (reply := replies.gets()) is not _NOT_YET:
                 self._hand_out(reply)
             if self._returned and not self._sent:
-                raise _Broken("another node of the cluster has the queue, or will have it soon")
+                raise _Broken(self._elsewhere)
         raise _Broken("the server closed the connection")
 
     def _hand_out(self, reply: Any) -> None:
@@ -321,7 +322,7 @@ class Link:
         """Repeated on the next connection, which is made once everything sent is answered."""
         if text.startswith("MOVED"):
             self._route.moved(text, by=self._location)
-        self._trouble = refusal(text, title=request.title, location=self._location)
+        self._elsewhere = f"a node of the cluster has not run it: {text[:200]}"
         self._returned.append(request)
 
     def _lose(self, why: str) -> None:

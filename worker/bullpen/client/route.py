@@ -168,7 +168,7 @@ def _no_master(location: RedisLocation, error: Exception) -> BullpenError:
         )
     if isinstance(error, ResponseError):
         return ConfigurationError(f"what answers at {location} is no sentinel ({text[:100]}): check host and port")
-    reached = len(location.sentinels) - text.count("Redis<")
+    reached = len(location.sentinels) - text.count("> - ")
     return ConnectionLost(
         f"the sentinels of {location} name no master {location.master!r} that is up "
         f"({reached} of {len(location.sentinels)} answered)",
