@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
 
+from hack.cluster.places import Places
+from hack.servers import SERVERS, present, program
+
 DATABASES = 64
 START_SECONDS = 20.0
+
+
+def programs() -> dict[str, str | Path]:
+    """The servers to test with: the one on the PATH, and those of `make setup`, which in CI must all be there."""
+    places = Places.of(os.environ)
+    names = list(SERVERS) if os.environ.get("CI") else present(places)
+    return {"installed": "redis-server", **{name: program(name, places) for name in names}}
 
 
 class RedisServer:
