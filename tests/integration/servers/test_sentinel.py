@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -49,20 +51,45 @@ async def test_a_killed_master_loses_no_job_and_the_links_find_the_new_one(counc
         await until(lambda: load.done["after the failover"] == 1, "an idle worker is woken")
 
 
-async def test_each_link_goes_over_to_the_new_master_when_the_old_one_is_demoted(council: Council) -> None:
+async def test_a_link_leaves_a_master_that_does_not_know_yet_that_it_is_none(council: Council) -> None:
+    async with Link(RedisLocation.parse(council.url)) as link:
+        assert await link.run(PORT) == council.master.port
+        await asyncio.to_thread(council.switch)
+        # What is written to the old one from now on will be thrown away.
+        await arrive(lambda: link.run(PORT), council.replica.port)
+        with redis.Redis(port=council.master.port, decode_responses=True) as client:
+            assert client.info("replication")["role"] == "master"
+
+
+async def test_a_link_leaves_a_master_that_does_not_answer(council: Council) -> None:
+    async with Link(RedisLocation.parse(council.url), timeout=100) as link:
+        assert await link.run(PORT) == council.master.port
+        os.kill(council.master.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(ConnectionLost, match="may or may not") as lost:
+                await asyncio.wait_for(link.run(PORT), 30)
+            assert lost.value.sent
+            await arrive(lambda: link.run(PORT), council.replica.port)
+        finally:
+            os.kill(council.master.pid, signal.SIGCONT)
+
+
+async def test_each_link_leaves_a_master_that_is_demoted(council: Council) -> None:
     location = RedisLocation.parse(council.url)
-    old, new = council.master.port, council.replica.port
     async with Link(location) as link, BlockingLink(location) as blocking:
         with SyncLink(location) as thread:
+            old, new = council.master.port, council.replica.port
             assert [await link.run(PORT), await blocking.run(PORT, block=0), thread.run(PORT)] == [old] * 3
-            council.switch()
-            for run in (
-                lambda: link.run(WRITE),
-                lambda: blocking.run(WRITE, block=0),
-                lambda: asyncio.to_thread(thread.run, WRITE),
-            ):
-                await insist(run)
-            assert [await link.run(PORT), await blocking.run(PORT, block=0), thread.run(PORT)] == [new] * 3
+            waiting = asyncio.create_task(blocking.run(Call(command=("BLPOP", "list", 30), parse=list), block=30))
+            await until(lambda: blocked(council.master) == 1, "the blocking link waits")
+            await asyncio.to_thread(council.switch)
+            council.demote()
+            with pytest.raises(ConnectionLost):
+                await waiting
+            await arrive(lambda: link.run(PORT), new)
+            await arrive(lambda: blocking.run(PORT, block=0), new)
+            await arrive(lambda: asyncio.to_thread(written_to, thread), new)
+            assert await link.run(WRITE) == b"OK"
 
 
 async def test_one_sentinel_that_is_gone_is_passed_over(council: Council) -> None:
@@ -141,14 +168,27 @@ async def test_a_server_that_is_no_sentinel(redis_url: str) -> None:
         thread.run(PORT)
 
 
-async def insist(run: Callable[[], Awaitable[object]]) -> None:
+async def arrive(ask: Callable[[], Awaitable[int]], port: int) -> None:
+    """Ask until the answer comes from the server on that port."""
     async with asyncio.timeout(20):
         while True:
             try:
-                await run()
-                return
+                if await ask() == port:
+                    return
             except ConnectionLost:
-                await asyncio.sleep(0.02)
+                pass
+            await asyncio.sleep(0.02)
+
+
+def written_to(thread: SyncLink) -> int:
+    """The port of a server that takes writes: reads may go on at the old one until Sentinel ends the connection."""
+    thread.run(WRITE)
+    return thread.run(PORT)
+
+
+def blocked(server: RedisServer) -> int:
+    with redis.Redis(port=server.port) as client:
+        return int(client.info("clients")["blocked_clients"])
 
 
 def answers(thread: SyncLink) -> bool:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from redis.exceptions import RedisError, ResponseError
 
-from bullpen.client.dial import cancellable, coded, dial, hang_up, refusal
+from bullpen.client.dial import coded, dial, refusal
 from bullpen.client.pauses import Pauses
 from bullpen.client.route import Route
+from bullpen.client.transports import cancellable, hang_up
 from bullpen.errors import BullpenError, ConnectionLost
 
 if TYPE_CHECKING:

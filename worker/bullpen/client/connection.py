@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import hiredis
 
-from bullpen.client.dial import dial, hang_up, refusal
+from bullpen.client.dial import dial, refusal
+from bullpen.client.election import switched
 from bullpen.client.pauses import Pauses
 from bullpen.client.route import Route
+from bullpen.client.transports import hang_up
 from bullpen.errors import BullpenError, ConnectionLost
 
 if TYPE_CHECKING:
@@ -256,6 +258,7 @@ class Link:
         stream, self._writer = connection._reader, connection._writer  # noqa: SLF001
         assert stream is not None  # noqa: S101 - it has just connected
         self._loaded.clear()
+        watch = self._watch_for_switch()
         try:
             self._flush()
             await self._read(stream)
@@ -268,7 +271,24 @@ class Link:
         finally:
             self._writer = None
             self._take_back()
+            if watch is not None:
+                watch.cancel()
+                await asyncio.wait([watch])
             await hang_up(connection)
+
+    def _watch_for_switch(self) -> asyncio.Task[None] | None:
+        """Behind Sentinel: leaves a master as soon as another is elected, also one that does not know or answer."""
+        if self._route.council is None or self._location is None:
+            return None
+        here = (self._location.host, self._location.port)
+        watch = self._loop.create_task(switched(self._route.council, away_from=here), name="bullpen-switch-master")
+
+        def leave(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and self._writer is not None:
+                self._abort("the sentinels name another master")
+
+        watch.add_done_callback(leave)
+        return watch
 
     def _take_back(self) -> None:
         """What a cluster node did not run goes before what has waited meanwhile."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
-from bullpen.client.transports import blocking_transport, nonblocking_transport
+from bullpen.client.transports import blocking_transport, cancellable, hang_up, nonblocking_transport
 from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost, ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from redis.asyncio.connection import AbstractConnection
 
     from bullpen.client.route import Route
@@ -59,33 +56,6 @@ async def dial(route: Route, *, name: str | None) -> tuple[RedisLocation, Abstra
         await hang_up(connection)
         raise
     return location, connection
-
-
-async def hang_up(connection: AbstractConnection) -> None:
-    """Ends a connection within a few turns of the loop.
-
-    Nobody waits for anything on it any more. A TLS farewell would need the server's answer, and a loop that is closed
-    before that leaves the socket open.
-    """
-    writer = connection._writer  # noqa: SLF001 - redis-py has no public name for it
-    if writer is not None:
-        writer.transport.abort()
-    with suppress(RedisError, OSError):  # it is gone either way
-        await connection.disconnect()
-
-
-@contextmanager
-def cancellable() -> Iterator[None]:
-    """Makes up for redis-py's sends, which may swallow a cancellation: they use asyncio's wait_for, and that of
-    Python 3.11 returns a result that is there already instead (python/cpython#86296)."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - connections are opened and used by tasks
-    before = task.cancelling()
-    try:
-        yield
-    finally:  # also over an error: whoever retries those must not go on after being told to end
-        if task.cancelling() > before:
-            raise asyncio.CancelledError
 
 
 def dial_blocking(route: Route, *, name: str | None, timeout: float) -> tuple[RedisLocation, Any]:

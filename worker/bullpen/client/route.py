@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import redis
 from redis.asyncio import ConnectionPool as AsyncConnectionPool
 from redis.asyncio import Redis as AsyncRedis
-from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.cluster import parse_cluster_slots
 from redis.exceptions import AuthenticationError, MovedError, NoPermissionError, RedisError, ResponseError
-from redis.sentinel import Sentinel
 
+from bullpen.client.election import ASK_SECONDS, elected, elected_blocking
 from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.client.slots import slot_of
 from bullpen.client.transports import blocking_transport, nonblocking_transport
@@ -25,9 +24,6 @@ from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost
 if TYPE_CHECKING:
     from bullpen.client.settings import Address
     from bullpen.protocol.keys import QueueKeys
-
-# Of a sentinel or a cluster node that is asked in passing: the next one may answer at once.
-ASK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +42,8 @@ class Route:
         self._queue = queue
         self._nodes: tuple[Address, ...] = ()
         self._moved_to: Address | None = None
+        self.council: RedisLocation | None = None
+        """The sentinels that named the last server found, None where there are none."""
 
     def moved(self, reply: str, *, by: RedisLocation | None) -> None:
         """A `MOVED <slot> <host>:<port>` reply: whom to ask next, since other nodes may not know yet."""
@@ -61,8 +59,9 @@ class Route:
     async def find(self) -> Target:
         """Raises ConnectionLost while nobody knows, ConfigurationError for what waiting does not mend."""
         location = self._source()
+        self.council = location if location.sentinels else None
         if location.sentinels:
-            return Target(location.at(await _elected(location)), elected=True)
+            return Target(location.at(await elected(location)), elected=True)
         if not location.seeds:
             return Target(location)
         slot = self._slot(location)
@@ -83,8 +82,9 @@ class Route:
     def find_blocking(self) -> Target:
         """The same for a thread."""
         location = self._source()
+        self.council = location if location.sentinels else None
         if location.sentinels:
-            return Target(location.at(_elected_blocking(location)), elected=True)
+            return Target(location.at(elected_blocking(location)), elected=True)
         if not location.seeds:
             return Target(location)
         slot = self._slot(location)
@@ -124,56 +124,6 @@ class Route:
             if first <= slot <= last:
                 return address
         raise ConnectionLost(f"no node of the cluster serves slot {slot} now", sent=False)
-
-
-async def _elected(location: RedisLocation) -> Address:
-    council: Any = AsyncSentinel([])  # type: ignore[no-untyped-call]
-    try:
-        for address in location.sentinels:
-            kind, arguments = nonblocking_transport(location.sentinel_at(address), timeout=ASK_SECONDS)
-            pool: Any = AsyncConnectionPool(connection_class=kind, max_connections=1, **arguments)
-            council.sentinels.append(AsyncRedis.from_pool(pool))
-        host, port = await council.discover_master(location.master)
-    except (RedisError, OSError) as error:
-        raise _no_master(location, error) from error
-    finally:
-        for sentinel in council.sentinels:
-            await sentinel.aclose()
-    return str(host), int(port)
-
-
-def _elected_blocking(location: RedisLocation) -> Address:
-    council: Any = Sentinel([])  # type: ignore[no-untyped-call]
-    try:
-        for address in location.sentinels:
-            kind, arguments = blocking_transport(location.sentinel_at(address), timeout=ASK_SECONDS)
-            pool: Any = redis.ConnectionPool(connection_class=kind, max_connections=1, **arguments)
-            council.sentinels.append(redis.Redis.from_pool(pool))
-        host, port = council.discover_master(location.master)
-    except (RedisError, OSError) as error:
-        raise _no_master(location, error) from error
-    finally:
-        for sentinel in council.sentinels:
-            sentinel.close()
-    return str(host), int(port)
-
-
-def _no_master(location: RedisLocation, error: Exception) -> BullpenError:
-    # redis-py collects what each sentinel said in one text, kinds of error included.
-    text = str(error)
-    if isinstance(error, AuthenticationError) or any(sign in text for sign in ("Authentication", "NOAUTH", "NOPERM")):
-        return ConfigurationError(
-            f"the sentinels of {location} refused the login: check sentinel_username and sentinel_password "
-            "of the Redis URL, and that this user may run SENTINEL MASTERS"
-        )
-    if isinstance(error, ResponseError):
-        return ConfigurationError(f"what answers at {location} is no sentinel ({text[:100]}): check host and port")
-    reached = len(location.sentinels) - text.count("> - ")
-    return ConnectionLost(
-        f"the sentinels of {location} name no master {location.master!r} that is up "
-        f"({reached} of {len(location.sentinels)} answered)",
-        sent=False,
-    )
 
 
 def _nobody_knows(location: RedisLocation, error: Exception | None) -> BullpenError:
