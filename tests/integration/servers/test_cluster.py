@@ -146,4 +146,5 @@ async def test_a_migration_that_does_not_end_fails_unsent(cluster: Cluster) -> N
             assert not lost.value.sent
         finally:
             migration.end()
+    async with Link(location, queue=keys) as link:
         assert (await link.run(read.counts(keys))).waiting == 0

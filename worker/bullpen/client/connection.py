@@ -342,6 +342,7 @@ class Link:
         """Repeated on the next connection, which is made once everything sent is answered."""
         if text.startswith("MOVED"):
             self._route.moved(text, by=self._location)
+            self._pauses.reset()  # it says where to go, however long nobody knew
         self._elsewhere = f"a node of the cluster has not run it: {text[:200]}"
         self._returned.append(request)
 
