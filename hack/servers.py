@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,9 +89,9 @@ def present(places: Places) -> list[str]:
     return [name for name in SERVERS if program(name, places).exists()]
 
 
-def ensure(steps: Steps) -> list[str]:
+def ensure(steps: Steps, names: Iterable[str] = SERVERS) -> list[str]:
     """Get the servers that are not there yet; returns a sentence for each that cannot be had."""
-    missing = [name for name in SERVERS if name not in present(steps.places)]
+    missing = [name for name in names if name not in present(steps.places)]
     if not missing:
         return []
     problems = []

@@ -9,15 +9,8 @@ import pytest
 import redis
 
 from bullpen import App
-from bullpen.client import eviction
 from tests.integration.redis_server import RedisServer
 from tests.integration.worker.house import until, working
-
-
-@pytest.fixture(autouse=True)
-def untold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a process that has just started."""
-    monkeypatch.setattr(eviction, "_told", set())
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
