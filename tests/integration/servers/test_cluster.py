@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from bullpen.client.sync import SyncLink
 from bullpen.errors import ConfigurationError, ConnectionLost
 from bullpen.protocol import Call, QueueKeys
 from bullpen.protocol.calls import add, read
+from tests.integration import tls
+from tests.integration.redis_server import RedisServer, free_port
 from tests.integration.servers.cluster import Cluster, Migration, ask
 from tests.integration.servers.load import loaded
 from tests.integration.worker.house import until, working
@@ -148,3 +151,45 @@ async def test_a_migration_that_does_not_end_fails_unsent(cluster: Cluster) -> N
             migration.end()
     async with Link(location, queue=keys) as link:
         assert (await link.run(read.counts(keys))).waiting == 0
+
+
+async def test_a_slot_that_nobody_serves_for_a_while(cluster: Cluster) -> None:
+    keys = QueueKeys("{nobody}", "videos")
+    slot, location = slot_of(keys), RedisLocation.parse(cluster.url)
+    owner = cluster.owner(slot)
+    async with Link(location, queue=keys) as link:
+        await link.run(read.counts(keys))
+        for node in cluster.nodes:
+            ask(node, "CLUSTER", "DELSLOTS", slot)
+        with SyncLink(location, queue=keys) as thread, pytest.raises(ConnectionLost, match=f"serves slot {slot} now"):
+            thread.run(PORT)
+        waiting = asyncio.create_task(link.run(add.add(keys, name="first", data="{}", now=1)))
+        await until(lambda: not link.connected, "the link leaves")
+        ask(owner, "CLUSTER", "ADDSLOTS", slot)
+        assert (await waiting).job_id == "1"
+
+
+async def test_the_nodes_of_the_url_may_go_once_others_are_known(cluster: Cluster) -> None:
+    keys = QueueKeys("{known}", "videos")
+    stranger = next(node for node in cluster.nodes if node is not cluster.owner(slot_of(keys)))
+    urls = iter([f"redis://127.0.0.1:{stranger.port}?cluster=true"])
+    gone = f"redis://127.0.0.1:{free_port()}?cluster=true"
+    with SyncLink(lambda: RedisLocation.parse(next(urls, gone)), queue=keys) as thread:
+        assert thread.run(PORT) == cluster.owner(slot_of(keys)).port
+        thread.close()
+        assert thread.run(PORT) == cluster.owner(slot_of(keys)).port
+
+
+async def test_a_cluster_with_tls(tmp_path: Path) -> None:
+    path, port = tls.certificate(tmp_path), free_port()
+    options = ["--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--tls-cluster", "yes"]
+    node = RedisServer(tmp_path / "node", *tls.tls_options(path, port), *options)
+    node.start()
+    try:
+        ask(node, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        url = f"rediss://127.0.0.1:{port}?cluster=true&ssl_ca_certs={path}"
+        async with loaded(url, "{videos}") as (load,):
+            load.stop()
+            await load.everything_is_done()
+    finally:
+        node.stop()

@@ -18,6 +18,7 @@ from bullpen.client.settings import RedisLocation
 from bullpen.client.sync import SyncLink
 from bullpen.errors import ConfigurationError, ConnectionLost
 from bullpen.protocol import Call, QueueKeys
+from tests.integration import tls
 from tests.integration.redis_server import RedisServer, free_port
 from tests.integration.servers.council import NAME, Council, Sentinel
 from tests.integration.servers.load import loaded
@@ -139,6 +140,29 @@ async def test_a_login_for_the_sentinels_of_its_own(tmp_path: Path) -> None:
                 assert "for-the-data" not in str(told.value)
             with SyncLink(RedisLocation.parse(wrong)) as thread, pytest.raises(ConfigurationError):
                 thread.run(PORT)
+    finally:
+        sentinel.stop()
+        master.stop()
+
+
+async def test_sentinels_with_tls(tmp_path: Path) -> None:
+    path, port, sentinel_port = tls.certificate(tmp_path), free_port(), free_port()
+    master = RedisServer(tmp_path / "master", *tls.tls_options(path, port))
+    master.start()
+    watched = RedisServer(tmp_path / "nowhere", port=port)  # what the sentinel is told: the master's port for TLS
+    options = [each.removeprefix("--") for each in tls.tls_options(path, sentinel_port)]
+    settings = [f"{name} {value}" for name, value in zip(options[::2], options[1::2], strict=True)]
+    sentinel = Sentinel(tmp_path / "sentinel", watched, *settings, "tls-replication yes")
+    sentinel.start()
+    try:
+        url = f"rediss+sentinel://127.0.0.1:{sentinel_port}/{NAME}?ssl_ca_certs={path}"
+        with SyncLink(RedisLocation.parse(url)) as thread:
+            await until(lambda: answers(thread), "the sentinel has reached the master")
+        async with loaded(url, "videos") as (load,):
+            load.stop()
+            await load.everything_is_done()
+        with SyncLink(RedisLocation.parse(url.partition("?")[0])) as thread, pytest.raises(ConnectionLost):
+            thread.run(PORT)
     finally:
         sentinel.stop()
         master.stop()
