@@ -16,25 +16,22 @@ import hiredis
 from bullpen.client.dial import dial, refusal
 from bullpen.client.election import switched
 from bullpen.client.pauses import Pauses
+from bullpen.client.request import Request, pack, packed
 from bullpen.client.route import Route
 from bullpen.client.transports import hang_up
 from bullpen.errors import BullpenError, ConnectionLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from redis.asyncio.connection import AbstractConnection
 
     from bullpen.client.settings import LocationSource, RedisLocation
-    from bullpen.protocol.call import Argument, Call
+    from bullpen.protocol.call import Call
     from bullpen.protocol.keys import QueueKeys
-    from bullpen.protocol.scripts import Script
 
 T = TypeVar("T")
 
-# The stub of hiredis takes tuples of one item only.
-_pack: Final[Callable[[tuple[Argument, ...]], bytes]] = hiredis.pack_command  # type: ignore[assignment]
 _NOT_YET: Final = object()
 _READ_BYTES: Final = 1 << 18
 # A cluster node has not run the command, because the slot is elsewhere, on its way, or nobody's at the moment. ASK is
@@ -43,44 +40,12 @@ _READ_BYTES: Final = 1 << 18
 _ELSEWHERE: Final = frozenset({"ASK", "CLUSTERDOWN", "MOVED", "TRYAGAIN"})
 
 
-def _packed(call: Call[Any]) -> bytes:
-    try:
-        return _pack(call.wire)
-    except UnicodeEncodeError:
-        return _pack(call.escaped)
-
-
 class _Refused(Exception):
     """An error reply, told apart from data."""
 
 
 class _Broken(Exception):
     """Why a connection ended."""
-
-
-class _Request:
-    """A command on its way: packed once, answered or failed once. `future` is None for our own SCRIPT LOADs."""
-
-    __slots__ = ("deadline", "future", "repeated", "script", "title", "wire")
-
-    def __init__(
-        self, *, wire: bytes, title: str, script: Script | None, future: asyncio.Future[Any] | None, deadline: float
-    ) -> None:
-        self.wire = wire
-        self.title = title
-        self.script = script
-        self.future = future
-        self.deadline = deadline
-        self.repeated = False
-
-    @property
-    def settled(self) -> bool:
-        """Nobody waits for it (any more): cancelled, or failed by a deadline."""
-        return self.future is None or self.future.done()
-
-    def fail(self, error: BullpenError) -> None:
-        if self.future is not None and not self.future.done():
-            self.future.set_exception(error)
 
 
 class Link:
@@ -104,9 +69,9 @@ class Link:
         self._timeout = timeout
         self._name = name
         self._location: RedisLocation | None = None
-        self._queued: deque[_Request] = deque()
-        self._sent: deque[_Request] = deque()
-        self._returned: list[_Request] = []
+        self._queued: deque[Request] = deque()
+        self._sent: deque[Request] = deque()
+        self._returned: list[Request] = []
         self._elsewhere = ""
         self._loaded: set[str] = set()
         self._writer: asyncio.StreamWriter | None = None
@@ -171,8 +136,8 @@ class Link:
             raise ConnectionLost(f"the Redis link {self._ended}: open a new one", sent=False)
         future: asyncio.Future[Any] = self._loop.create_future()
         self._queued.append(
-            _Request(
-                wire=_packed(call),
+            Request(
+                wire=packed(call),
                 title=call.title,
                 script=call.script,
                 future=future,
@@ -202,8 +167,8 @@ class Link:
             script = request.script
             if script is not None and script.sha1 not in self._loaded:
                 self._loaded.add(script.sha1)
-                load = _Request(
-                    wire=_pack(("SCRIPT", "LOAD", script.text)),
+                load = Request(
+                    wire=pack(("SCRIPT", "LOAD", script.text)),
                     title=f"loading the script {script.name}",
                     script=None,
                     future=None,
@@ -318,7 +283,7 @@ class Link:
             if not request.future.done():
                 request.future.set_result(reply)
 
-    def _refused(self, request: _Request, text: str) -> None:
+    def _refused(self, request: Request, text: str) -> None:
         if self._location is not None and self._location.cluster and text.partition(" ")[0] in _ELSEWHERE:
             self._redirected(request, text)
             return
@@ -338,7 +303,7 @@ class Link:
         if text.startswith("READONLY"):
             raise _Broken("the server became a replica")
 
-    def _redirected(self, request: _Request, text: str) -> None:
+    def _redirected(self, request: Request, text: str) -> None:
         """Repeated on the next connection, which is made once everything sent is answered."""
         if text.startswith("MOVED"):
             self._route.moved(text, by=self._location)
