@@ -126,7 +126,7 @@ async def test_calls_wait_for_the_end_of_a_migration_in_their_order(cluster: Clu
         await link.run(add.add(keys, name="first", data="{}", now=1))
         migration.begin()
         waiting = [asyncio.create_task(link.run(add.add(keys, name=f"{n}", data="{}", now=1))) for n in range(20)]
-        await asyncio.sleep(0.2)  # long enough for several tries, which a test cannot see from here
+        await until(lambda: not link.connected, "the link has been told to ask elsewhere")
         assert not any(each.done() for each in waiting)
         migration.move_keys()
         migration.end()

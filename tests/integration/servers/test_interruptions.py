@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 
 import redis
 
@@ -24,32 +22,13 @@ async def test_scripts_that_are_flushed_are_loaded_again(persistent: RedisServer
             assert max(load.done.values()) == 1
 
 
-async def test_a_server_that_is_killed_and_comes_back(persistent: RedisServer) -> None:
+async def test_a_server_that_is_shut_down_or_killed_and_comes_back(persistent: RedisServer) -> None:
     async with loaded(persistent.url, "videos", stalled_seconds=1.0, lock_seconds=4.0) as (load,):
-        await asyncio.to_thread(persistent.kill)
-        await asyncio.to_thread(persistent.start)
-        await load.grows()
+        for end in (persistent.stop, persistent.kill):
+            await asyncio.to_thread(end)
+            await asyncio.to_thread(persistent.start)
+            await load.grows()
         load.stop()
         await load.everything_is_done()
         job = await load.queue.add("step", "with a result")
         assert await job.result(timeout=20) == "with a result"
-
-
-async def test_a_server_that_is_shut_down_and_comes_back(persistent: RedisServer) -> None:
-    async with loaded(persistent.url, "videos") as (load,):
-        await asyncio.to_thread(persistent.stop)
-        await asyncio.to_thread(persistent.start)
-        await load.grows()
-        load.stop()
-        await load.everything_is_done()
-
-
-async def test_a_server_that_stops_in_its_tracks_for_a_moment(persistent: RedisServer) -> None:
-    async with loaded(persistent.url, "videos") as (load,):
-        os.kill(persistent.pid, signal.SIGSTOP)
-        await asyncio.sleep(0.5)
-        os.kill(persistent.pid, signal.SIGCONT)
-        await load.grows()
-        load.stop()
-        await load.everything_is_done()
-        assert max(load.done.values()) == 1
