@@ -218,3 +218,16 @@ def answers(thread: SyncLink) -> bool:
     except ConnectionLost:
         return False
     return True
+
+
+async def test_closing_ends_the_listening_too_whatever_the_sentinels_do(council: Council) -> None:
+    location = RedisLocation.parse(council.url)
+    for turns in range(0, 100, 20):
+        async with asyncio.timeout(20), Link(location) as link:
+            assert await link.run(PORT) == council.master.port
+            for _ in range(turns):
+                await asyncio.sleep(0)
+    async with asyncio.timeout(20), Link(location) as link:
+        assert await link.run(PORT) == council.master.port
+        await asyncio.to_thread(lambda: [sentinel.stop() for sentinel in council.sentinels])
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []

@@ -91,8 +91,11 @@ async def switched(location: RedisLocation, *, away_from: Address) -> None:
     for turn, address in enumerate(itertools.cycle(location.sentinels)):
         try:
             # The first time the master has just been asked for. Later there may have been news while nobody listened.
-            if turn and await elected(location) != away_from:
-                return
+            if turn:
+                with cancellable():
+                    there = await elected(location)
+                if there != away_from:
+                    return
             if await _heard_of_switch(location, address, away_from):
                 return
             pauses.reset()
