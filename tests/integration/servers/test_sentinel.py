@@ -229,5 +229,6 @@ async def test_closing_ends_the_listening_too_whatever_the_sentinels_do(council:
                 await asyncio.sleep(0)
     async with asyncio.timeout(20), Link(location) as link:
         assert await link.run(PORT) == council.master.port
-        await asyncio.to_thread(lambda: [sentinel.stop() for sentinel in council.sentinels])
+        for sentinel in council.sentinels:
+            await asyncio.to_thread(sentinel.stop)
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
