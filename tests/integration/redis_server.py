@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
 
+from hack.cluster.places import Places
+from hack.servers import SERVERS, present, program
+
 DATABASES = 64
 START_SECONDS = 20.0
+
+
+def programs() -> dict[str, str | Path]:
+    """The servers to test with: the one on the PATH, and those of `make setup`, which in CI must all be there."""
+    places = Places.of(os.environ)
+    names = list(SERVERS) if os.environ.get("CI") else present(places)
+    return {"installed": "redis-server", **{name: program(name, places) for name in names}}
 
 
 class RedisServer:
     """One server process; it can be killed, stopped in its tracks and started again on the same port."""
 
-    def __init__(self, directory: Path, *arguments: str, port: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, *arguments: str, port: int | None = None, program: str | Path = "redis-server"
+    ) -> None:
         self.directory = directory
+        self.program = program
         self.port = port or free_port()
         self.arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
@@ -31,13 +45,12 @@ class RedisServer:
         return self._process.pid
 
     def start(self) -> None:
-        program = shutil.which("redis-server")
-        assert program, "redis-server is not installed: apt-get install redis-server"
+        program = shutil.which(self.program)
+        assert program, f"{self.program} is not there: run make setup, which gets every server"
         self.directory.mkdir(parents=True, exist_ok=True)
-        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)]
-        command += ["--save", "", "--appendonly", "no", "--databases", str(DATABASES), "--daemonize", "no"]
+        command = [program, *self._options(), *self.arguments]
         with (self.directory / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen([*command, *self.arguments], stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         self._await_answer()
 
     def stop(self) -> None:
@@ -51,6 +64,10 @@ class RedisServer:
         self._process.kill()
         self._process.wait(timeout=20)
         self._process = None
+
+    def _options(self) -> list[str]:
+        place = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)]
+        return [*place, "--save", "", "--appendonly", "no", "--databases", str(DATABASES), "--daemonize", "no"]
 
     def _await_answer(self) -> None:
         """Any reply will do, -NOAUTH included."""

@@ -9,7 +9,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakSet
 
-from bullpen.client.connection import Link
+from bullpen.client.links import Links
 from bullpen.client.producer import Producer
 from bullpen.client.reader import Events
 from bullpen.client.settings import LocationSource, RedisLocation
@@ -24,8 +24,9 @@ from bullpen.runtime.rules import Strategy
 from bullpen.runtime.settings import redis_from_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from bullpen.client.connection import Link
     from bullpen.context import Context
     from bullpen.job import Job
 
@@ -47,8 +48,8 @@ class App:
         self._readers: WeakSet[Events] = WeakSet()
         self._backoffs: dict[str, Strategy] = {}
         self._producers: dict[str, Producer] = {}
-        self._link: Link | None = None
-        self._link_loop: asyncio.AbstractEventLoop | None = None
+        self._links: Links | None = None
+        self._links_loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def queues(self) -> Mapping[str, Queue]:
@@ -127,25 +128,34 @@ class App:
         """
         return await add_flow(self, tree, parent)
 
-    async def link(self) -> Link:
-        """The connection of all producers, on the running event loop; opened when first needed."""
-        loop = asyncio.get_running_loop()
-        if self._link is not None and self._link_loop is not loop:
-            if self._link_loop is not None and self._link_loop.is_running():
-                raise RuntimeError("this App is in use on another event loop; make one App for each loop")
-            self._link = None  # its loop has ended, and its connection with it
-            self._producers.clear()
-        if self._link is None:
-            self._link, self._link_loop = await Link(self._source()).__aenter__(), loop
-        return self._link
-
     async def producer(self, queue: str) -> Producer:
-        """What `Queue` adds and asks through, over `link`."""
-        link = await self.link()
+        """What `Queue` adds and asks through: one connection on the running event loop, opened when first needed.
+
+        In a Redis cluster it is one for each hash slot. Raises ConfigurationError for a queue that cannot live there.
+        """
+        links = self._open_links()
         if queue not in self._producers:
             keys = QueueKeys(self.prefix, queue)
-            self._producers[queue] = Producer(link=link, location=self._source(), keys=keys)
+            self._producers[queue] = Producer(link=await links.of(keys), location=self._source(), keys=keys)
         return self._producers[queue]
+
+    async def link(self, queues: Iterable[str]) -> Link:
+        """The connection for what touches several queues at once; in a Redis cluster they must share a hash slot.
+
+        Raises ConfigurationError when they do not.
+        """
+        return await self._open_links().of(*(QueueKeys(self.prefix, queue) for queue in queues))
+
+    def _open_links(self) -> Links:
+        loop = asyncio.get_running_loop()
+        if self._links is not None and self._links_loop is not loop:
+            if self._links_loop is not None and self._links_loop.is_running():
+                raise RuntimeError("this App is in use on another event loop; make one App for each loop")
+            self._links = None  # its loop has ended, and its connections with it
+            self._producers.clear()
+        if self._links is None:
+            self._links, self._links_loop = Links(self._source()), loop
+        return self._links
 
     def events(self, queue: str, *, after: str | None) -> Events:
         """What `Queue.events` hands out; closed with the app, if not before."""
@@ -158,14 +168,14 @@ class App:
 
     async def aclose(self) -> None:
         """Close the connections; a later use opens new ones."""
-        link, self._link = self._link, None
+        links, self._links = self._links, None
         producers, self._producers = self._producers, {}
         for producer in producers.values():
             await producer.aclose()
         for reader in list(self._readers):
             await reader.aclose()
-        if link is not None:
-            await link.aclose()
+        if links is not None:
+            await links.aclose()
 
     async def __aenter__(self) -> App:
         return self

@@ -15,7 +15,7 @@ from bullpen.queue import Queue
 from bullpen.values import NO_DATA, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bullpen.app import App
     from bullpen.durations import Duration
@@ -67,9 +67,10 @@ class FlowJobs:
 
 async def add_flow(app: App, tree: Flow, parent: Context | Job | None) -> FlowJobs:
     """`App.flow`."""
-    producer = FlowProducer(link=await app.link(), prefix=app.prefix)
     try:
         node = _node(app, tree, has_parent=parent is not None)
+        queues = {*_queues(node), *(() if parent is None else (_parent(app, parent).keys.queue,))}
+        producer = FlowProducer(link=await app.link(sorted(queues)), prefix=app.prefix)
         added = await producer.add(node, parent=None if parent is None else _parent(app, parent))
     except RecursionError:
         raise ConfigurationError("the flow is nested too deeply: let a job add what comes after it") from None
@@ -100,6 +101,12 @@ def _node(app: App, flow: Flow, *, has_parent: bool) -> FlowNode:
         children=[_node(app, child, has_parent=True) for child in flow.children],
         **data,
     )
+
+
+def _queues(node: FlowNode) -> Iterator[str]:
+    yield node.queue
+    for child in node.children:
+        yield from _queues(child)
 
 
 def _parent(app: App, parent: Context | Job) -> Parent:

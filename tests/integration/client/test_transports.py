@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +13,7 @@ from bullpen.client.settings import RedisLocation
 from bullpen.client.sync import SyncLink
 from bullpen.errors import ConnectionLost
 from bullpen.protocol import Call
+from tests.integration import tls
 from tests.integration.redis_server import RedisServer, free_port
 
 if TYPE_CHECKING:
@@ -32,23 +31,13 @@ async def answers(location: RedisLocation) -> list[bytes]:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1 that signs itself; the key lies beside it."""
-    program = shutil.which("openssl")
-    assert program, "openssl is not installed: apt-get install openssl"
-    path = tmp_path / "redis.crt"
-    command = [program, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    command += ["-keyout", str(tmp_path / "redis.key"), "-out", str(path), "-days", "1"]
-    command += ["-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    return path
+    return tls.certificate(tmp_path)
 
 
 @pytest.fixture
 def tls_port(tmp_path: Path, certificate: Path) -> Iterator[int]:
     port = free_port()
-    tls = ["--tls-port", str(port), "--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificate)]
-    tls += ["--tls-cert-file", str(certificate), "--tls-key-file", str(certificate.with_suffix(".key"))]
-    server = RedisServer(tmp_path / "redis", *tls)
+    server = RedisServer(tmp_path / "redis", *tls.tls_options(certificate, port))
     server.start()
     yield port
     server.stop()

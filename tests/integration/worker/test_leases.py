@@ -242,10 +242,11 @@ async def test_a_claim_is_as_old_as_its_question(app: App, redis_url: str, raw: 
 class Broken:
     """A connection with a fault of ours."""
 
+    def of(self, keys: object) -> Broken:
+        return self
+
     def run(self, call: object) -> Any:
         raise ZeroDivisionError("a fault of ours")
-
-    def close(self) -> None: ...
 
 
 async def test_a_worker_does_not_go_on_without_the_thread_that_renews_locks(
@@ -263,7 +264,7 @@ async def test_a_worker_does_not_go_on_without_the_thread_that_renews_locks(
         async with working(app, redis_url) as worker:
             await started.wait()
             assert worker.health.leases is not None
-            worker.health.leases._link = Broken()
+            worker.health.leases._links = Broken()
             await until(lambda: worker.health.failed is not None, "the fault is noticed")
 
     job = await videos.add("x")

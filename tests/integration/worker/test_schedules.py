@@ -232,7 +232,7 @@ async def test_a_run_that_has_begun_already_is_not_made_again(app: App, raw: red
 
 async def test_a_running_job_is_never_written_over(app: App, raw: redis.Redis) -> None:
     """BullMQ does so when the same ms is asked for again and another job is replaced: the id is in two states then."""
-    keys, link, now = QueueKeys("bull", "clocks"), await app.link(), 1_800_000_000_010
+    keys, link, now = QueueKeys("bull", "clocks"), await app.link(["clocks"]), 1_800_000_000_010
     schedules = Schedules(link=link, keys=keys, clock=lambda: now / 1000)
     every_five = Repeat(pattern="*/5 * * * *", immediately=True)
     first = await schedules.schedule("five", every_five)

@@ -17,6 +17,10 @@ LOCATION = RedisLocation.parse("redis://:s3cret@host/1")
         ("LOADING Redis is loading the dataset", ConnectionLost, "cannot take commands now"),
         ("READONLY You can't write against a read only replica.", ConnectionLost, "cannot take commands now"),
         ("CLUSTERDOWN The cluster is down", ConnectionLost, "cannot take commands now"),
+        ("MASTERDOWN Link with MASTER is down", ConnectionLost, "cannot take commands now"),
+        ("NOREPLICAS Not enough good replicas to write.", ConnectionLost, "cannot take commands now"),
+        ("UNBLOCKED force unblock from blocking operation", ConnectionLost, "cannot take commands now"),
+        ("MOVED 7638 127.0.0.1:7001", ConfigurationError, "is a node of a cluster: add ?cluster=true to the Redis URL"),
         ("NOPERM this user has no permissions", ConfigurationError, "does not allow script work"),
         ("NOAUTH Authentication required.", ConfigurationError, "does not allow script work"),
         ("ERR DB index is out of range", ConfigurationError, "has no such database"),
@@ -31,6 +35,14 @@ def test_an_error_reply_becomes_the_error_that_says_what_to_do(reply: str, kind:
     assert "redis://host:6379/1" in str(error)
     if isinstance(error, ConnectionLost):
         assert not error.sent  # the server says it has not run it
+
+
+@pytest.mark.parametrize("reply", ["MOVED 7638 127.0.0.1:7001", "ASK 7638 127.0.0.1:7001", "TRYAGAIN Multiple keys"])
+def test_what_a_cluster_node_did_not_run_is_safe_to_repeat(reply: str) -> None:
+    node = RedisLocation.parse("redis://host?cluster=true").at(("host", 7000))
+    error = refusal(reply, title="script work", location=node)
+    assert isinstance(error, ConnectionLost)
+    assert not error.sent
 
 
 def test_the_user_of_the_url_is_not_named() -> None:

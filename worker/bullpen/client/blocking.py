@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from redis.exceptions import RedisError, ResponseError
 
-from bullpen.client.dial import cancellable, coded, dial, hang_up, refusal
+from bullpen.client.dial import coded, dial, refusal
 from bullpen.client.pauses import Pauses
-from bullpen.client.settings import LocationSource, RedisLocation
+from bullpen.client.route import Route
+from bullpen.client.transports import cancellable, hang_up
 from bullpen.errors import BullpenError, ConnectionLost
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import AbstractConnection
 
+    from bullpen.client.settings import LocationSource, RedisLocation
     from bullpen.protocol.call import Call
+    from bullpen.protocol.keys import QueueKeys
 
 T = TypeVar("T")
 
@@ -29,11 +32,13 @@ class BlockingLink:
     """One blocking call at a time, its read timeout derived from how long the call says it blocks.
 
     It connects at the first call. After a failure the next call first pauses (jittered, growing to 5 s), so a caller
-    may simply go on. `name` is the connection's client name (`QueueKeys.client_name`).
+    may simply go on. `name` is the connection's client name (`QueueKeys.client_name`); `queue` as for `Link`.
     """
 
-    def __init__(self, location: RedisLocation | LocationSource, *, name: str | None = None) -> None:
-        self._source: LocationSource = (lambda: location) if isinstance(location, RedisLocation) else location
+    def __init__(
+        self, location: RedisLocation | LocationSource, *, name: str | None = None, queue: QueueKeys | None = None
+    ) -> None:
+        self._route = Route(location, queue=queue)
         self._name = name
         self._location: RedisLocation | None = None
         self._connection: AbstractConnection | None = None
@@ -74,13 +79,14 @@ class BlockingLink:
 
     async def _ask(self, call: Call[T], block: float) -> object:
         if self._connection is None:
-            self._location, self._connection = await dial(self._source, name=self._name)
+            self._location, self._connection = await dial(self._route, name=self._name)
         try:
             async with asyncio.timeout(block + GUARD_SECONDS):
                 with cancellable():
                     await self._connection.send_packed_command(self._connection.pack_command(*call.wire))
                 return await self._connection.read_response(timeout=math.inf)
         except ResponseError as error:
+            self._route.heard(error, by=self._location)
             raise refusal(coded(error), title=call.title, location=self._location) from error
         except (RedisError, OSError) as error:  # asyncio's TimeoutError is an OSError
             why = "no reply in time" if isinstance(error, TimeoutError) else str(error)

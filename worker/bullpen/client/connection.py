@@ -13,33 +13,31 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import hiredis
 
-from bullpen.client.dial import dial, hang_up, refusal
+from bullpen.client.dial import dial, refusal
+from bullpen.client.election import switched
 from bullpen.client.pauses import Pauses
-from bullpen.client.settings import LocationSource, RedisLocation
+from bullpen.client.request import Request, pack, packed
+from bullpen.client.route import Route
+from bullpen.client.transports import hang_up
 from bullpen.errors import BullpenError, ConnectionLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from redis.asyncio.connection import AbstractConnection
 
-    from bullpen.protocol.call import Argument, Call
-    from bullpen.protocol.scripts import Script
+    from bullpen.client.settings import LocationSource, RedisLocation
+    from bullpen.protocol.call import Call
+    from bullpen.protocol.keys import QueueKeys
 
 T = TypeVar("T")
 
-# The stub of hiredis takes tuples of one item only.
-_pack: Final[Callable[[tuple[Argument, ...]], bytes]] = hiredis.pack_command  # type: ignore[assignment]
 _NOT_YET: Final = object()
 _READ_BYTES: Final = 1 << 18
-
-
-def _packed(call: Call[Any]) -> bytes:
-    try:
-        return _pack(call.wire)
-    except UnicodeEncodeError:
-        return _pack(call.escaped)
+# A cluster node has not run the command, because the slot is elsewhere, on its way, or nobody's at the moment. ASK is
+# not followed: our scripts name one key, which does not exist, so the node that the slot moves to would run them on
+# that half of the queue which has arrived.
+_ELSEWHERE: Final = frozenset({"ASK", "CLUSTERDOWN", "MOVED", "TRYAGAIN"})
 
 
 class _Refused(Exception):
@@ -50,52 +48,35 @@ class _Broken(Exception):
     """Why a connection ended."""
 
 
-class _Request:
-    """A command on its way: packed once, answered or failed once. `future` is None for our own SCRIPT LOADs."""
-
-    __slots__ = ("deadline", "future", "repeated", "script", "title", "wire")
-
-    def __init__(
-        self, *, wire: bytes, title: str, script: Script | None, future: asyncio.Future[Any] | None, deadline: float
-    ) -> None:
-        self.wire = wire
-        self.title = title
-        self.script = script
-        self.future = future
-        self.deadline = deadline
-        self.repeated = False
-
-    @property
-    def settled(self) -> bool:
-        """Nobody waits for it (any more): cancelled, or failed by a deadline."""
-        return self.future is None or self.future.done()
-
-    def fail(self, error: BullpenError) -> None:
-        if self.future is not None and not self.future.done():
-            self.future.set_exception(error)
-
-
 class Link:
     """A multiplexed connection that comes back by itself.
 
     Use it as an async context manager, on one event loop. A call waits at most `timeout` seconds for its answer,
     connecting included. `location` may be a function, which is asked at every attempt to connect: credentials that
-    were rotated meanwhile are picked up there.
+    were rotated meanwhile are picked up there. `queue` says whose keys the calls are about, which a cluster needs to
+    know: there a link serves the queues of one slot (`bullpen.client.links`).
     """
 
     def __init__(
-        self, location: RedisLocation | LocationSource, *, timeout: float = 10.0, name: str | None = None
+        self,
+        location: RedisLocation | LocationSource,
+        *,
+        timeout: float = 10.0,
+        name: str | None = None,
+        queue: QueueKeys | None = None,
     ) -> None:
-        self._source: LocationSource = (lambda: location) if isinstance(location, RedisLocation) else location
+        self._route = Route(location, queue=queue)
         self._timeout = timeout
         self._name = name
         self._location: RedisLocation | None = None
-        self._queued: deque[_Request] = deque()
-        self._sent: deque[_Request] = deque()
+        self._queued: deque[Request] = deque()
+        self._sent: deque[Request] = deque()
+        self._returned: list[Request] = []
+        self._elsewhere = ""
         self._loaded: set[str] = set()
         self._writer: asyncio.StreamWriter | None = None
         self._flushing = False
-        self._watch: asyncio.TimerHandle | None = None
+        self._watch: asyncio.Handle | None = None
         self._trouble: Exception | None = None
         self._ended: str | None = "has not been opened"
         self._pauses = Pauses()
@@ -125,6 +106,16 @@ class Link:
         """Whether there is a connection at this moment."""
         return self._writer is not None
 
+    @property
+    def closed(self) -> bool:
+        """Whether it will never connect again."""
+        return self._ended is not None
+
+    @property
+    def location(self) -> RedisLocation | None:
+        """The server it is, or was last, connected to."""
+        return self._location
+
     async def run(self, call: Call[T]) -> T:
         """Sends the call and returns its parsed reply.
 
@@ -145,8 +136,8 @@ class Link:
             raise ConnectionLost(f"the Redis link {self._ended}: open a new one", sent=False)
         future: asyncio.Future[Any] = self._loop.create_future()
         self._queued.append(
-            _Request(
-                wire=_packed(call),
+            Request(
+                wire=packed(call),
                 title=call.title,
                 script=call.script,
                 future=future,
@@ -166,7 +157,7 @@ class Link:
     def _flush(self) -> None:
         """Writes everything queued in one piece; without a connection it stays queued."""
         self._flushing = False
-        if self._writer is None:
+        if self._writer is None or self._returned:
             return
         parts = []
         while self._queued:
@@ -176,8 +167,8 @@ class Link:
             script = request.script
             if script is not None and script.sha1 not in self._loaded:
                 self._loaded.add(script.sha1)
-                load = _Request(
-                    wire=_pack(("SCRIPT", "LOAD", script.text)),
+                load = Request(
+                    wire=pack(("SCRIPT", "LOAD", script.text)),
                     title=f"loading the script {script.name}",
                     script=None,
                     future=None,
@@ -216,7 +207,7 @@ class Link:
         """Connects, hands out replies until the connection ends, and so on until closed."""
         while True:
             try:
-                self._location, connection = await dial(self._source, name=self._name)
+                self._location, connection = await dial(self._route, name=self._name)
             except ConnectionLost as error:
                 self._trouble = error
             except BullpenError as error:
@@ -232,6 +223,7 @@ class Link:
         stream, self._writer = connection._reader, connection._writer  # noqa: SLF001
         assert stream is not None  # noqa: S101 - it has just connected
         self._loaded.clear()
+        watch = self._watch_for_switch()
         try:
             self._flush()
             await self._read(stream)
@@ -243,7 +235,32 @@ class Link:
             raise
         finally:
             self._writer = None
+            self._take_back()
+            if watch is not None:
+                watch.cancel()
+                await asyncio.wait([watch])
             await hang_up(connection)
+
+    def _watch_for_switch(self) -> asyncio.Task[None] | None:
+        """Behind Sentinel: leaves a master as soon as another is elected, also one that does not know or answer."""
+        if self._route.council is None or self._location is None:
+            return None
+        here = (self._location.host, self._location.port)
+        watch = self._loop.create_task(switched(self._route.council, away_from=here), name="bullpen-switch-master")
+
+        def leave(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and self._writer is not None:
+                self._abort("the sentinels name another master")
+
+        watch.add_done_callback(leave)
+        return watch
+
+    def _take_back(self) -> None:
+        """What a cluster node did not run goes before what has waited meanwhile."""
+        self._queued.extendleft(reversed(self._returned))
+        if self._returned and self._watch is None:
+            self._watch = self._loop.call_soon(self._check_deadlines)
+        self._returned.clear()
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         replies = hiredis.Reader(replyError=_Refused, notEnoughData=_NOT_YET)
@@ -251,19 +268,26 @@ class Link:
             replies.feed(data)
             while (reply := replies.gets()) is not _NOT_YET:
                 self._hand_out(reply)
+            if self._returned and not self._sent:
+                raise _Broken(self._elsewhere)
         raise _Broken("the server closed the connection")
 
     def _hand_out(self, reply: Any) -> None:
         if not self._sent:
             raise _Broken("Redis sent a reply that nothing asked for")
         request = self._sent.popleft()
-        self._pauses.reset()
         if isinstance(reply, _Refused):
             self._refused(request, str(reply))
-        elif request.future is not None and not request.future.done():
-            request.future.set_result(reply)
+        elif request.future is not None:  # any node loads scripts: only an answer to a call ends the pauses
+            self._pauses.reset()
+            if not request.future.done():
+                request.future.set_result(reply)
 
-    def _refused(self, request: _Request, text: str) -> None:
+    def _refused(self, request: Request, text: str) -> None:
+        if self._location is not None and self._location.cluster and text.partition(" ")[0] in _ELSEWHERE:
+            self._redirected(request, text)
+            return
+        self._pauses.reset()
         if text.startswith("NOSCRIPT") and request.script is not None and not request.repeated:
             # SCRIPT FLUSH, or another server took over: load it again and repeat, which nobody has run yet.
             request.repeated = True
@@ -278,6 +302,14 @@ class Link:
         request.fail(error)
         if text.startswith("READONLY"):
             raise _Broken("the server became a replica")
+
+    def _redirected(self, request: Request, text: str) -> None:
+        """Repeated on the next connection, which is made once everything sent is answered."""
+        if text.startswith("MOVED"):
+            self._route.moved(text, by=self._location)
+            self._pauses.reset()  # it says where to go, however long nobody knew
+        self._elsewhere = f"a node of the cluster has not run it: {text[:200]}"
+        self._returned.append(request)
 
     def _lose(self, why: str) -> None:
         where = "" if self._location is None else f" to {self._location}"

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import redis.connection as blocking
-from redis.asyncio import connection as nonblocking
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
-from redis.retry import Retry
 
+from bullpen.client.transports import blocking_transport, cancellable, hang_up, nonblocking_transport
 from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost, ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from redis.asyncio.connection import AbstractConnection
 
-    from bullpen.client.settings import LocationSource, RedisLocation
-
-CONNECT_SECONDS = 5.0
+    from bullpen.client.route import Route
+    from bullpen.client.settings import RedisLocation
 
 # The server is there but cannot take the command now; it has not run it.
-_NOT_NOW = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "TRYAGAIN"})
+_NOT_NOW = frozenset(
+    {"ASK", "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MOVED", "NOREPLICAS", "READONLY", "TRYAGAIN", "UNBLOCKED"}
+)
 _NOT_ALLOWED = frozenset({"NOAUTH", "NOPERM", "WRONGPASS"})
 
 
@@ -32,21 +28,27 @@ _NOT_ALLOWED = frozenset({"NOAUTH", "NOPERM", "WRONGPASS"})
 _USER = re.compile(r"\bUser \S+(?= has no permissions)")
 
 
-async def dial(source: LocationSource, *, name: str | None) -> tuple[RedisLocation, nonblocking.AbstractConnection]:
-    """A connected, authenticated connection to where the source points now.
+async def dial(route: Route, *, name: str | None) -> tuple[RedisLocation, AbstractConnection]:
+    """A connected, authenticated connection to where the route leads now.
 
     Raises ConnectionLost (nothing sent) when the server cannot be reached or is not ready, ConfigurationError when
     it refuses the login or the database.
     """
-    location = source()
-    connection = _ASYNC[location.scheme](**_arguments(location, name), retry=AsyncRetry(NoBackoff(), 0))
+    with cancellable():
+        target = await route.find()
+    location = target.location
+    kind, arguments = nonblocking_transport(location, name=name)
+    connection = kind(**arguments)
     try:
         with cancellable():
             await connection.connect()
-            await connection.send_command("PING")  # NOAUTH and LOADING show at the first command only
-            await connection.read_response()
-    except NoPermissionError:
-        pass  # an ACL without PING: the login worked
+            for command in greeting(elected=target.elected):
+                with suppress(NoPermissionError):  # an ACL without it: the login worked, and a replica refuses writes
+                    await connection.send_command(command)
+                    check(command, await connection.read_response(), location)
+    except BullpenError:
+        await hang_up(connection)
+        raise
     except (RedisError, OSError) as error:
         await hang_up(connection)
         raise unreachable(error, location) from error
@@ -56,48 +58,36 @@ async def dial(source: LocationSource, *, name: str | None) -> tuple[RedisLocati
     return location, connection
 
 
-async def hang_up(connection: nonblocking.AbstractConnection) -> None:
-    """Ends a connection within a few turns of the loop.
-
-    Nobody waits for anything on it any more. A TLS farewell would need the server's answer, and a loop that is closed
-    before that leaves the socket open.
-    """
-    writer = connection._writer  # noqa: SLF001 - redis-py has no public name for it
-    if writer is not None:
-        writer.transport.abort()
-    with suppress(RedisError, OSError):  # it is gone either way
-        await connection.disconnect()
-
-
-@contextmanager
-def cancellable() -> Iterator[None]:
-    """Makes up for redis-py's sends, which may swallow a cancellation: they use asyncio's wait_for, and that of
-    Python 3.11 returns a result that is there already instead (python/cpython#86296)."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - connections are opened and used by tasks
-    before = task.cancelling()
-    try:
-        yield
-    finally:  # also over an error: whoever retries those must not go on after being told to end
-        if task.cancelling() > before:
-            raise asyncio.CancelledError
-
-
-def dial_blocking(source: LocationSource, *, name: str | None, timeout: float) -> tuple[RedisLocation, Any]:
+def dial_blocking(route: Route, *, name: str | None, timeout: float) -> tuple[RedisLocation, Any]:
     """The same for a thread: redis-py's blocking connection, each read bounded by `timeout` seconds."""
-    location = source()
-    arguments = _arguments(location, name) | {"socket_timeout": timeout}
-    connection = _BLOCKING[location.scheme](**arguments, retry=Retry(NoBackoff(), 0))
+    target = route.find_blocking()
+    location = target.location
+    kind, arguments = blocking_transport(location, name=name, timeout=timeout)
+    connection = kind(**arguments)
     try:
         connection.connect()
-        connection.send_command("PING")
-        connection.read_response()
-    except NoPermissionError:
-        pass  # as above
+        for command in greeting(elected=target.elected):
+            with suppress(NoPermissionError):  # as above
+                connection.send_command(command)
+                check(command, connection.read_response(), location)
+    except BullpenError:
+        connection.disconnect()
+        raise
     except (RedisError, OSError) as error:
         connection.disconnect()
         raise unreachable(error, location) from error
     return location, connection
+
+
+def greeting(*, elected: bool) -> tuple[str, ...]:
+    """What a new connection is asked first: NOAUTH and LOADING show at the first command only."""
+    return ("PING", "ROLE") if elected else ("PING",)
+
+
+def check(command: str, reply: Any, location: RedisLocation) -> None:
+    """Sentinels may name a server that is no master any more, or not yet. Raises ConnectionLost."""
+    if command == "ROLE" and reply[0] != b"master":
+        raise ConnectionLost(f"Redis at {location} is no master yet, though the sentinels name it", sent=False)
 
 
 def unreachable(error: Exception, location: RedisLocation) -> BullpenError:
@@ -116,6 +106,8 @@ def refusal(text: str, *, title: str, location: RedisLocation | None) -> Bullpen
     code = text.partition(" ")[0]
     text = _USER.sub("the user", text)
     where = f"Redis at {location}"
+    if code == "MOVED" and location is not None and not location.cluster:
+        return ConfigurationError(f"{where} is a node of a cluster: add ?cluster=true to the Redis URL")
     if code in _NOT_NOW:
         return ConnectionLost(f"{where} cannot take commands now: {text[:200]}", sent=False)
     if code in _NOT_ALLOWED:
@@ -130,25 +122,3 @@ def coded(error: ResponseError) -> str:
     code = getattr(error, "status_code", None)
     text = str(error)
     return text if not code or text.startswith(str(code)) else f"{code} {text}"
-
-
-def _arguments(location: RedisLocation, name: str | None) -> dict[str, Any]:
-    # RESP2: hashes as flat lists, no pushed messages; what BullMQ's own clients speak.
-    return location.arguments | {
-        "client_name": name,
-        "protocol": 2,
-        "socket_connect_timeout": CONNECT_SECONDS,
-        "socket_timeout": CONNECT_SECONDS,
-    }
-
-
-_ASYNC: dict[str, Any] = {
-    "redis": nonblocking.Connection,
-    "rediss": nonblocking.SSLConnection,
-    "unix": nonblocking.UnixDomainSocketConnection,
-}
-_BLOCKING: dict[str, Any] = {
-    "redis": blocking.Connection,
-    "rediss": blocking.SSLConnection,
-    "unix": blocking.UnixDomainSocketConnection,
-}

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from bullpen.client.blocking import BlockingLink
-from bullpen.client.dial import CONNECT_SECONDS
+from bullpen.client.transports import CONNECT_SECONDS
 from bullpen.errors import ConfigurationError, ConnectionLost
 from bullpen.protocol import events
 
@@ -46,7 +46,7 @@ class Events:
                 "or '0-0' for all there are"
             )
         self._keys = keys
-        self._blocking = BlockingLink(location, name=keys.listener_name)
+        self._blocking = BlockingLink(location, name=keys.listener_name, queue=keys)
         self._read_up_to = after
         self._position = after
         self._ready: deque[Event] = deque()

@@ -106,7 +106,7 @@ class Results:
         # Asked again after hanging up, which takes some turns: whoever came meanwhile saw a reader and relies on it.
         while self._waiting:
             try:
-                async with BlockingLink(self._location) as link:
+                async with BlockingLink(self._location, queue=self._keys) as link:
                     await self._read_on(link)
             except BullpenError as error:
                 self._give_up(error)

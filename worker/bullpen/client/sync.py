@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from bullpen.client.dial import coded, dial_blocking, refusal
-from bullpen.client.settings import LocationSource, RedisLocation
+from bullpen.client.route import Route
 from bullpen.errors import BullpenError, ConnectionLost
 
 if TYPE_CHECKING:
+    from bullpen.client.settings import LocationSource, RedisLocation
     from bullpen.protocol.call import Call
+    from bullpen.protocol.keys import QueueKeys
 
 T = TypeVar("T")
 
@@ -20,13 +22,18 @@ class SyncLink:
     """Runs one call at a time and blocks for it; not to be shared by threads.
 
     It connects when needed. Nothing is repeated or slept on here: a caller with a beat of its own tries again at the
-    next one. Each read is bounded by `timeout` seconds.
+    next one. Each read is bounded by `timeout` seconds. `queue` as for `Link`.
     """
 
     def __init__(
-        self, location: RedisLocation | LocationSource, *, timeout: float = 5.0, name: str | None = None
+        self,
+        location: RedisLocation | LocationSource,
+        *,
+        timeout: float = 5.0,
+        name: str | None = None,
+        queue: QueueKeys | None = None,
     ) -> None:
-        self._source: LocationSource = (lambda: location) if isinstance(location, RedisLocation) else location
+        self._route = Route(location, queue=queue)
         self._timeout = timeout
         self._name = name
         self._location: RedisLocation | None = None
@@ -54,7 +61,7 @@ class SyncLink:
 
     def _ask(self, call: Call[Any]) -> Any:
         if self._connection is None:
-            self._location, self._connection = dial_blocking(self._source, name=self._name, timeout=self._timeout)
+            self._location, self._connection = dial_blocking(self._route, name=self._name, timeout=self._timeout)
         try:
             try:
                 return self._send(call)
@@ -82,4 +89,5 @@ class SyncLink:
         return self._connection.read_response()
 
     def _refusal(self, error: ResponseError, call: Call[Any]) -> BullpenError:
+        self._route.heard(error, by=self._location)
         return refusal(coded(error), title=call.title, location=self._location)

@@ -37,7 +37,12 @@ class RunsSync(Protocol):
     """A connection for this thread alone (`bullpen.client.sync.SyncLink`)."""
 
     def run(self, call: Call[T]) -> T: ...
-    def close(self) -> None: ...
+
+
+class RunsSyncFor(Protocol):
+    """This thread's connection for each queue (`bullpen.client.links.SyncLinks`)."""
+
+    def of(self, keys: QueueKeys) -> RunsSync: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,7 @@ class Leases:
         self,
         queues: Sequence[QueueLoop],
         *,
-        link: RunsSync,
+        links: RunsSyncFor,
         identity: Identity,
         stalled_seconds: float,
         loop: asyncio.AbstractEventLoop,
@@ -69,7 +74,7 @@ class Leases:
         leave: Callable[[int], None] = os._exit,
     ) -> None:
         self._queues = queues
-        self._link = link
+        self._links = links
         self._identity = identity
         self._stalled_seconds = stalled_seconds
         self._loop = loop
@@ -103,7 +108,7 @@ class Leases:
         """Hand back jobs that cannot be stopped, as the last thing this process does; after `close`."""
         for keys, job_id, token in held:
             try:
-                self._link.run(locks.release(keys, job_id=job_id, token=token))
+                self._links.of(keys).run(locks.release(keys, job_id=job_id, token=token))
             except (JobMissing, LockLost):
                 continue  # it ended after all
             except ConnectionLost as error:
@@ -215,7 +220,7 @@ class Leases:
     def _ask(self, queue: QueueLoop, call: Call[T]) -> T | None:
         """One try; the next turn is the next try. Failures are counted with those of the queue's own calls."""
         try:
-            value = self._link.run(call)
+            value = self._links.of(queue.setup.keys).run(call)
         except BullpenError as error:
             self._failing = True
             self._loop.call_soon_threadsafe(queue.delivery.failed, error)

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import bullpen
 from bullpen.client.blocking import BlockingLink
-from bullpen.client.connection import Link
-from bullpen.client.dial import CONNECT_SECONDS
-from bullpen.client.sync import SyncLink
+from bullpen.client.links import Links, SyncLinks
+from bullpen.client.transports import CONNECT_SECONDS
 from bullpen.durations import spoken
 from bullpen.errors import BullpenError, ConnectionLost
 from bullpen.protocol.calls import marker, read
@@ -35,6 +34,7 @@ from bullpen.runtime.rules import PLAIN, Rules
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+    from bullpen.client.connection import Link
     from bullpen.runtime.handler import Handler
     from bullpen.runtime.settings import Settings
 
@@ -129,14 +129,14 @@ class Worker:
         loop. Jobs that cannot be stopped are handed back as the process' last act: then this does not return.
         """
         async with AsyncExitStack() as stack:
-            link = await stack.enter_async_context(Link(self._settings.redis))
-            if not await self._greeted(link):
+            links = await stack.enter_async_context(Links(self._settings.redis))
+            if not await self._greeted(links):
                 return
             bells: list[Doorbell] = []
             for served, keys in zip(self._served, self._keys, strict=True):
-                queue = self._queue(served, keys, link)
+                queue = self._queue(served, keys, await links.of(keys))
                 name = keys.client_name(self._identity.pod)
-                blocking = await stack.enter_async_context(BlockingLink(self._settings.redis, name=name))
+                blocking = await stack.enter_async_context(BlockingLink(self._settings.redis, name=name, queue=keys))
                 bell = Doorbell(keys, blocking=blocking, delivery=queue.delivery, ring=queue.ring)
                 queue.bell = bell
                 bells.append(bell)
@@ -198,9 +198,9 @@ class Worker:
         leases.last_act(rest)
         self._leave(code)
 
-    async def _greeted(self, link: Link) -> bool:
+    async def _greeted(self, links: Links) -> bool:
         """Ask every queue's counts once: says at the start what Redis refuses. False when told to stop before."""
-        greeting = asyncio.create_task(self._greet(link))
+        greeting = asyncio.create_task(self._greet(links))
         told = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({greeting, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -210,15 +210,15 @@ class Worker:
         finally:
             await _end((greeting, told))
 
-    async def _greet(self, link: Link) -> None:
+    async def _greet(self, links: Links) -> None:
         # By a connection that says at once when Redis is not there; a Link goes on trying for its whole timeout.
-        async with BlockingLink(self._settings.redis) as first:
-            said, pause = Delivery(link, logger=logger), Pause()
+        async with BlockingLink(self._settings.redis, queue=self._keys[0]) as first:
+            said, pause = Delivery(await links.of(self._keys[0]), logger=logger), Pause()
             while True:
                 try:
                     await first.run(read_beats(self._keys[0]), block=CONNECT_SECONDS)
                     for keys in self._keys:
-                        await link.run(read.counts(keys))
+                        await (await links.of(keys)).run(read.counts(keys))
                     break
                 except ConnectionLost as error:
                     said.failed(error)
@@ -243,7 +243,7 @@ class Worker:
     def _leases(self, queues: Sequence[QueueLoop]) -> Leases:
         return Leases(
             queues,
-            link=SyncLink(self._settings.redis),
+            links=SyncLinks(self._settings.redis),
             identity=self._identity,
             stalled_seconds=self._settings.stalled_seconds,
             loop=self._loop,
