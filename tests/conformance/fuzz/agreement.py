@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from tests.conformance.sides import Step
 
-# 6 tells of no `debounced`, keeps paused jobs in `wait`, and counts them there; such a queue is not drained (§12).
+# 5 writes `nrjid`. 6 tells of no `debounced`, keeps paused jobs in `wait`, counts them there, and does not call such a
+# queue drained (§12).
 V6: Final = 6
 
 
@@ -47,7 +48,7 @@ def _differences(their: Step, our: Step, *, generation: int) -> Iterator[str]:
 
 def _alike(content: Mapping[str, Any], *, generation: int) -> dict[str, Any]:
     """The content without what the generations do differently; the intended differences of §12."""
-    plain = dict(content)
+    plain: dict[str, Any] = {name: _without(key, "nrjid") for name, key in content.items()}
     if generation == V6:
         waiting = [*plain.pop("paused", {"value": []})["value"], *plain.pop("wait", {"value": []})["value"]]
         if waiting:
@@ -59,6 +60,17 @@ def _alike(content: Mapping[str, Any], *, generation: int) -> dict[str, Any]:
     return plain
 
 
+def _without(key: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    if key["type"] != "hash" or field not in key["value"]:
+        return key
+    return {**key, "value": {name: value for name, value in key["value"].items() if name != field}}
+
+
 def _more_wakeful(found: Difference) -> bool:
-    """A marker of ours where BullMQ has none: it costs one look, a missing one is a job that sleeps (§6.3, §12)."""
+    """A marker that only ours has, or that comes earlier: it costs one look, a missing one is a job that sleeps.
+
+    A release of a prioritized job sets one (§6.3, §12); a resume of 5 puts off a stale one.
+    """
+    if found.path == ("marker", "value", "1") and ABSENT not in (found.theirs, found.ours):
+        return bool(found.ours < found.theirs)
     return found.path in {("marker",), ("marker", "value", "0")} and found.theirs is ABSENT

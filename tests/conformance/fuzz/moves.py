@@ -76,46 +76,66 @@ _options: Final = _optional(
 _values: Final[SearchStrategy[Any]] = st.one_of(
     st.none(), st.integers(-5, 5), st.sampled_from(["", "ü", "a b"]), st.just([]), st.just({"k": 1})
 )
+_flags: Final = st.sampled_from(
+    [
+        {},
+        {"failParentOnFailure": True},
+        {"continueParentOnFailure": True},
+        {"ignoreDependencyOnFailure": True},
+        {"removeDependencyOnFailure": True},
+    ]
+)
+_repeat: Final[SearchStrategy[dict[str, Any]]] = st.one_of(
+    st.fixed_dictionaries({"every": st.sampled_from([1000, 60_000])}, optional={"limit": st.integers(1, 3)}),
+    st.fixed_dictionaries({"pattern": st.sampled_from(["* * * * *", "*/5 * * * *"])}),
+)
 _states: Final = st.sampled_from(["completed", "failed"])
 _cleaned: Final = st.sampled_from(["completed", "failed", "wait", "delayed", "prioritized", "active", "paused"])
 
-WORK: Final = (
-    _move("add", opts=_options, data=_values),
-    _move("add", opts=_options, data=_values),
-    _move("add_deduplicated", opts=_options, deduplication=_dedup),
-    _move("fetch"),
-    _move("fetch"),
-    _move("complete", value=_values, fetch_next=st.booleans()),
-    _move("fail", unrecoverable=st.booleans()),
-    _move("delay", ms=st.sampled_from([0, 5, 5000])),
-    _move("release"),
-    _move("extend"),
-    _move("stall"),
-    _move("progress", value=_values),
-    _move("log", row=st.sampled_from(["one", "zwei ü"]), keep=st.sampled_from([None, 1, 2])),
-    _move("update_data", data=_values),
-    _move("advance", ms=st.sampled_from([1, 19, 1000, 40_000, 700_000])),
-)
-UPKEEP: Final = (
-    _move("pause"),
-    _move("resume"),
-    _move("promote"),
-    _move("change_delay", delay=st.sampled_from([0, 7, 3000])),
-    _move("change_priority", priority=st.sampled_from([0, 1, 9]), lifo=st.booleans()),
-    _move("retry", state=_states),
-    _move("remove"),
-    _move("clean", grace=st.sampled_from([0, 1000]), limit=st.sampled_from([0, 1, 5]), state=_cleaned),
-    _move("drain", delayed=st.booleans()),
-    _move("obliterate", force=st.booleans()),
-    _move("set_concurrency", concurrency=st.integers(1, 3)),
-    _move("set_rate_limit", max=st.integers(1, 3), duration=st.sampled_from(EXPIRIES)),
-    _move("retry_jobs", state=_states),
-    _move("promote_jobs"),
+# How often each is made. Most jobs have to live through starts and ends; what empties or stops a queue is rare.
+_WEIGHED: Final = (
+    (12, _move("add", opts=_options, data=_values)),
+    (6, _move("add_deduplicated", opts=_options, deduplication=_dedup)),
+    (
+        6,
+        _move(
+            "add_flow", parent=_optional(priority=st.just(3), delay=st.just(500)), flags=st.lists(_flags, max_size=3)
+        ),
+    ),
+    (30, _move("fetch")),
+    (16, _move("complete", value=_values, fetch_next=st.booleans())),
+    (10, _move("fail", unrecoverable=st.booleans())),
+    (8, _move("advance", ms=st.sampled_from([1, 19, 1000, 5000]))),
+    (1, _move("advance", ms=st.just(700_000))),
+    (2, _move("delay", ms=st.sampled_from([0, 5, 5000]))),
+    (3, _move("release")),
+    (2, _move("extend")),
+    (1, _move("stall")),
+    (2, _move("progress", value=_values)),
+    (2, _move("log", row=st.sampled_from(["one", "zwei ü"]), keep=st.sampled_from([None, 1, 2]))),
+    (1, _move("update_data", data=_values)),
+    (2, _move("leave_parent")),
+    (2, _move("schedule", scheduler_id=st.sampled_from(["s", "t"]), repeat=_repeat)),
+    (1, _move("unschedule", scheduler_id=st.sampled_from(["s", "t"]))),
+    (2, _move("pause")),
+    (4, _move("resume")),
+    (4, _move("promote")),
+    (3, _move("change_delay", delay=st.sampled_from([0, 7, 3000]))),
+    (4, _move("change_priority", priority=st.sampled_from([0, 1, 9]), lifo=st.booleans())),
+    (5, _move("retry", state=_states)),
+    (4, _move("remove")),
+    (2, _move("clean", grace=st.sampled_from([0, 1000]), limit=st.sampled_from([0, 1, 5]), state=_cleaned)),
+    (1, _move("drain", delayed=st.booleans())),
+    (1, _move("obliterate", force=st.just(False))),
+    (1, _move("set_concurrency", concurrency=st.sampled_from([2, 50]))),
+    (1, _move("set_rate_limit", max=st.sampled_from([2, 1000]), duration=st.sampled_from(EXPIRIES))),
+    (2, _move("retry_jobs", state=_states)),
+    (1, _move("promote_jobs")),
 )
 
 
 def sequences() -> SearchStrategy[list[Move]]:
     """Sequences in which most moves are a producer's and a worker's, and some change queues under their hands."""
-    moves = st.one_of(*WORK, *WORK, *WORK, *UPKEEP)
+    moves = st.sampled_from([move for weight, move in _WEIGHED for _ in range(weight)]).flatmap(lambda move: move)
     # Lists of hypothesis' own choosing are mostly short; the long ones are where states meet.
     return st.integers(SHORTEST, LONGEST).flatmap(lambda length: st.lists(moves, min_size=length, max_size=length))
