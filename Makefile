@@ -8,7 +8,7 @@ CLUSTER := $(PYTHON) hack/cluster
 # Cluster tests mostly wait for pods, so more of them than cores run side by side.
 CLUSTER_PROCESSES ?= 4
 
-.PHONY: help demo demo-down test setup lint format test-unit test-redis test-cluster cluster-up cluster-down crds lock
+.PHONY: help demo demo-down test setup lint format test-unit test-redis fuzz mutants test-cluster cluster-up cluster-down crds lock
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -36,6 +36,12 @@ test-unit: setup ## Pure code; seconds
 
 test-redis: setup ## Against a real Redis and Node's BullMQ
 	@$(BIN)/pytest -n 2 -q tests/integration tests/conformance
+
+fuzz: setup ## Random sequences on BullMQ and on ours, new ones each time: FUZZ_SEQUENCES=1000 with each generation
+	@FUZZ_SEQUENCES=$${FUZZ_SEQUENCES:-1000} $(BIN)/pytest -n 2 -q tests/conformance/fuzz
+
+mutants: setup ## Faults planted into our Lua, and what catches each
+	@$(BIN)/python -m tests.conformance.mutants
 
 ifdef BULLPEN_KUBECONFIG
 test-cluster: setup

@@ -10,11 +10,15 @@ makes a test that runs against each BullMQ generation. What the scenario asserts
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from redis.asyncio import Redis
+
+from bullpen.client.connection import Link
+from bullpen.client.settings import RedisLocation
 from tests.conformance.compare import Difference, differences
 from tests.conformance.intended import INTENDED, Intended
 from tests.conformance.node_side import NodeDriver, NodeSide
@@ -22,12 +26,11 @@ from tests.conformance.our_side import OurSide, Runner
 from tests.conformance.sides import Side, Step
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
     from bullpen.protocol.scripts import Script
 
 Scenario = Callable[[Side], Awaitable[None]]
 ITEMS: Final = range(1, 97)
+OUR_DB: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,15 @@ class Arena:
         theirs = await run(item.scenario, self.node())
         ours = await run(item.scenario, self.ours())
         return compare_steps(theirs, ours, generation=self.generation, item=item.number)
+
+
+@asynccontextmanager
+async def opened(driver: NodeDriver, port: int) -> AsyncIterator[Arena]:
+    """An arena on the Redis of that port; Node's database is the one of its generation's number."""
+    node = Redis(port=port, db=driver.generation, decode_responses=True)
+    ours = Redis(port=port, db=OUR_DB, decode_responses=True)
+    async with node, ours, Link(RedisLocation.parse(f"redis://127.0.0.1:{port}/{OUR_DB}")) as link:
+        yield Arena(driver.generation, driver, node, ours, link)
 
 
 async def run(scenario: Scenario, side: Side) -> list[Step]:

@@ -6,18 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from redis.asyncio import Redis
 
-from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
-from tests.conformance.arena import Arena
+from tests.conformance.arena import Arena, opened
 from tests.conformance.node_side import PACKAGES, NodeDriver
 from tests.integration.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-OUR_DB = 9  # Node's databases are numbered by their generation
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -47,8 +42,5 @@ async def driver(request: pytest.FixtureRequest, redis_port: int) -> AsyncIterat
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def arena(driver: NodeDriver, redis_port: int) -> AsyncIterator[Arena]:
     """BullMQ and ours, each on a database that a scenario may empty."""
-    node = Redis(port=redis_port, db=driver.generation, decode_responses=True)
-    ours = Redis(port=redis_port, db=OUR_DB, decode_responses=True)
-    location = RedisLocation.parse(f"redis://127.0.0.1:{redis_port}/{OUR_DB}")
-    async with node, ours, Link(location) as link:
-        yield Arena(driver.generation, driver, node, ours, link)
+    async with opened(driver, redis_port) as arena:
+        yield arena
