@@ -385,3 +385,16 @@ async def test_item_87_schedulers_can_be_asked_for(side: Side) -> None:
         await side.call("scheduler", scheduler_id=scheduler_id)
     for start, last, ascending in ((0, -1, True), (0, -1, False), (1, 1, True), (5, 9, True)):
         await side.call("schedulers", start=start, end=last, asc=ascending)
+
+
+@item(84, "A pattern in the place of an interval whose run is replaced keeps the interval's offset.")
+async def test_item_84_a_pattern_after_an_interval(side: Side) -> None:
+    await side.advance(41_000)
+    await upsert(side, every=MINUTE)
+    await upsert(side, pattern=FIVE)
+    assert (await value(side, "repeat:tick"))["offset"] == "41000"
+    await upsert(side, "other", every=MINUTE)
+    await side.fetch()
+    await side.advance(1000)
+    await upsert(side, "other", pattern=FIVE)
+    await upsert(side, "third", pattern=FIVE)

@@ -58,7 +58,10 @@ def _strange_locks(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _lost_children(content: Mapping[str, Any]) -> Iterator[str]:
-    """Dependencies of a waiting parent are exactly its unfinished children; one that failed unflagged stays (§4.4)."""
+    """Dependencies of a waiting parent are exactly its unfinished children; one that failed unflagged stays (§4.4).
+
+    One that failed with `rdof` has left nothing with its parent, which does not wait for it again either (§7.1).
+    """
     waiting = content.get("waiting-children", {"value": {}})["value"]
     for parent in waiting:
         pending = set(content.get(f"{parent}:dependencies", {"value": ()})["value"])
@@ -68,6 +71,8 @@ def _lost_children(content: Mapping[str, Any]) -> Iterator[str]:
             if not str(key["value"].get("parentKey", "")).endswith(f":{parent}"):
                 continue
             full = f"{key['value']['parentKey'].removesuffix(f':{parent}')}:{child}"
+            if key["value"].get("parent", {}).get("rdof"):
+                continue
             if any(child in content.get(state, {"value": ()})["value"] for state in FINISHED):
                 continue
             if full not in pending:

@@ -206,7 +206,9 @@ class Player:
         await self._about("remove", place)
 
     async def _retry_jobs(self, _job: int, state: str) -> None:
-        await self.side.call("retry_jobs", state=state, count=1000)
+        # §12: 5 leaves the old results of children with their parents.
+        if not (self.generation == 5 and any(self._field(job, "parentKey") for job in self._in(state))):
+            await self.side.call("retry_jobs", state=state, count=1000)
 
     async def _promote_jobs(self, _job: int) -> None:
         await self.side.call("promote_jobs", count=1000)

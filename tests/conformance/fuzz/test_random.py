@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.conformance.arena import Arena
 from tests.conformance.fuzz.agreement import disagreement
@@ -29,6 +29,8 @@ SEQUENCES: Final = int(GIVEN or 100)
 @settings(
     max_examples=SEQUENCES,
     derandomize=GIVEN is None,
+    # Shortening takes minutes, and is for those who look for faults; the steps to the first difference are told anyway.
+    phases=[Phase.generate] if GIVEN is None else [Phase.generate, Phase.shrink],
     database=None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],

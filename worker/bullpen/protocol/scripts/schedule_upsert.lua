@@ -53,7 +53,7 @@ if replaced then
   drop_dedup(last)
   delete_job(last)
 end
-local offset = 0
+local offset = replaced and known_offset or 0 -- a pattern has no use for it, but keeps what it finds
 if every then
   offset = given or replaced and known_offset or run - math.floor(run / every) * every
 end
