@@ -8,7 +8,7 @@ CLUSTER := $(PYTHON) hack/cluster
 # Cluster tests mostly wait for pods, so more of them than cores run side by side.
 CLUSTER_PROCESSES ?= 4
 
-.PHONY: help demo demo-down test setup lint format test-unit test-redis fuzz mutants test-cluster cluster-up cluster-down crds lock
+.PHONY: help demo demo-down test setup lint format test-unit servers test-redis fuzz mutants test-cluster cluster-up cluster-down crds lock
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -34,7 +34,10 @@ format: setup
 test-unit: setup ## Pure code; seconds
 	@$(BIN)/pytest -n 2 -q tests/unit
 
-test-redis: setup ## Against a real Redis and Node's BullMQ
+servers: setup
+	@$(BIN)/python -m hack.servers
+
+test-redis: setup servers ## Against a real Redis and Node's BullMQ
 	@$(BIN)/pytest -n 2 -q tests/integration tests/conformance
 
 fuzz: setup ## Random sequences on BullMQ and on ours, new ones each time: FUZZ_SEQUENCES=1000 with each generation

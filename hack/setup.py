@@ -96,14 +96,7 @@ def system_packages() -> None:
             POLICY.unlink()
 
 
-def redis_servers() -> None:
-    """Other versions of Redis and Valkey; where they cannot be had it says so, and in CI that ends the run."""
-    if subprocess.run([str(VENV / "bin/python"), "-m", "hack.servers"], cwd=ROOT, stdin=subprocess.DEVNULL).returncode:
-        stop("CI runs against every server, and some are missing; the lines above say why")
-
-
 if __name__ == "__main__":
     system_packages()
     python_environment()
     node_packages()
-    redis_servers()
