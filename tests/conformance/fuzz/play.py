@@ -117,8 +117,9 @@ class Player:
         self.claims += 1
         if any(self._field(job, "defa") for job in self._in("wait", "paused", "prioritized", "delayed")):
             # 5 and 6 take up a deferred failure at different steps of their workers; as a whole they do the same. But
-            # 5 looks for a further job in between, and so may reset `pc` a step earlier.
-            if self.generation == 5 and "pc" in self._content():
+            # 5 goes on to the next job in the same step, and having none resets `pc`.
+            ready = self._in("wait", "paused", "prioritized", "delayed")
+            if self.generation == 5 and (len(ready) > 1 or "pc" in self._content()):
                 return
             await self.side.process({"value": None}, f"token-{self.claims}")
             return
@@ -217,7 +218,9 @@ class Player:
         await self.side.call("pause")
 
     async def _resume(self, _job: int) -> None:
-        await self.side.call("resume")
+        # 5 refreshes the marker of delayed jobs even when the queue was not paused.
+        if self.generation != 5 or "paused" in self._field_names("meta"):
+            await self.side.call("resume")
 
     async def _clean(self, _job: int, grace: int, limit: int, state: str) -> None:
         # §12: 6 has the jobs of a paused queue in `wait`, where ours are not.
