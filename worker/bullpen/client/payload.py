@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from bullpen.errors import ConfigurationError
+
+
+class _NoData:
+    """Told apart from None, which is JSON's null."""
+
+    def __repr__(self) -> str:
+        return "NO_DATA"
+
+
+NO_DATA: Final = _NoData()
+
+
+def job_data(name: object, data: Any) -> str:
+    """A job's data as JSON text. Raises ConfigurationError, also for a name that is none."""
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(f"job name is {name!r}: give a text that is not empty")
+    return "{}" if data is NO_DATA else dump(data, what=f"data of job {name!r}")
 
 
 def dump(value: Any, *, what: str) -> str:
