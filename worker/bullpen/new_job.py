@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from dataclasses import KW_ONLY, dataclass
-from operator import attrgetter, is_
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bullpen.client.bulk import BulkJob
 from bullpen.errors import ConfigurationError
@@ -14,12 +13,9 @@ from bullpen.values import NO_DATA, plain
 if TYPE_CHECKING:
     from bullpen.dedup import Dedup
     from bullpen.durations import Duration
-    from bullpen.protocol.options import JobOptions, KeepJobs
+    from bullpen.protocol.options import KeepJobs
     from bullpen.queue import Queue
     from bullpen.retry import Retry
-
-_SETTINGS: Final = ("delay", "retry", "job_id", "priority", "lifo", "remove_on_complete", "remove_on_fail", "dedup")
-_settings: Final = attrgetter("name", *_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +37,20 @@ class NewJob:
 
 async def prepared(jobs: Iterable[NewJob] | AsyncIterable[NewJob], queue: Queue) -> AsyncGenerator[BulkJob, None]:
     """The jobs as the client takes them. Raises ConfigurationError for settings that nobody understands."""
-    known: tuple[object, ...] = ()
-    options: JobOptions | None = None
     async for job in jobs if isinstance(jobs, AsyncIterable) else _each(jobs):
         if not isinstance(job, NewJob):
             raise ConfigurationError(f"a bulk has {job!r} for a job: give a NewJob(name, data, …)")
-        settings: tuple[object, ...] = _settings(job)
-        # Most jobs of a bulk have the very same ones. Not by equality: True and 1 are different rules.
-        if options is None or not all(map(is_, settings, known)):
-            options = queue.options(job.name, **{setting: getattr(job, setting) for setting in _SETTINGS})
-            known = settings
+        options = queue.options(
+            job.name,
+            delay=job.delay,
+            retry=job.retry,
+            job_id=job.job_id,
+            priority=job.priority,
+            lifo=job.lifo,
+            remove_on_complete=job.remove_on_complete,
+            remove_on_fail=job.remove_on_fail,
+            dedup=job.dedup,
+        )
         yield BulkJob(job.name, plain(job.name, job.data), options)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
 from contextlib import aclosing
+from operator import is_
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from bullpen.dedup import Dedup
@@ -46,6 +47,7 @@ class Queue(Schedules, Upkeep):
         self._limiter = limiter
         self._max_started = max_started_attempts
         self._handlers: dict[str | None, Handler] = {}
+        self._settled: tuple[tuple[object, ...], JobOptions] | None = None
 
     @property
     def handlers(self) -> Sequence[Handler]:
@@ -80,6 +82,7 @@ class Queue(Schedules, Upkeep):
                     f"{function.__qualname__} needs another name"
                 )
             self._handlers[name] = describe(function, name=name, run=run, retry=retry)
+            self._settled = None  # its retry counts from now on
             return function
 
         return declare
@@ -165,6 +168,24 @@ class Queue(Schedules, Upkeep):
 
         Raises ConfigurationError for durations and backoffs that nobody understands.
         """
+        settings = (name, delay, retry, job_id, priority, lifo, remove_on_complete, remove_on_fail, dedup)
+        # Most jobs are added with the settings of the one before. Not by equality: True and 1 are different rules.
+        if self._settled is None or not all(map(is_, settings, self._settled[0])):
+            self._settled = settings, self._options(*settings)
+        return self._settled[1]
+
+    def _options(
+        self,
+        name: str,
+        delay: Duration,
+        retry: Retry | None,
+        job_id: str | None,
+        priority: int,
+        lifo: bool,
+        remove_on_complete: bool | int | KeepJobs | None,
+        remove_on_fail: bool | int | KeepJobs | None,
+        dedup: Dedup | str | None,
+    ) -> JobOptions:
         tries = retry or self._declared_retry(name) or DEFAULT_RETRY
         self._check_backoff(tries.backoff)
         return JobOptions(

@@ -16,6 +16,8 @@ class _NoData:
 
 
 NO_DATA: Final = _NoData()
+# json.dumps would make a new encoder for each value.
+_written: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def job_data(name: object, data: Any) -> str:
@@ -31,7 +33,7 @@ def dump(value: Any, *, what: str) -> str:
     Raises ConfigurationError for what JSON cannot say: NaN, infinities, cycles, sets, objects.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _written(value)
     except RecursionError as error:
         raise ConfigurationError(f"{what} cannot be written as JSON: it is nested too deeply") from error
     except (TypeError, ValueError) as error:
