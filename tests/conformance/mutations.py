@@ -336,4 +336,39 @@ MUTATIONS: Final = (
         "'event', 'removed', 'jobId', id, 'prev', 'delayed')",
         "'event', 'cleaned', 'jobId', id, 'prev', 'delayed')",
     ),
+    Mutation(
+        "a bulk is stored in reverse",
+        "test_item_17_a_bulk_equals_single_adds",
+        "call('LPUSH', target, unpack(newest))",
+        "call('RPUSH', target, unpack(newest))",
+    ),
+    Mutation(
+        "a bulk wakes nobody",
+        "test_item_17_a_bulk_equals_single_adds",
+        "if ready then\n  mark_ready()\nend",
+    ),
+    Mutation(
+        "a bulk wakes workers for jobs that are not due",
+        "test_item_17_a_bulk_wakes_nobody_for_what_cannot_start",
+        "if ready then\n  mark_ready()\nend",
+        "mark_ready()",
+    ),
+    Mutation(
+        "a bulk counts its jobs after all that are there",
+        "test_item_17_a_bulk_adds_a_custom_id_once",
+        "call('INCRBY', P .. 'id', jobs) - jobs",
+        "call('INCRBY', P .. 'id', jobs)",
+    ),
+    Mutation(
+        "lifo jobs of a bulk are served last",
+        "test_item_17_a_bulk_equals_single_adds",
+        "lifo == '1' and front or newest",
+        "newest",
+    ),
+    Mutation(
+        "a deduplicated job of a bulk is placed all the same",
+        "test_item_20_a_bulk_deduplicates_within_itself",
+        "  if how == 0 then\n    place(",
+        "  if how ~= 1 then\n    place(",
+    ),
 )

@@ -18,6 +18,7 @@ from bullpen.errors import (
 )
 from bullpen.flow import Flow, FlowJobs
 from bullpen.job import Job
+from bullpen.new_job import NewJob
 from bullpen.protocol.calls.clients import ConnectedWorker
 from bullpen.protocol.calls.schedules import Scheduler
 from bullpen.protocol.events import Event
@@ -46,6 +47,7 @@ __all__ = [
     "JobMissing",
     "KeepJobs",
     "LockLost",
+    "NewJob",
     "ProtocolError",
     "Queue",
     "RateLimited",

@@ -25,6 +25,7 @@ def test_what_people_import() -> None:
         "JobMissing",
         "KeepJobs",
         "LockLost",
+        "NewJob",
         "ProtocolError",
         "Queue",
         "RateLimited",
