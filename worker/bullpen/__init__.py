@@ -18,10 +18,13 @@ from bullpen.errors import (
 )
 from bullpen.flow import Flow, FlowJobs
 from bullpen.job import Job
+from bullpen.protocol.calls.children import ChildrenCounts
 from bullpen.protocol.calls.clients import ConnectedWorker
+from bullpen.protocol.calls.look import QueueSettings
 from bullpen.protocol.calls.schedules import Scheduler
 from bullpen.protocol.events import Event
 from bullpen.protocol.options import Backoff, KeepJobs
+from bullpen.protocol.replies import Counts, JobRecord, JobState, Logs
 from bullpen.queue import Queue
 from bullpen.retry import Retry
 from bullpen.signals import Delay, RateLimited, Requeue, WaitForChildren
@@ -32,10 +35,12 @@ __all__ = [
     "App",
     "Backoff",
     "BullpenError",
+    "ChildrenCounts",
     "ConfigurationError",
     "ConnectedWorker",
     "ConnectionLost",
     "Context",
+    "Counts",
     "Dedup",
     "Delay",
     "Event",
@@ -44,10 +49,14 @@ __all__ = [
     "Job",
     "JobFailed",
     "JobMissing",
+    "JobRecord",
+    "JobState",
     "KeepJobs",
     "LockLost",
+    "Logs",
     "ProtocolError",
     "Queue",
+    "QueueSettings",
     "RateLimited",
     "Requeue",
     "Retry",

@@ -39,18 +39,19 @@ if TYPE_CHECKING:
 __all__ = ["App", "Events", "FlowJobs", "Job", "Queue"]
 
 A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S", bound="Facade[Any]")
 T = TypeVar("T")
 
 
-class Facade(Generic[A]):
+class Facade(Generic[A_co]):
     """What blocks while something of `bullpen` awaits."""
 
     __slots__ = ("awaiting", "portal")
 
-    def __init__(self, awaiting: A, *, portal: Portal) -> None:
+    def __init__(self, awaiting: A_co, *, portal: Portal) -> None:
         self.awaiting = awaiting
         """The same in `bullpen`."""
         self.portal = portal
