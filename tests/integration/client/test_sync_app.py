@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +23,9 @@ from bullpen.protocol import JobState, QueueKeys
 from bullpen.protocol.calls import work
 from bullpen.protocol.replies import JobRecord
 from bullpen.sync import App, Queue
+from tests.integration import tls
 from tests.integration.client.desk import completed, failed
-from tests.integration.redis_server import RedisServer
+from tests.integration.redis_server import RedisServer, free_port
 
 PATIENCE = 20.0
 # Nothing may be left open. The child of a fork does leave what is its parent's.
@@ -275,51 +277,65 @@ def test_a_program_whose_redis_is_gone_ends_too(redis_url: str) -> None:
     )
 
 
-def test_after_a_fork_parent_and_child_go_on_with_connections_of_their_own(redis_url: str, raw: Any) -> None:
-    """As gunicorn does it with preload_app: the app is used, events are read, a thread calls all the while."""
-    before = raw.info("stats")["total_connections_received"]
-    said = script(
-        """
-        import os, sys, threading
-        from bullpen.sync import App
+# As gunicorn does it with preload_app: the app is used, events are read, a thread calls all the while.
+FORKING = """
+import os, sys, threading
+from bullpen.sync import App
 
-        app = App(redis=sys.argv[1])
-        videos = app.queue("videos")
-        videos.add("render", job_id="first")
-        events = videos.events(after="0-0").__enter__()
-        assert next(events).kind == "added"
-        stopped = threading.Event()
-        calls = []
+app = App(redis=sys.argv[1])
+videos = app.queue("videos")
+videos.add("render", job_id="first")
+events = videos.events(after="0-0").__enter__()
+assert next(events).kind == "added"
+stopped = threading.Event()
+calls = []
 
-        def call():
-            while not stopped.is_set():
-                calls.append(videos.counts().waiting)
+def call():
+    while not stopped.is_set():
+        calls.append(videos.counts().waiting)
 
-        busy = threading.Thread(target=call)
-        busy.start()
-        children = []
-        for number in range(5):
-            child = os.fork()
-            if child == 0:
-                stopped.set()
-                assert videos.add("render", job_id=f"child-{number}").state() == "waiting"
-                assert next(events).kind == "waiting"
-                with app:
-                    assert videos.get("first").state() == "waiting"
-                sys.exit(0)
-            children.append(child)
-        assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 5
-        assert next(events).kind == "waiting"
-        so_far = len(calls)
-        for _ in range(100):
-            videos.counts()
+busy = threading.Thread(target=call)
+busy.start()
+children = []
+for number in range(5):
+    child = os.fork()
+    if child == 0:
         stopped.set()
-        busy.join()
-        assert len(calls) > so_far
-        print(videos.counts().waiting)
-        """,
-        redis_url,
-    )
-    assert said == "6\n"
+        assert videos.add("render", job_id=f"child-{number}").state() == "waiting"
+        assert next(events).kind == "waiting"
+        with app:
+            assert videos.get("first").state() == "waiting"
+        sys.exit(0)
+    children.append(child)
+assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 5
+videos.add("render", job_id="last")
+while next(events).job_id != "last":
+    pass
+so_far = len(calls)
+for _ in range(100):
+    videos.counts()
+stopped.set()
+busy.join()
+assert len(calls) > so_far
+print(videos.counts().waiting)
+"""
+
+
+def test_after_a_fork_parent_and_child_go_on_with_connections_of_their_own(redis_url: str, raw: Any) -> None:
+    before = raw.info("stats")["total_connections_received"]
+    assert script(FORKING, redis_url) == "7\n"
     # Six processes with a connection for commands and one for events each: none was lost by a fork.
     assert raw.info("stats")["total_connections_received"] == before + 12
+
+
+def test_a_fork_says_no_farewell_on_the_parents_tls_connections(tmp_path: Path) -> None:
+    path, port = tls.certificate(tmp_path), free_port()
+    server = RedisServer(tmp_path / "redis", *tls.tls_options(path, port))
+    server.start()
+    try:
+        with redis.Redis(port=server.port) as client:
+            before = client.info("stats")["total_connections_received"]
+            assert script(FORKING, f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={path}") == "7\n"
+            assert client.info("stats")["total_connections_received"] == before + 12
+    finally:
+        server.stop()
