@@ -19,10 +19,13 @@ from bullpen.errors import (
 from bullpen.flow import Flow, FlowJobs
 from bullpen.job import Job
 from bullpen.new_job import NewJob
+from bullpen.protocol.calls.children import ChildrenCounts
 from bullpen.protocol.calls.clients import ConnectedWorker
+from bullpen.protocol.calls.look import QueueSettings
 from bullpen.protocol.calls.schedules import Scheduler
 from bullpen.protocol.events import Event
 from bullpen.protocol.options import Backoff, KeepJobs
+from bullpen.protocol.replies import Counts, JobRecord, JobState, Logs
 from bullpen.queue import Queue
 from bullpen.retry import Retry
 from bullpen.signals import Delay, RateLimited, Requeue, WaitForChildren
@@ -33,10 +36,12 @@ __all__ = [
     "App",
     "Backoff",
     "BullpenError",
+    "ChildrenCounts",
     "ConfigurationError",
     "ConnectedWorker",
     "ConnectionLost",
     "Context",
+    "Counts",
     "Dedup",
     "Delay",
     "Event",
@@ -45,11 +50,15 @@ __all__ = [
     "Job",
     "JobFailed",
     "JobMissing",
+    "JobRecord",
+    "JobState",
     "KeepJobs",
     "LockLost",
+    "Logs",
     "NewJob",
     "ProtocolError",
     "Queue",
+    "QueueSettings",
     "RateLimited",
     "Requeue",
     "Retry",

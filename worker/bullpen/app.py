@@ -1,4 +1,4 @@
-"""An app: the queues of one code base, and the one connection its producers share."""
+"""An app: the queues of one code base, and the one connection that its producers on an event loop share."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakSet
 
-from bullpen.client.links import Links
-from bullpen.client.producer import Producer
+from bullpen.client.connections import Connections
 from bullpen.client.reader import Events
 from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
-from bullpen.flow import Flow, FlowJobs, add_flow
+from bullpen.flow import Flow, FlowJobs, add_flow, read_flow
 from bullpen.protocol.calls.work import RateLimit
 from bullpen.protocol.keys import DEFAULT_PREFIX, QueueKeys
+from bullpen.protocol.numbers import check_whole
 from bullpen.queue import Queue
 from bullpen.retry import BUILT_IN
 from bullpen.runtime.rules import Strategy
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from bullpen.client.connection import Link
+    from bullpen.client.producer import Producer
     from bullpen.context import Context
     from bullpen.job import Job
+    from bullpen.sync import App as SyncApp
 
 S = TypeVar("S", bound=Strategy)
 
@@ -38,6 +40,8 @@ class App:
 
     `redis` (a URL) and `prefix` win over the environment's REDIS_URL_FILE, REDIS_URL and QUEUE_PREFIX, which are read
     when the first job is added. Leave them out in what the operator deploys. Raises ConfigurationError for a bad URL.
+
+    It may be used on several event loops, with connections of their own on each; `sync` is for code without any.
     """
 
     def __init__(self, *, redis: str | None = None, prefix: str | None = None) -> None:
@@ -47,9 +51,8 @@ class App:
         self._queues: dict[str, Queue] = {}
         self._readers: WeakSet[Events] = WeakSet()
         self._backoffs: dict[str, Strategy] = {}
-        self._producers: dict[str, Producer] = {}
-        self._links: Links | None = None
-        self._links_loop: asyncio.AbstractEventLoop | None = None
+        self._connections: dict[asyncio.AbstractEventLoop, Connections] = {}
+        self._sync: SyncApp | None = None
 
     @property
     def queues(self) -> Mapping[str, Queue]:
@@ -71,6 +74,15 @@ class App:
         """The custom backoff strategies declared so far, by name."""
         return MappingProxyType(self._backoffs)
 
+    @property
+    def sync(self) -> SyncApp:
+        """The same app for code that has no event loop, always the same object: see `bullpen.sync`."""
+        if self._sync is None:
+            from bullpen.sync import App as SyncApp
+
+            self._sync = SyncApp.of(self)
+        return self._sync
+
     def queue(
         self,
         name: str,
@@ -90,7 +102,8 @@ class App:
         found = self._queues.get(name)
         if found is None:
             QueueKeys(DEFAULT_PREFIX, name)  # names are checked where they are written
-            found = self._queues[name] = Queue(name, app=self, limiter=limit, max_started_attempts=max_started_attempts)
+            made = Queue(name, app=self, limiter=limit, max_started_attempts=max_started_attempts)
+            found = self._queues.setdefault(name, made)  # threads that ask at the same time get the same one
         rules = found.rules
         if limit not in (None, rules.limiter) or max_started_attempts not in (None, rules.max_started):
             raise ConfigurationError(f"queue {name!r} is declared already, with other options; give them there")
@@ -128,34 +141,51 @@ class App:
         """
         return await add_flow(self, tree, parent)
 
+    async def get_flow(self, job: Job, *, depth: int = 10) -> FlowJobs:
+        """Read a flow back: a job, its children, and theirs, `depth` levels at most (1: the job alone).
+
+        A job without children, or of no flow, is a tree of one. Each job's children are read at one moment, the tree
+        is not. Raises ConfigurationError for a depth below 1, and as `job_at` does.
+        """
+        check_whole("depth", depth, lowest=1)
+        return await read_flow(job, depth=depth)
+
+    def job_at(self, key: str) -> Job:
+        """A handle on the job whose record has this full key: so Redis, and `Job.children_values`, name children.
+
+        Raises ConfigurationError for a key that does not begin with the app's prefix.
+        """
+        before, _, rest = key.partition(f"{self.prefix}:")
+        queue, _, job_id = rest.partition(":")
+        if before or not queue or not job_id:
+            raise ConfigurationError(
+                f"job {key!r} is not under the prefix {self.prefix!r} of this app: ask an App with its prefix"
+            )
+        return self.queue(queue).get(job_id)
+
     async def producer(self, queue: str) -> Producer:
         """What `Queue` adds and asks through: one connection on the running event loop, opened when first needed.
 
         In a Redis cluster it is one for each hash slot. Raises ConfigurationError for a queue that cannot live there.
         """
-        links = self._open_links()
-        if queue not in self._producers:
-            keys = QueueKeys(self.prefix, queue)
-            self._producers[queue] = Producer(link=await links.of(keys), location=self._source(), keys=keys)
-        return self._producers[queue]
+        return await self._opened().producer(QueueKeys(self.prefix, queue))
 
     async def link(self, queues: Iterable[str]) -> Link:
         """The connection for what touches several queues at once; in a Redis cluster they must share a hash slot.
 
         Raises ConfigurationError when they do not.
         """
-        return await self._open_links().of(*(QueueKeys(self.prefix, queue) for queue in queues))
+        return await self._opened().link(*(QueueKeys(self.prefix, queue) for queue in queues))
 
-    def _open_links(self) -> Links:
+    def _opened(self) -> Connections:
+        """Those of the running loop. Each loop touches its own alone, so that several may run in threads at a time."""
         loop = asyncio.get_running_loop()
-        if self._links is not None and self._links_loop is not loop:
-            if self._links_loop is not None and self._links_loop.is_running():
-                raise RuntimeError("this App is in use on another event loop; make one App for each loop")
-            self._links = None  # its loop has ended, and its connections with it
-            self._producers.clear()
-        if self._links is None:
-            self._links, self._links_loop = Links(self._source()), loop
-        return self._links
+        found = self._connections.get(loop)
+        if found is None:
+            for ended in [each for each in tuple(self._connections) if each.is_closed()]:
+                self._connections.pop(ended, None)  # its connections have ended with it
+            found = self._connections[loop] = Connections(self._source())
+        return found
 
     def events(self, queue: str, *, after: str | None) -> Events:
         """What `Queue.events` hands out; closed with the app, if not before."""
@@ -167,15 +197,12 @@ class App:
         return self._redis or redis_from_environment(os.environ)
 
     async def aclose(self) -> None:
-        """Close the connections; a later use opens new ones."""
-        links, self._links = self._links, None
-        producers, self._producers = self._producers, {}
-        for producer in producers.values():
-            await producer.aclose()
+        """Close the connections of this event loop; a later use opens new ones."""
+        connections = self._connections.pop(asyncio.get_running_loop(), None)
         for reader in list(self._readers):
             await reader.aclose()
-        if links is not None:
-            await links.aclose()
+        if connections is not None:
+            await connections.aclose()
 
     async def __aenter__(self) -> App:
         return self

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from bullpen.client.flows import AddedNode, FlowNode, FlowProducer
 from bullpen.context import Context
@@ -31,6 +32,13 @@ _EFFECTS: Final[dict[str, OnFailure]] = {
 }
 
 
+class Named(Protocol):
+    """A queue, as flows need to know it: that of `bullpen` or of `bullpen.sync`."""
+
+    @property
+    def name(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
     """A job of a flow and the children it waits for; it finds their values in `Context.children_values()`.
@@ -43,7 +51,7 @@ class Flow:
     the parent goes on waiting, until the job is tried again by hand. All else is as in `Queue.add`.
     """
 
-    queue: Queue | str
+    queue: Named | str
     name: str
     data: object = NO_DATA
     children: Sequence[Flow] = ()
@@ -59,7 +67,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class FlowJobs:
-    """The jobs of an added flow, in the shape of its tree."""
+    """The jobs of a flow, in the shape of its tree."""
 
     job: Job
     children: tuple[FlowJobs, ...]
@@ -77,12 +85,21 @@ async def add_flow(app: App, tree: Flow, parent: Context | Job | None) -> FlowJo
     return _jobs(app, added)
 
 
+async def read_flow(job: Job, *, depth: int) -> FlowJobs:
+    """`App.get_flow`."""
+    if depth == 1:
+        return FlowJobs(job, ())
+    children = await job.children()
+    # A level at a time: the questions about it leave in one write.
+    return FlowJobs(job, tuple(await asyncio.gather(*[read_flow(child, depth=depth - 1) for child in children])))
+
+
 def _node(app: App, flow: Flow, *, has_parent: bool) -> FlowNode:
     if flow.on_failure is not None and flow.on_failure not in _EFFECTS:
         raise ConfigurationError(
             f"Flow(on_failure={flow.on_failure!r}): unknown; use {', '.join(map(repr, _EFFECTS))}, or None"
         )
-    queue = flow.queue if isinstance(flow.queue, Queue) else app.queue(flow.queue)
+    queue = flow.queue if isinstance(flow.queue, Queue) else app.queue(_queue_name(flow))
     settings: dict[str, Any] = {
         "delay": flow.delay,
         "retry": flow.retry,
@@ -101,6 +118,13 @@ def _node(app: App, flow: Flow, *, has_parent: bool) -> FlowNode:
         children=[_node(app, child, has_parent=True) for child in flow.children],
         **data,
     )
+
+
+def _queue_name(flow: Flow) -> str:
+    name = flow.queue if isinstance(flow.queue, str) else getattr(flow.queue, "name", None)
+    if not isinstance(name, str):
+        raise ConfigurationError(f"Flow(queue={flow.queue!r}): must be a queue of the app, or the name of one")
+    return name
 
 
 def _queues(node: FlowNode) -> Iterator[str]:

@@ -5,16 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bullpen.durations import Duration, milliseconds, seconds
+from bullpen.errors import JobMissing
 from bullpen.protocol.replies import Outcome
 from bullpen.values import plain
 
 if TYPE_CHECKING:
-    from bullpen.protocol.replies import JobState, Logs
+    from collections.abc import Sequence
+
+    from bullpen.protocol.calls.children import ChildrenCounts
+    from bullpen.protocol.replies import JobRecord, JobState, Logs
     from bullpen.queue import Queue
 
 
 class Job:
-    """Returned by `Queue.add` and `Queue.get`; holds the id, asks Redis for everything else."""
+    """Returned by `Queue.add`, `Queue.get` and `Queue.get_job`; holds the id, asks Redis for everything else.
+
+    Every method raises ConnectionLost when Redis does not answer, and ConfigurationError when it refuses the login.
+    """
 
     __slots__ = ("deduplicated", "id", "queue")
 
@@ -30,6 +37,13 @@ class Job:
     async def state(self) -> JobState:
         """Where the job is; `unknown` when it does not exist (any more)."""
         return await (await self.queue.producer()).state(self.id)
+
+    async def record(self) -> JobRecord:
+        """All that is stored of it: data, options, attempts, times, how it ended. Raises JobMissing."""
+        record = await (await self.queue.producer()).get_job(self.id)
+        if record is None:
+            raise JobMissing(f"job {self.id} does not exist: it was removed, or its id is wrong")
+        return record
 
     async def progress(self) -> Any:
         """What the job last reported, 0 before its first report. Raises JobMissing."""
@@ -50,6 +64,22 @@ class Job:
     async def children_values(self) -> dict[str, Any]:
         """What the completed children of this job returned, by the full keys of their records."""
         return await (await self.queue.producer()).children.values(self.id)
+
+    async def children_failures(self) -> dict[str, str]:
+        """Why children failed whose failure this job outlives (`on_failure` "continue_parent", "ignore_failure")."""
+        return await (await self.queue.producer()).children.ignored_failures(self.id)
+
+    async def children_counts(self) -> ChildrenCounts:
+        """How many children have not ended, and how the others did."""
+        return await (await self.queue.producer()).children.counts(self.id)
+
+    async def children(self) -> Sequence[Job]:
+        """All its children, whatever became of them, those that have not ended first; a removed one stays named.
+
+        Raises ConfigurationError for a child under another prefix than the app's.
+        """
+        names = await (await self.queue.producer()).children.names(self.id)
+        return [self.queue.app.job_at(name) for name in names]
 
     async def logs(self, *, start: int = 0, end: int = -1) -> Logs:
         """Its log rows from `start` to `end` (inclusive, the oldest first, negative from the end), and their number."""

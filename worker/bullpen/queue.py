@@ -50,6 +50,11 @@ class Queue(Schedules, Upkeep):
         self._settled: tuple[tuple[object, ...], JobOptions] | None = None
 
     @property
+    def app(self) -> App:
+        """The app it belongs to."""
+        return self._app
+
+    @property
     def handlers(self) -> Sequence[Handler]:
         """The job functions declared so far."""
         return tuple(self._handlers.values())
@@ -222,8 +227,13 @@ class Queue(Schedules, Upkeep):
         return await (await self._app.producer(self.name)).workers()
 
     def get(self, job_id: str) -> Job:
-        """A handle on a job by its id; whether it exists shows when it is asked something."""
+        """A handle on a job by its id, without asking Redis: whether it exists shows when it is asked something."""
         return Job(job_id, queue=self)
+
+    async def get_job(self, job_id: str) -> Job | None:
+        """The job of that id, None when there is none (any more); what is stored of it tells `Job.record`."""
+        found = await (await self._app.producer(self.name)).exists(job_id)
+        return Job(job_id, queue=self) if found else None
 
     async def producer(self) -> Producer:
         """The client underneath, for what this class does not offer."""

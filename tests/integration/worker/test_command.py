@@ -183,6 +183,15 @@ def test_an_app_that_cannot_be_had_is_one_line_and_exit_2(
     assert "Traceback" in said("check", "mine:app", "--debug", cwd=tmp_path)[1]
 
 
+def test_an_app_without_an_event_loop_is_served_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from bullpen.sync import App\napp = App()\n@app.queue('videos').job()\ndef anything(data): ..."
+    )
+    checked = bullpen("check", "mine:app", cwd=tmp_path)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert "videos" in checked.stdout
+
+
 def test_serve_says_the_same_of_an_app_and_of_a_queue(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("1 / 0")
     broken = bullpen("serve", "mine:app", cwd=tmp_path)

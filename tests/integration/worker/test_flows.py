@@ -164,3 +164,24 @@ async def test_what_a_flow_refuses(app: App, raw: redis.Redis) -> None:
     with pytest.raises(ConfigurationError, match="nested too deeply"):
         await app.flow(tree)
     assert raw.dbsize() == 0
+
+
+async def test_a_job_in_a_thread_adds_jobs_and_waits_for_them(app: App, redis_url: str) -> None:
+    """By the facade, whose loop is not the worker's: its children are added, and it waits for another queue's job."""
+    videos, images = app.queue("videos"), app.queue("images")
+
+    @images.job("draw")
+    async def draw(data: int) -> int:
+        return data
+
+    @videos.job("merge")
+    def merge(data: object, ctx: Context) -> list[int]:
+        if not ctx.children_values().result():
+            app.sync.flow(Flow(queue=images, name="draw", data=1), parent=ctx)
+            raise WaitForChildren
+        asked: int = app.sync.queue("images").add("draw", 2).result(timeout=10)
+        return [*ctx.children_values().result().values(), asked]
+
+    async with working(app, redis_url):
+        assert await (await videos.add("merge")).result(timeout=20) == [1, 2]
+    app.sync.close()

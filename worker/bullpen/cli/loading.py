@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from bullpen import sync
 from bullpen.app import App
 from bullpen.errors import ConfigurationError
 
@@ -32,6 +33,8 @@ def load_app(reference: str | None) -> App:
                 f"app {reference!r}: module {name!r} has no {attribute!r}; "
                 f"its apps are {_apps(_module(name, reference))}"
             ) from error
+    if isinstance(app, sync.App):
+        app = app.awaiting
     if not isinstance(app, App):
         raise ConfigurationError(
             f"app {reference!r}: {attribute!r} is a {type(app).__qualname__}, not a bullpen.App; "
@@ -78,5 +81,5 @@ def _last_line(error: BaseException) -> str:
 
 
 def _apps(module: ModuleType) -> str:
-    names = [name for name, value in vars(module).items() if isinstance(value, App)]
+    names = [name for name, value in vars(module).items() if isinstance(value, App | sync.App)]
     return ", ".join(f"{module.__name__}:{name}" for name in names) or "none"

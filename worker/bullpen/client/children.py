@@ -22,6 +22,10 @@ class Children:
         self.keys = keys
         self._link = link
 
+    async def names(self, job_id: str) -> tuple[str, ...]:
+        """All children, whatever became of them; those that have not ended first."""
+        return await self._link.run(children.names(self.keys, job_id=job_id))
+
     async def values(self, job_id: str) -> dict[str, Any]:
         """What the completed children returned. Raises ProtocolError for a value that is no JSON."""
         return await self._link.run(children.values(self.keys, job_id=job_id))

@@ -85,6 +85,10 @@ class Producer:
         """The job's record, None when there is no such job."""
         return await self._link.run(read.job(self.keys, job_id=job_id))
 
+    async def exists(self, job_id: str) -> bool:
+        """Whether there is such a job."""
+        return await self._link.run(read.exists(self.keys, job_id=job_id))
+
     async def state(self, job_id: str) -> JobState:
         """Where the job is; `unknown` when it does not exist (any more)."""
         return await self._link.run(read.state(self.keys, job_id=job_id))

@@ -36,7 +36,7 @@ class Events:
     waited out, and reading goes on behind the last event it brought. What was trimmed off the stream meanwhile
     (by default it holds about 10,000 events) is not to be had any more. Cancelling a step loses nothing.
 
-    A step raises ConfigurationError or ProtocolError when Redis refuses.
+    A step raises ConfigurationError or ProtocolError when Redis refuses, RuntimeError while another one waits.
     """
 
     def __init__(self, keys: QueueKeys, *, location: RedisLocation | LocationSource, after: str | None = None) -> None:
@@ -89,6 +89,8 @@ class Events:
         return event
 
     async def _wait(self) -> None:
+        if self._step is not None:
+            raise RuntimeError("these events are being read already: give each reader its own queue.events()")
         step = self._step = asyncio.ensure_future(self._read())
         self._closing = False
         try:

@@ -26,6 +26,11 @@ class ChildrenCounts:
     failed: int
 
 
+def names(keys: QueueKeys, *, job_id: str) -> Call[tuple[str, ...]]:
+    """All children, whatever became of them, at one moment; those that have not ended first."""
+    return Call(command=(keys.base, job_id), parse=_all, script=load("children"))
+
+
 def values(keys: QueueKeys, *, job_id: str) -> Call[dict[str, Any]]:
     """What the completed children returned. Raises ProtocolError for a value that is no JSON."""
     return Call(command=("HGETALL", f"{keys.job(job_id)}:processed"), parse=partial(_values, parent=job_id))
@@ -67,6 +72,10 @@ def _reasons(reply: list[bytes]) -> dict[str, str]:
 
 def _names(reply: list[bytes]) -> frozenset[str]:
     return frozenset(map(job_id, reply))
+
+
+def _all(reply: list[bytes]) -> tuple[str, ...]:
+    return tuple(map(job_id, reply))
 
 
 def _counts(reply: list[int]) -> ChildrenCounts:

@@ -29,6 +29,12 @@ def job(keys: QueueKeys, *, job_id: str) -> Call[JobRecord | None]:
     return Call(command=("HGETALL", keys.job(job_id)), parse=partial(_record, job_id=job_id))
 
 
+def exists(keys: QueueKeys, *, job_id: str) -> Call[bool]:
+    """Whether there is such a job. Raises ProtocolError when something else has its key."""
+    # Every job has this field (§1.3), and a scheduler's record, which has the key of a job too, has it not.
+    return Call(command=("HEXISTS", keys.job(job_id), "timestamp"), parse=bool)
+
+
 def finished(keys: QueueKeys, *, job_id: str) -> Call[Finished]:
     """Whether the job has ended, and with what. Raises JobMissing."""
     return Call(command=(keys.base, job_id), parse=partial(_finished, job_id=job_id), script=load("finished"))

@@ -1,0 +1,41 @@
+"""What an app has open on one event loop: its links, and the producers that share them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bullpen.client.links import Links
+from bullpen.client.producer import Producer
+
+if TYPE_CHECKING:
+    from bullpen.client.connection import Link
+    from bullpen.client.settings import LocationSource
+    from bullpen.protocol.keys import QueueKeys
+
+
+class Connections:
+    """To be used and closed on the event loop on which it was first used; `location` as for `Links`."""
+
+    def __init__(self, location: LocationSource) -> None:
+        self._location = location
+        self._links = Links(location)
+        self._producers: dict[str, Producer] = {}
+
+    async def producer(self, keys: QueueKeys) -> Producer:
+        """The producer of a queue. Raises ConfigurationError for a queue that cannot live in the cluster."""
+        found = self._producers.get(keys.base)
+        if found is None:
+            link = await self._links.of(keys)
+            found = self._producers[keys.base] = Producer(link=link, location=self._location, keys=keys)
+        return found
+
+    async def link(self, *keys: QueueKeys) -> Link:
+        """The link that serves all these queues. Raises ConfigurationError when no one link can."""
+        return await self._links.of(*keys)
+
+    async def aclose(self) -> None:
+        """Closes all of it; calls that are still waiting fail with ConnectionLost."""
+        producers, self._producers = self._producers, {}
+        for producer in producers.values():
+            await producer.aclose()
+        await self._links.aclose()
