@@ -51,6 +51,6 @@ async def test_keys_of_another_type_hinder_no_finish(desk: Desk) -> None:
 async def test_an_add_names_the_key_of_another_type_and_writes_nothing(desk: Desk) -> None:
     desk.raw.rpush(desk.keys.dedup("film"), "x")
     before = desk.fingerprint()
-    with pytest.raises(ProtocolError, match=r"WRONGTYPE bull:videos:de:film is a list, not the id of a job: delete it"):
+    with pytest.raises(ProtocolError, match=r"WRONGTYPE bull:videos:de:film is a list, where a string belongs: remove it"):
         await desk.add(deduplication=Deduplication("film"))
     assert desk.fingerprint() == before

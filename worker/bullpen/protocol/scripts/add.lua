@@ -3,16 +3,24 @@
 -- KEYS[1] P
 -- ARGV    custom id or '' | name | data (JSON) | opts (JSON) | timestamp ms | delay ms | priority | 1 = lifo
 -- Reply   id | 0 added, 1 a job of that custom id existed already, 2 deduplicated: the id is the owner's
+--- include queue
+call = redis.call
 --- include store
 --- include deduplicate
 
 local dedup = dedup_options(ARGV[4])
-local wrong = dedup and misfit(dedup.id)
-if wrong then
-  local key = P .. 'de:' .. dedup.id
-  return redis.error_reply('WRONGTYPE ' .. key .. ' is a ' .. wrong .. ', not the id of a job: delete it')
+if dedup then
+  refuse(misfit(P .. 'de:' .. dedup.id, 'string'))
+  sound_queue()
 end
-local counter = call('INCR', P .. 'id')
+if tonumber(ARGV[6]) > 0 then
+  sound('events', 'delayed', 'marker')
+elseif tonumber(ARGV[7]) > 0 then
+  sound('events', 'prioritized', 'marker')
+else
+  sound('events', paused and 'paused' or 'wait', 'marker')
+end
+local counter = named('INCR', P .. 'id') -- the first write
 local cap = event_cap()
 local id = ARGV[1]
 if id == '' then
@@ -23,6 +31,7 @@ elseif call('EXISTS', P .. id) == 1 then
 end
 
 if dedup then
+  refuse(misfit(P .. id, 'hash'))
   local owner = deduplicate(dedup, id, unpack(ARGV, 2, 6))
   if owner then
     return { owner, 2 }

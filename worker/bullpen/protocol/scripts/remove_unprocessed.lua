@@ -5,6 +5,7 @@
 -- Reply   nil
 --- include removal
 
+sound_queue()
 for _, child in ipairs(call('SMEMBERS', P .. ARGV[1] .. ':dependencies')) do
   at_key(child, function(id)
     if not call('ZSCORE', P .. 'failed', id) and not locked(id, true) then
