@@ -11,6 +11,7 @@ call = redis.call
 local dedup = dedup_options(ARGV[4])
 if dedup then
   refuse(misfit(P .. 'de:' .. dedup.id, 'string'))
+  sound_job(call('GET', P .. 'de:' .. dedup.id) or '')
   sound_queue()
 end
 if tonumber(ARGV[6]) > 0 then

@@ -6,7 +6,6 @@
 --- include removal
 --- include iteration
 
-sound_queue()
 sound('repeat')
 local id, children = ARGV[1], ARGV[2] == '1'
 if has_record(id) and current_iteration(id) then
@@ -15,7 +14,6 @@ end
 if has_record(id) then
   sound_parent(id)
 end
-refuse(children and children_misfit(P .. id))
 if locked(id, children) then
   return 0
 end

@@ -6,7 +6,11 @@
 --- include removal
 
 sound_queue()
-for _, child in ipairs(call('SMEMBERS', P .. ARGV[1] .. ':dependencies')) do
+local pending = call('SMEMBERS', P .. ARGV[1] .. ':dependencies')
+for _, child in ipairs(pending) do
+  at_key(child, locked, true)
+end
+for _, child in ipairs(pending) do
   at_key(child, function(id)
     if not call('ZSCORE', P .. 'failed', id) and not locked(id, true) then
       remove(id, true)

@@ -52,7 +52,7 @@ while #claims < wanted and not empty do
       limited = left
       break
     end
-    room = math.min(room, free)
+    room = math.min(room, math.ceil(free)) -- whatever stands in meta
   end
   if paused then
     halted = 1
@@ -64,7 +64,7 @@ while #claims < wanted and not empty do
       halted = 1
       break
     end
-    room = math.min(room, free)
+    room = math.min(room, math.ceil(free)) -- whatever stands in meta
   end
   local ids = take(room)
   empty = #ids < room

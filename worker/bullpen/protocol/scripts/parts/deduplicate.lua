@@ -49,7 +49,6 @@ local function deduplicate(de, id, name, data, opts, timestamp, delay, ...)
     own_dedup(de, id)
     return nil
   end
-  sound_job(owner)
   if de.keep_last and call('LPOS', P .. 'active', owner) then
     call('DEL', P .. 'dn:' .. de.id)
     call('HSET', P .. 'dn:' .. de.id, 'name', name, 'data', data, 'opts', opts, 'jid', id, ...)
