@@ -128,6 +128,21 @@ def _running_jobs_data(difference: Difference) -> bool:
             return False
 
 
+def _kept_as_it_was(difference: Difference) -> bool:
+    """The job that has the id keeps its record and its one place in the queue."""
+    match difference.path:
+        case ("own", "value", *_):
+            return True
+        case ("de:d",):
+            return difference.ours is ABSENT
+        case ("wait", "value"):
+            return difference.theirs == ["own"] and difference.ours is ABSENT
+        case ("events", "value"):
+            return bool(difference.ours == [[["event", "duplicated"], ["jobId", "own"]]])
+        case _:
+            return False
+
+
 def _debounced(difference: Difference) -> bool:
     match difference:
         case Difference(path=("events", "value"), theirs=theirs, ours=list(ours)):
@@ -227,6 +242,13 @@ INTENDED: Final = (
         items=frozenset({85}),
         covers=_running_jobs_data,
         reason="v5 takes the running job's data for a scheduler without data, which makes a change by a job permanent",
+    ),
+    Intended(
+        topic="a next job whose id was taken meanwhile",
+        generations=frozenset({5, 6}),
+        items=frozenset({27}),
+        covers=_kept_as_it_was,
+        reason="BullMQ writes over the job that got the id, and queues the id twice: it is a duplicate, as in any add",
     ),
     Intended(
         topic="`debounced` event",

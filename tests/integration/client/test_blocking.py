@@ -113,5 +113,5 @@ async def test_refusals_keep_their_meaning(own_redis: RedisServer) -> None:
         with pytest.raises(ConfigurationError, match="refused the login"):
             await blocking.run(PING, block=0)
     async with BlockingLink(RedisLocation.parse(f"redis://:right@127.0.0.1:{own_redis.port}")) as blocking:
-        with pytest.raises(ProtocolError, match=r"refused BZPOPMIN: WRONGTYPE"):
+        with pytest.raises(ProtocolError, match=r"refused BZPOPMIN bull:videos:marker: WRONGTYPE"):
             await blocking.run(marker.wait(KEYS, seconds=1), block=1)

@@ -51,6 +51,24 @@ async def test_keys_of_another_type_hinder_no_finish(desk: Desk) -> None:
 async def test_an_add_names_the_key_of_another_type_and_writes_nothing(desk: Desk) -> None:
     desk.raw.rpush(desk.keys.dedup("film"), "x")
     before = desk.fingerprint()
-    with pytest.raises(ProtocolError, match=r"WRONGTYPE bull:videos:de:film is a list, not the id of a job: delete it"):
+    with pytest.raises(ProtocolError, match="bull:videos:de:film is a list, where a string belongs"):
         await desk.add(deduplication=Deduplication("film"))
     assert desk.fingerprint() == before
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["waiting", "running"])
+async def test_a_next_job_whose_id_was_taken_meanwhile_is_a_duplicate(desk: Desk, *, running: bool) -> None:
+    dedup = Deduplication("film", keep_last=True)
+    await desk.add(deduplication=dedup)
+    owner = await desk.claim_one()
+    await desk.add("late", '{"n":1}', deduplication=dedup, job_id="own")
+    await desk.add("early", '{"n":2}', job_id="own")
+    if running:
+        await desk.claim_one()
+    desk.events()
+    assert await desk.finish(completed(owner)) == [0]
+    assert desk.events()[0] == "duplicated jobId=own"
+    assert desk.job("own")["data"] == '{"n":2}'
+    assert desk.list("active" if running else "wait") == ["own"]
+    assert not desk.raw.exists(desk.keys.dedup("film"), desk.keys.dedup_next("film"))
+    assert await desk.add(deduplication=dedup) == "5"

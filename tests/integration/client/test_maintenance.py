@@ -185,7 +185,7 @@ async def test_a_job_that_is_no_hash_stops_nothing_but_its_retry(maintenance: Ma
         desk.raw.delete(desk.keys.job(job_id))
         desk.raw.lpush(desk.keys.job(job_id), "no job")
     before = desk.fingerprint()
-    with pytest.raises(ProtocolError, match="bull:videos:1 is a list and no job"):
+    with pytest.raises(ProtocolError, match="bull:videos:1 is a list, where a hash belongs"):
         await maintenance.retry_jobs()
     assert desk.fingerprint() == before
     assert await maintenance.clean(JobState.FAILED, limit=1) == ["1"]

@@ -129,3 +129,62 @@ async def test_a_record_with_a_nonsensical_count_ends(
     raw.hset(KEYS.job(job.id), "atm", "many")
     async with working(app, redis_url):
         assert await job.result(timeout=10) == "done"
+
+
+POISONS = {
+    "text for a record": lambda raw, key: (raw.delete(key), raw.set(key, "no job")),
+    "no record": lambda raw, key: raw.delete(key),
+    "options no JSON": lambda raw, key: raw.hset(key, "opts", "{oops"),
+    "options of a list": lambda raw, key: raw.hset(key, "opts", "[]"),
+    "options of wrong types": lambda raw, key: raw.hset(key, "opts", '{"attempts":"x","removeOnComplete":"y","de":7}'),
+    "data no JSON": lambda raw, key: raw.hset(key, "data", "{oops"),
+    "words for numbers": lambda raw, key: raw.hset(key, mapping=dict.fromkeys(("atm", "ats", "stc", "delay"), "many")),
+    "a parent that is none": lambda raw, key: raw.hset(key, mapping={"parentKey": "bull:videos:wait", "parent": "{oo"}),
+    "a parent whose children are none": lambda raw, key: (
+        raw.set("bull:videos:p:dependencies", "x"),
+        raw.hset(key, "parentKey", "bull:videos:p"),
+    ),
+    "a schedule that is none": lambda raw, key: raw.hset(key, mapping={"rjk": "tick", "opts": '{"repeat":7}'}),
+    "a lock that is none": lambda raw, key: raw.rpush(f"{key}:lock", "x"),
+    "a field of a newer BullMQ": lambda raw, key: raw.hset(key, "zz", "?"),
+}
+
+
+@pytest.mark.parametrize("poison", POISONS)
+async def test_a_poisoned_job_stops_no_other(
+    app: App, redis_url: str, raw: redis.Redis, poison: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    videos = app.queue("videos")
+    ran: list[int] = []
+
+    @videos.job()
+    async def count(data: dict[str, int]) -> None:
+        ran.append(data["n"])
+
+    jobs = [await videos.add("x", {"n": number}, retry=ONCE) for number in range(5)]
+    POISONS[poison](raw, KEYS.job(jobs[2].id))
+    async with working(app, redis_url, concurrency=2):
+        await ended(videos, *(job.id for job in jobs if job is not jobs[2]))
+        await until(lambda: not raw.llen(KEYS.active), "the poisoned one is out of the way")
+        assert (await (await videos.add("x", {"n": 5})).result(timeout=10)) is None
+    assert sorted(set(ran) - {2}) == [0, 1, 3, 4, 5]
+    assert poison != "text for a record" or f"{KEYS.job(jobs[2].id)} is a string" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["completed", "events", "active", "wait", "marker", "stalled", "meta"])
+async def test_a_damaged_queue_is_worked_on_once_it_is_mended(
+    app: App, redis_url: str, raw: redis.Redis, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    videos = app.queue("videos")
+
+    @videos.job()
+    async def anything(data: object) -> str:
+        return "done"
+
+    async with working(app, redis_url):
+        assert await (await videos.add("x")).result(timeout=10) == "done"
+        raw.delete(KEYS.base + name)
+        (raw.rpush if name in ("completed", "events", "marker", "stalled", "meta") else raw.sadd)(KEYS.base + name, "x")
+        await until(lambda: KEYS.base + name in caplog.text, "the worker says which key")
+        raw.delete(KEYS.base + name)
+        assert await (await videos.add("x")).result(timeout=20) == "done"

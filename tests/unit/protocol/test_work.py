@@ -29,7 +29,7 @@ def test_the_arguments_are_those_of_the_scripts_head() -> None:
 
 def test_a_claimed_job_shows_this_start_not_the_one_before() -> None:
     old = [b"name", b"render", b"ats", b"1", b"processedOn", b"5", b"pb", b"other"]
-    reply = work(KEYS, now=1000, tokens=["t1"], worker="me").parse([[0, -6], [[b"9", 2, old]], 0, 0, 0])
+    reply = work(KEYS, now=1000, tokens=["t1"], worker="me").parse([[0, -6], [[b"9", 2, old]], 0, 0, 0, []])
     assert reply.finished == (Status.OK, Status.LOCK_FOREIGN)
     [claimed] = reply.claimed
     assert (claimed.token, claimed.job.id) == ("t1", "9")

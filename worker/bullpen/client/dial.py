@@ -24,6 +24,8 @@ _NOT_NOW = frozenset(
 _NOT_ALLOWED = frozenset({"NOAUTH", "NOPERM", "WRONGPASS"})
 
 
+# Where in a script it failed: nothing that a reader of the message could use.
+_PLACE = re.compile(r" script: [0-9a-f]{40}, on @user_script:\d+\.?$")
 # The name is part of the URL's login, which is nobody's to read.
 _USER = re.compile(r"\bUser \S+(?= has no permissions)")
 
@@ -104,7 +106,7 @@ def unreachable(error: Exception, location: RedisLocation) -> BullpenError:
 def refusal(text: str, *, title: str, location: RedisLocation | None) -> BullpenError:
     """What an error reply to a command means; its first word is the code."""
     code = text.partition(" ")[0]
-    text = _USER.sub("the user", text)
+    text = _PLACE.sub("", _USER.sub("the user", text))
     where = f"Redis at {location}"
     if code == "MOVED" and location is not None and not location.cluster:
         return ConfigurationError(f"{where} is a node of a cluster: add ?cluster=true to the Redis URL")

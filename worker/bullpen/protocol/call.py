@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -39,8 +40,11 @@ class Call(Generic[T]):
 
     @property
     def title(self) -> str:
-        """What to call this operation in an error message; never holds job data."""
-        return str(self.command[0]) if self.script is None else f"script {self.script.name}"
+        """What to call this operation in an error message, with the key it is about; never holds job data."""
+        if self.script is not None:
+            return f"script {self.script.name}"
+        keys = (part for part in self.command[1:] if isinstance(part, str) and ":" in part)
+        return " ".join([str(self.command[0]), *itertools.islice(keys, 1)])
 
 
 def job_id(stored: bytes) -> str:

@@ -244,6 +244,7 @@ class WorkReply:
     `finished` has one status for each finish, in order. When fewer jobs were claimed than asked for, exactly one
     thing explains it: `limited_ms` > 0 (rate limit ends in that many ms), `blocked` (paused, or global concurrency
     reached), or an empty queue, of which `due_ms` tells the due time of the earliest delayed job (epoch ms, 0 = none).
+    `troubles` are sentences about damage in Redis that was passed over, each naming its key.
     """
 
     finished: tuple[Status, ...]
@@ -251,6 +252,7 @@ class WorkReply:
     limited_ms: int
     due_ms: int
     blocked: bool
+    troubles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

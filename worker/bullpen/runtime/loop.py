@@ -214,6 +214,8 @@ class QueueLoop:
                 for each in decisions:
                     each.doubtful = True
             raise
+        for trouble in reply.troubles:
+            setup.logger.error("damage in Redis was passed over: %s", trouble)
         for decision, status in zip(decisions, reply.finished, strict=True):
             error_of_children = refusal(status)
             if error_of_children is not None:

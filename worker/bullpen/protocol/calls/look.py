@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-from bullpen.errors import ConfigurationError
+from bullpen.errors import ConfigurationError, ProtocolError
 from bullpen.protocol.call import Call
 from bullpen.protocol.call import job_id as read_id
 from bullpen.protocol.numbers import check_whole
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bullpen.protocol.keys import QueueKeys
+
+
+_LIMITS: Final = ("concurrency", "max", "duration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class QueueSettings:
 
 def settings(keys: QueueKeys) -> Call[QueueSettings]:
     """Whether the queue is paused, and its limits."""
-    return Call(command=("HMGET", keys.meta, "paused", "concurrency", "max", "duration"), parse=_settings)
+    command = ("HMGET", keys.meta, "paused", *_LIMITS)
+    return Call(command=command, parse=partial(_settings, key=keys.meta))
 
 
 def page(
@@ -74,9 +79,15 @@ def rate_limit_ttl(keys: QueueKeys, *, starts: int = 0) -> Call[int]:
     return Call(command=(keys.base, starts), parse=int, script=load("rate_limit_ttl"))
 
 
-def _settings(reply: list[bytes | None]) -> QueueSettings:
-    paused, *limits = reply
-    concurrency, rate_max, duration = (None if limit is None else int(float(limit)) for limit in limits)
+def _settings(reply: list[bytes | None], *, key: str) -> QueueSettings:
+    paused, *texts = reply
+    limits = []
+    for name, text in zip(_LIMITS, texts, strict=True):
+        try:
+            limits.append(None if text is None else int(float(text)))
+        except (ValueError, OverflowError) as error:
+            raise ProtocolError(f"{key}: its field {name} is {text!r}, not a number: set it anew") from error
+    concurrency, rate_max, duration = limits
     return QueueSettings(
         paused=paused is not None, concurrency=concurrency, rate_max=rate_max, rate_duration_ms=duration
     )

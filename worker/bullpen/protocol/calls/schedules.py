@@ -127,7 +127,9 @@ def remove(keys: QueueKeys, *, scheduler_id: str) -> Call[bool]:
 def scheduler(keys: QueueKeys, *, scheduler_id: str) -> Call[Scheduler | None]:
     """One scheduler, None when there is none of that id."""
     return Call(
-        command=(keys.base, scheduler_id), parse=partial(_found, scheduler_id=scheduler_id), script=load("scheduler")
+        command=(keys.base, scheduler_id),
+        parse=partial(_found, scheduler_id=scheduler_id, keys=keys),
+        script=load("scheduler"),
     )
 
 
@@ -136,7 +138,8 @@ def schedulers(keys: QueueKeys, *, start: int = 0, end: int = -1, ascending: boo
 
     The number counts entries of old clients too (§8.6), which the page leaves out.
     """
-    return Call(command=(keys.base, start, end, 1 if ascending else 0), parse=_page, script=load("schedulers"))
+    command = (keys.base, start, end, 1 if ascending else 0)
+    return Call(command=command, parse=partial(_page, keys=keys), script=load("schedulers"))
 
 
 def check_scheduler_id(scheduler_id: str) -> None:
@@ -176,18 +179,18 @@ def _removed(reply: int) -> bool:
     return reply == 0
 
 
-def _found(reply: list[Any], *, scheduler_id: str) -> Scheduler | None:
+def _found(reply: list[Any], *, scheduler_id: str, keys: QueueKeys) -> Scheduler | None:
     run, record = reply
-    return _scheduler(scheduler_id, run, pairs(record)) if run else None
+    return _scheduler(keys, scheduler_id, run, pairs(record)) if run else None
 
 
-def _page(reply: list[Any]) -> Schedulers:
+def _page(reply: list[Any], *, keys: QueueKeys) -> Schedulers:
     entries, count = reply
-    found = [_scheduler(job_id(stored), run, pairs(record)) for stored, run, record in entries]
+    found = [_scheduler(keys, job_id(stored), run, pairs(record)) for stored, run, record in entries]
     return Schedulers(page=tuple(each for each in found if each is not None), count=count)
 
 
-def _scheduler(scheduler_id: str, run: bytes, record: dict[bytes, bytes]) -> Scheduler | None:
+def _scheduler(keys: QueueKeys, scheduler_id: str, run: bytes, record: dict[bytes, bytes]) -> Scheduler | None:
     if b"ic" not in record:
         return None  # §8.1: no scheduler, but an entry of an old client
 
@@ -210,8 +213,9 @@ def _scheduler(scheduler_id: str, run: bytes, record: dict[bytes, bytes]) -> Sch
             data=json.loads(record.get(b"data", b"{}")),
             options=json.loads(record.get(b"opts", b"{}")),
         )
-    except ValueError as error:
-        raise ProtocolError(f"record of scheduler {scheduler_id!r} cannot be understood: {error}") from error
+    except (ValueError, OverflowError) as error:
+        key = f"{keys.base}repeat:{scheduler_id}"
+        raise ProtocolError(f"scheduler {key} cannot be understood: {error}; remove it and set it again") from error
 
 
 def _whole(record: dict[bytes, bytes], name: bytes) -> int | None:

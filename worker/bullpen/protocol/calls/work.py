@@ -91,7 +91,7 @@ def work(
 
 
 def _reply(reply: list[Any], *, tokens: tuple[str, ...], now: bytes, worker: bytes) -> WorkReply:
-    statuses, claims, limited_ms, due_ms, blocked = reply
+    statuses, claims, limited_ms, due_ms, blocked, troubles = reply
     claimed = []
     for token, (stored_id, starts, flat) in zip(tokens, claims, strict=False):
         # The script returns the hash as it was before it wrote these.
@@ -107,4 +107,5 @@ def _reply(reply: list[Any], *, tokens: tuple[str, ...], now: bytes, worker: byt
         limited_ms=limited_ms,
         due_ms=due_ms,
         blocked=blocked == 1,
+        troubles=tuple(map(job_id, troubles)),
     )

@@ -3,14 +3,20 @@
 -- KEYS[1] P
 -- ARGV    custom id or '' | name | data (JSON) | opts (JSON) | timestamp ms | delay ms | priority | 1 = lifo
 -- Reply   id | 0 added, 1 a job of that custom id existed already, 2 deduplicated: the id is the owner's
+--- include queue
+call = redis.call
 --- include enter
 
 local dedup = dedup_options(ARGV[4])
-local wrong = misplaced(dedup)
-if wrong then
-  return wrong
+sound_dedup(dedup)
+if tonumber(ARGV[6]) > 0 then
+  sound('events', 'delayed', 'marker')
+elseif tonumber(ARGV[7]) > 0 then
+  sound('events', 'prioritized', 'marker')
+else
+  sound('events', paused and 'paused' or 'wait', 'marker')
 end
-local counter = call('INCR', P .. 'id')
+local counter = named('INCR', P .. 'id') -- the first write
 event_cap()
 local id, how = enter(counter, dedup, unpack(ARGV, 1, 7))
 if how == 0 then

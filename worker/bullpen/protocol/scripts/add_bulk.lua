@@ -4,26 +4,19 @@
 -- ARGV    for each of at most 1000 jobs: custom id or '' | name | data (JSON) | opts (JSON) | timestamp ms | delay ms |
 --         priority | 1 = lifo
 -- Reply   [id, 0 added, 1 a job of that custom id existed already, 2 deduplicated: the id is the owner's, ...]
+--- include queue
+call = redis.call
 --- include enter
 
 local WIDTH = 8
 local jobs = #ARGV / WIDTH
 
 -- What would end the call half-way is looked for before it begins.
-local KINDS = { wait = 'list', paused = 'list', prioritized = 'zset', delayed = 'zset', marker = 'zset', events = 'stream' }
-for key, kind in pairs(KINDS) do
-  local found = call('TYPE', P .. key)['ok']
-  if found ~= kind and found ~= 'none' then
-    return redis.error_reply('WRONGTYPE ' .. P .. key .. ' is a ' .. found .. ', not a ' .. kind .. ': move it away')
-  end
-end
+sound('events', 'delayed', 'prioritized', 'marker', 'wait', 'paused')
 local dedups = {}
 for job = 1, jobs do
   local dedup = dedup_options(ARGV[(job - 1) * WIDTH + 4])
-  local wrong = misplaced(dedup)
-  if wrong then
-    return wrong
-  end
+  sound_dedup(dedup)
   dedups[job] = dedup or false
 end
 
@@ -44,7 +37,7 @@ local function place(id, timestamp, delay, priority, lifo)
   call('XADD', P .. 'events', '*', 'event', 'waiting', 'jobId', id)
 end
 
-local counter = call('INCRBY', P .. 'id', jobs) - jobs
+local counter = named('INCRBY', P .. 'id', jobs) - jobs -- the first write
 local cap = event_cap()
 local added = {}
 for job = 1, jobs do

@@ -5,7 +5,7 @@
 -- Reply   now ms by the server's clock | end ms of the drain mark, 0 = none in force
 --- include queue
 
-local time = call('TIME')
+local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local workers = P .. 'bullpen:workers'
 -- Spliced in as text: decoding and encoding again would lose digits and empty arrays.

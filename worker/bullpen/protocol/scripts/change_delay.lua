@@ -4,9 +4,11 @@
 -- ARGV    now ms | id | delay ms from now
 -- Reply   0 | -1 missing | -3 not delayed
 --- include delayed
+--- include sound
 
 local id = ARGV[2]
-if call('EXISTS', P .. id) == 0 then
+sound_queue()
+if not sound_job(id) then
   return -1
 end
 if not call('ZSCORE', P .. 'delayed', id) then

@@ -4,9 +4,11 @@
 -- ARGV    id | priority | 1 = before the others of that priority
 -- Reply   0 | -1 missing
 --- include ready
+--- include sound
 
 local id, priority, front = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
-if call('EXISTS', P .. id) == 0 then
+sound_queue()
+if not sound_job(id) then
   return -1
 end
 -- Both lists: a v6 client leaves the jobs of a paused queue in `wait`.

@@ -6,6 +6,8 @@
 -- Reply   [ids deleted] | how many to pass over in the next call | 1 = there may be more, 0 = that was all
 --- include sweep
 
+sound_queue()
+sound('repeat')
 local state, latest, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local room, kept = tonumber(ARGV[4]), tonumber(ARGV[5])
 local finished = state == 'completed' or state == 'failed'

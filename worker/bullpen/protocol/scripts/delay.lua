@@ -13,7 +13,7 @@ if status < 0 then
 end
 local due = tonumber(ARGV[1]) + tonumber(ARGV[4])
 if ARGV[5] ~= '1' then
-  call('HINCRBY', P .. id, 'atm', 1)
+  count_attempt(id)
 end
 call('HSET', P .. id, 'delay', ARGV[4])
 place_delayed(id, due)

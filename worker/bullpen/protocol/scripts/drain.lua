@@ -5,6 +5,8 @@
 -- Reply   how many were deleted
 --- include sweep
 
+sound_queue()
+sound('repeat')
 local limit, deleted = tonumber(ARGV[2]), 0
 local function goes(id)
   if deleted == limit or has_record(id) and current_iteration(id) then

@@ -14,14 +14,26 @@ local now = tonumber(ARGV[1])
 
 local members = {} -- keys of the jobs of this call
 
+local sound_at = {}
+local function sound_place(base)
+  if not sound_at[base] then
+    refuse(misfit(base .. 'meta', 'hash') or misfits(base, STATES) or misfits(base, { 'marker', 'events' }))
+    sound_counter(base .. 'id')
+    sound_at[base] = true
+  end
+end
+
 local function refusal()
   for at = 2, #ARGV, WIDTH do
     local job, parent = ARGV[at] .. ARGV[at + 1], ARGV[at + 10]
     members[job] = true
+    sound_place(ARGV[at])
+    refuse(ARGV[at + 1] ~= '' and parent_misfit(job))
     if parent ~= '' then
       if not members[parent] and call('EXISTS', parent) == 0 then
         return { -5, (at - 2) / WIDTH, parent }
       end
+      refuse(parent_misfit(parent))
       local other = ARGV[at + 1] ~= '' and call('HGET', job, 'parentKey')
       if other and other ~= parent and call('EXISTS', other) == 1 then
         call('INCR', ARGV[at] .. 'id') -- §1.5: this add has reached the server

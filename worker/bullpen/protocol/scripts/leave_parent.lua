@@ -6,9 +6,11 @@
 --- include family
 
 local job = P .. ARGV[1]
-if call('EXISTS', job) == 0 then
+sound_queue()
+if not sound_job(ARGV[1]) then
   return -1
 end
+sound_parent(ARGV[1])
 local parent = call('HGET', job, 'parentKey')
 if not parent then
   return 1

@@ -9,7 +9,7 @@
 if call('HEXISTS', P .. 'meta', 'paused') == 0 then
   return -1
 end
-if ARGV[2] ~= '1' and call('EXISTS', P .. 'active') == 1 then
+if ARGV[2] ~= '1' and call('TYPE', P .. 'active')['ok'] == 'list' then
   return -2
 end
 
@@ -17,7 +17,12 @@ local room = tonumber(ARGV[1])
 
 -- Takes up to `room` members out; false when there may be more.
 local function empty(key, forget)
-  local is_list = call('TYPE', key)['ok'] == 'list'
+  local kind = call('TYPE', key)['ok']
+  if kind ~= 'list' and kind ~= 'zset' then
+    call('DEL', key)
+    return true
+  end
+  local is_list = kind == 'list'
   local members = call(is_list and 'RPOP' or 'ZPOPMIN', key, room) or {}
   for i = 1, #members, is_list and 1 or 2 do
     forget(members[i])

@@ -3,7 +3,9 @@
 -- KEYS[1] P
 -- Reply   nil
 --- include merge
+--- include sound
 
+sound('meta', 'wait', 'paused', 'prioritized', 'delayed', 'marker', 'events')
 merge(P .. 'wait', P .. 'paused', P .. 'paused')
 call('HSET', P .. 'meta', 'paused', 1)
 call('DEL', P .. 'marker')

@@ -4,8 +4,10 @@
 -- ARGV    id | progress (JSON)
 -- Reply   0 | -1 missing
 --- include meta
+--- include sound
 
-if call('EXISTS', P .. ARGV[1]) == 0 then
+sound('events')
+if not sound_job(ARGV[1]) then
   return -1
 end
 call('HSET', P .. ARGV[1], 'progress', ARGV[2])

@@ -5,9 +5,11 @@
 -- Reply   ms until a rate limit in force ends, else 0 | -1 missing | -2 no lock | -6 somebody else's lock
 --- include ready
 --- include lock
+--- include sound
 
 local id = ARGV[1]
-if call('EXISTS', P .. id) == 0 then
+sound_queue()
+if not sound_job(id) then
   return -1
 end
 local refused = unlock(id, ARGV[2])

@@ -6,9 +6,13 @@
 --- include removal
 --- include iteration
 
+sound('repeat')
 local id, children = ARGV[1], ARGV[2] == '1'
 if has_record(id) and current_iteration(id) then
   return -8
+end
+if has_record(id) then
+  sound_parent(id)
 end
 if locked(id, children) then
   return 0

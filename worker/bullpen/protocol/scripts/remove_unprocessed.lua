@@ -5,7 +5,12 @@
 -- Reply   nil
 --- include removal
 
-for _, child in ipairs(call('SMEMBERS', P .. ARGV[1] .. ':dependencies')) do
+sound_queue()
+local pending = call('SMEMBERS', P .. ARGV[1] .. ':dependencies')
+for _, child in ipairs(pending) do
+  at_key(child, locked, true)
+end
+for _, child in ipairs(pending) do
   at_key(child, function(id)
     if not call('ZSCORE', P .. 'failed', id) and not locked(id, true) then
       remove(id, true)

@@ -4,11 +4,14 @@
 -- ARGV    id | state it is in: completed/failed | 1 = lifo | 1 = reset the attempts made | 1 = reset the attempts started
 -- Reply   1 | -1 missing | -3 not in that state
 --- include again
+--- include family
 
 local id, state = ARGV[1], ARGV[2]
-if call('EXISTS', P .. id) == 0 then
+sound_queue()
+if not sound_job(id) then
   return -1
 end
+sound_parent(id)
 if call('ZREM', P .. state, id) == 0 then
   return -3
 end

@@ -5,7 +5,9 @@
 -- ARGV    state they are in: completed/failed/delayed | at most so many | finished jobs: not after this ms
 -- Reply   how many | an error that names the key of a job that is no hash; nothing is done then
 --- include again
+--- include sound
 
+sound_queue()
 local state = ARGV[1]
 local ids
 if state == 'delayed' then
@@ -14,10 +16,7 @@ else
   ids = call('ZRANGEBYSCORE', P .. state, 0, ARGV[3], 'LIMIT', 0, ARGV[2])
 end
 for _, id in ipairs(ids) do
-  local kind = call('TYPE', P .. id)['ok']
-  if kind ~= 'hash' and kind ~= 'none' then
-    return redis.error_reply('WRONGTYPE ' .. P .. id .. ' is a ' .. kind .. ' and no job: remove that job')
-  end
+  sound_job(id)
 end
 for i = 1, #ids, 1000 do
   call('ZREM', P .. state, unpack(ids, i, math.min(i + 999, #ids)))

@@ -3,8 +3,10 @@
 -- KEYS[1] P
 -- Reply   nil
 --- include merge
+--- include sound
 --- include marker
 
+sound('meta', 'wait', 'paused', 'prioritized', 'delayed', 'marker', 'events')
 merge(P .. 'wait', P .. 'paused', P .. 'wait')
 call('HDEL', P .. 'meta', 'paused')
 -- Even at the queue's concurrency (obs): a worker that finds nothing to do comes back by itself.

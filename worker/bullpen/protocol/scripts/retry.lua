@@ -6,13 +6,15 @@
 --- include promote
 --- include decide
 
-promote(tonumber(ARGV[1]))
 local id = ARGV[2]
+sound_queue()
+sound_job(id)
+promote(tonumber(ARGV[1]))
 local status = take_back(id, ARGV[3], 5)
 if status < 0 then
   return status
 end
 place_ready(id, priority_of(id), ARGV[4] == '1')
-call('HINCRBY', P .. id, 'atm', 1)
+count_attempt(id)
 call('XADD', P .. 'events', 'MAXLEN', '~', event_cap(), '*', 'event', 'waiting', 'jobId', id, 'prev', 'active')
 return 0

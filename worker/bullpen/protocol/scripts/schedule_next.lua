@@ -6,6 +6,9 @@
 -- Reply   id of the next job | '' nothing to be done
 --- include schedule
 
+sound_queue()
+sound('repeat')
+sound_counter(P .. 'id')
 local scheduler, now, every = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local record = P .. 'repeat:' .. scheduler
 local previous = tonumber(call('ZSCORE', P .. 'repeat', scheduler))

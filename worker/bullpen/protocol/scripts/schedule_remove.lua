@@ -5,10 +5,15 @@
 -- Reply   0 | 1 there is none
 --- include schedule
 
+sound_queue()
+sound('repeat')
 local scheduler = ARGV[1]
 local run = tonumber(call('ZSCORE', P .. 'repeat', scheduler))
 if run then
   local id = run_id(scheduler, run)
+  if sound_job(id) then
+    sound_parent(id)
+  end
   if call('ZREM', P .. 'delayed', id) == 1 then
     leave_family(id, true)
     drop_dedup(id)

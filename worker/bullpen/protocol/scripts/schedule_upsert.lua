@@ -7,14 +7,20 @@
 -- Reply   [job id, delay ms] | -10 a job of that run exists | -11 the jobs of 32 further runs exist
 --- include schedule
 
-event_cap()
+sound_queue()
+sound('repeat')
+sound_counter(P .. 'id')
 local scheduler, now, every = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local given = tonumber(ARGV[6])
 local record = P .. 'repeat:' .. scheduler
+refuse(misfit(record, 'hash'))
 local count, known_every, known_offset = unpack(call('HMGET', record, 'ic', 'every', 'offset'))
 known_offset = tonumber(known_offset) or 0
 local previous = tonumber(call('ZSCORE', P .. 'repeat', scheduler))
 local last = previous and run_id(scheduler, previous)
+if last and sound_job(last) then
+  sound_parent(last)
+end
 local unchanged = every and tonumber(known_every) == every
 
 -- Only looks: no job is touched before it is certain that there is a run to be had.
@@ -47,6 +53,7 @@ else
   end
 end
 
+event_cap()
 if replaced then
   leave_family(last, true)
   leave_state(last)
@@ -58,7 +65,7 @@ if every then
   offset = given or replaced and known_offset or run - math.floor(run / every) * every
 end
 call('DEL', record)
-call('HSET', record, 'name', ARGV[7], 'offset', whole(offset), 'ic', count or 1, unpack(ARGV, 13))
+call('HSET', record, 'name', ARGV[7], 'offset', whole(offset), 'ic', tonumber(count) and count or 1, unpack(ARGV, 13))
 local id, delay = add_run(scheduler, run, now, ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10]), ARGV[11] == '1', ARGV[12],
   not every)
 return { id, delay }

@@ -5,6 +5,10 @@
 -- Reply   [ids put back to wait]
 --- include marker
 --- include lock
+--- include sound
+--- include delayed
+
+sound('active', 'stalled', 'events', 'marker', 'wait', 'paused', 'repeat')
 
 if not call('SET', P .. 'stalled-check', ARGV[1], 'PX', ARGV[2], 'NX') then
   return {}
@@ -21,14 +25,21 @@ local function scheduled(id)
   return call('EXISTS', P .. 'repeat:' .. scheduler) == 1 or call('ZSCORE', P .. 'repeat', scheduler) ~= false
 end
 
+local function count_stall(id)
+  local count = (tonumber(call('HGET', P .. id, 'stc')) or 0) + 1
+  call('HSET', P .. id, 'stc', whole(count))
+  if count > tonumber(ARGV[3]) and not scheduled(id) then
+    call('HSET', P .. id, 'defa', 'job stalled more than allowable limit')
+  end
+end
+
 local stalled = {}
 local marked = call('SMEMBERS', P .. 'stalled')
 call('DEL', P .. 'stalled')
 for _, id in ipairs(marked) do
   if call('EXISTS', P .. id .. ':lock') == 0 and leave_active(id) then
-    local count = call('HINCRBY', P .. id, 'stc', 1)
-    if count > tonumber(ARGV[3]) and not scheduled(id) then
-      call('HSET', P .. id, 'defa', 'job stalled more than allowable limit')
+    if not misfit(P .. id, 'hash') then -- of what is no record the claim will speak
+      count_stall(id)
     end
     call('RPUSH', target, id)
     mark_ready()

@@ -6,10 +6,12 @@
 --         -9 children failed
 --- include meta
 --- include lock
+--- include sound
 
 local id, child = ARGV[2], ARGV[4]
 local job = P .. id
-if call('EXISTS', job) == 0 then
+sound_queue()
+if not sound_job(id) then
   return -1
 end
 if call('EXISTS', job .. ':unsuccessful') == 1 then

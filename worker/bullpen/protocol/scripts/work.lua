@@ -7,11 +7,16 @@
 --         then for each finish: id | token | completed/failed | value | keep `count,age,limit` or '' | attempts |
 --         number of arguments that follow for it | field, value, ...
 -- Reply   [status of each finish] | [[id, starts, hash before the start] ...] | ms until a rate limit ends, else 0 |
---         due ms of the earliest delayed job when the queue is empty, else 0 | 1 when paused or at its concurrency
+--         due ms of the earliest delayed job when the queue is empty, else 0 | 1 when paused or at its concurrency |
+--         [what is damaged and was passed over: sentences that name the key ...]
+--- include queue
+call = redis.call
+--- include sound_work
 --- include promote
 --- include finish
 --- include claim
 
+sound_work()
 local now = tonumber(ARGV[1])
 local metrics = tonumber(ARGV[6])
 local wanted = tonumber(ARGV[7])
@@ -31,7 +36,7 @@ if wanted == 0 then
   if finished then
     announce_drained()
   end
-  return { statuses, {}, 0, 0, 0 }
+  return { statuses, {}, 0, 0, 0, troubles }
 end
 
 promote(now)
@@ -47,7 +52,7 @@ while #claims < wanted and not empty do
       limited = left
       break
     end
-    room = math.min(room, free)
+    room = math.min(room, math.ceil(free)) -- whatever stands in meta
   end
   if paused then
     halted = 1
@@ -59,15 +64,15 @@ while #claims < wanted and not empty do
       halted = 1
       break
     end
-    room = math.min(room, free)
+    room = math.min(room, math.ceil(free)) -- whatever stands in meta
   end
   local ids = take(room)
   empty = #ids < room
   local counted = 0
   for _, id in ipairs(ids) do
     local claim, deferred = start(id, ARGV[8 + #claims], ARGV[2], ARGV[3], ARGV[1])
-    claims[#claims + 1] = claim
-    if not deferred then -- §12: a job that only has to be failed takes no place in the window
+    claims[#claims + 1] = claim -- none for what is no job
+    if claim and not deferred then -- §12: a job that only has to be failed takes no place in the window
       counted = counted + 1
     end
   end
@@ -83,9 +88,9 @@ local due = 0
 if empty then
   local head = call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')
   -- What a reply can say as an integer; a later time is none that a clock will show.
-  due = head[2] and math.floor(math.min(tonumber(head[2]) / 4096, 2 ^ 53)) or 0
+  due = head[2] and math.floor(math.max(0, math.min(tonumber(head[2]) / 4096, 2 ^ 53))) or 0
   if finished and #claims == 0 and due == 0 then
     announce_drained()
   end
 end
-return { statuses, claims, limited, due, halted }
+return { statuses, claims, limited, due, halted, troubles }

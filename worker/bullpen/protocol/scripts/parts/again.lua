@@ -1,4 +1,5 @@
 --- include ready
+--- include family
 -- §7.1, §7.2: what a finished job loses that is to run again; its stack traces stay.
 local function forget_end(id, state)
   call('HDEL', P .. id, 'finishedOn', 'processedOn', state == 'completed' and 'returnvalue' or 'failedReason')
@@ -9,6 +10,10 @@ local function rejoin_parent(id)
   local parent = call('HGET', P .. id, 'parentKey')
   if not parent or call('EXISTS', parent) == 0 then
     return
+  end
+  local wrong = parent_misfit(parent)
+  if wrong then
+    return pass_over(wrong)
   end
   local child = P .. id
   local told = call('HDEL', parent .. ':processed', child) + call('ZREM', parent .. ':unsuccessful', child)

@@ -1,4 +1,6 @@
 --- include meta
+--- include sound
+--- include lock
 -- §3.1 step 5: up to `wanted` ids leave their queue for active in service order.
 local function take(wanted)
   local ids = {}
@@ -28,12 +30,22 @@ local function take(wanted)
   return ids
 end
 
+-- An id that was queued, and what stands under it is no record: there is no job to be had. Its waiters are told.
+local function give_up(id, wrong)
+  leave_active(id)
+  call('XADD', P .. 'events', '*', 'event', 'failed', 'jobId', id, 'failedReason', wrong, 'prev', 'active')
+  pass_over(wrong)
+end
+
 -- §3.1 step 6 of one job. Returns what the reply says of it: id, starts, its hash from before this start.
 local function start(id, token, lock_ms, worker, now)
   local job = P .. id
+  local hash = redis.pcall('HGETALL', job)
+  if hash.err then
+    return give_up(id, misfit(job, 'hash'))
+  end
   call('SET', job .. ':lock', token, 'PX', lock_ms)
   call('XADD', P .. 'events', '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
-  local hash = call('HGETALL', job)
   local starts, deferred = 1, false
   for i = 1, #hash, 2 do
     if hash[i] == 'ats' then
@@ -50,9 +62,21 @@ local function start(id, token, lock_ms, worker, now)
   return { id, starts, hash }, deferred
 end
 
+-- The counter of the window; what is no number is none, and the window begins anew.
+local function limit_used()
+  local counter = P .. 'limiter'
+  local used = redis.pcall('GET', counter)
+  if used and (type(used) == 'table' or #used > 18 or not string.find(used, '^%d+$')) then
+    call('DEL', counter)
+    pass_over('ERR ' .. counter .. ' was no number: the rate limit begins anew')
+    return 0
+  end
+  return tonumber(used or 0)
+end
+
 -- §3.1 step 3: how many more may start in this window; when none, the ms until it ends.
 local function limiter_room(max)
-  local started = tonumber(call('GET', P .. 'limiter')) or 0
+  local started = limit_used()
   if started < max then
     return max - started
   end

@@ -1,4 +1,4 @@
---- include queue
+--- include sound
 -- A job's options; none when they are no JSON object: a script that fails half way would be worse.
 local function decoded(opts)
   local readable, options = pcall(cjson.decode, opts or '{}')
@@ -35,10 +35,9 @@ local function own_dedup(de, id)
   end
 end
 
--- What else stands where a deduplication id belongs, nil when that is a string or nothing.
-local function misfit(dedup)
-  local kind = call('TYPE', P .. 'de:' .. dedup)['ok']
-  return kind ~= 'string' and kind ~= 'none' and kind or nil
+-- Whether the id of a job stands there, or nothing: GET on anything else ends the script.
+local function sound_owner(dedup)
+  return not misfit(P .. 'de:' .. dedup, 'string')
 end
 
 -- §4.6: a deduplication id without expiry is free again when its owner is finished; one with expiry lasts as long as
@@ -46,7 +45,7 @@ end
 local function free_dedup(id, dedup)
   local key = P .. 'de:' .. dedup
   local left = call('PTTL', key)
-  if left == 0 or (left == -1 and not misfit(dedup) and call('GET', key) == id) then
+  if left == 0 or (left == -1 and sound_owner(dedup) and call('GET', key) == id) then
     call('DEL', key)
   end
 end
@@ -55,7 +54,7 @@ end
 -- To be called before the job's hash is deleted.
 local function drop_dedup(id)
   local dedup = call('HGET', P .. id, 'deid')
-  if dedup and not misfit(dedup) and call('GET', P .. 'de:' .. dedup) == id then
+  if dedup and sound_owner(dedup) and call('GET', P .. 'de:' .. dedup) == id then
     call('DEL', P .. 'de:' .. dedup, P .. 'dn:' .. dedup)
   end
 end

@@ -11,7 +11,15 @@ local function store_next(dedup, now)
   if not name then
     return
   end
-  local counter = call('INCR', P .. 'id')
+  local counter = redis.pcall('INCR', P .. 'id')
+  if type(counter) == 'table' then
+    return pass_over('ERR ' .. P .. 'id is no number, so that the job in ' .. stored .. ' was not added: correct it')
+  end
+  if id and call('EXISTS', P .. id) == 1 then -- a job got this id meanwhile: as in any add (§2.4) it stays as it is
+    call('XADD', P .. 'events', 'MAXLEN', '~', event_cap(), '*', 'event', 'duplicated', 'jobId', id)
+    call('DEL', stored)
+    return
+  end
   id = id or whole(counter)
   opts = opts or '{}'
   local options = decoded(opts)
@@ -28,7 +36,10 @@ local function store_next(dedup, now)
   local delay, priority = tonumber(options.delay) or 0, tonumber(options.priority) or 0
   store_job(id, name, data or '{}', opts, now, delay, priority, unpack(fields))
   place_new(id, now, delay, priority, options.lifo == true)
-  if siblings then
+  local wrong = siblings and misfit(siblings, 'set')
+  if wrong then
+    pass_over(wrong)
+  elseif siblings then
     call('SADD', siblings, P .. id)
   end
   call('DEL', stored)

@@ -1,11 +1,17 @@
 --- include store
 --- include deduplicate
--- An error reply when something else stands where a deduplication id belongs. To be asked before anything is written.
-local function misplaced(dedup)
-  local wrong = dedup and misfit(dedup.id)
-  if wrong then
-    local key = P .. 'de:' .. dedup.id
-    return redis.error_reply('WRONGTYPE ' .. key .. ' is a ' .. wrong .. ', not the id of a job: delete it')
+-- Ends the script when deduplication would: it looks at the owner, and may take it out of the queue.
+local queue_is_sound = false
+local function sound_dedup(dedup)
+  if not dedup then
+    return
+  end
+  local key = P .. 'de:' .. dedup.id
+  refuse(misfit(key, 'string'))
+  sound_job(call('GET', key) or '')
+  if not queue_is_sound then
+    sound_queue()
+    queue_is_sound = true
   end
 end
 
@@ -19,6 +25,7 @@ local function enter(counter, dedup, id, name, data, opts, timestamp, delay, pri
     return id, 1
   end
   if dedup then
+    refuse(misfit(P .. id, 'hash'))
     local owner = deduplicate(dedup, id, name, data, opts, timestamp, delay)
     if owner then
       return owner, 2

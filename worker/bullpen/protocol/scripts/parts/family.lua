@@ -1,9 +1,34 @@
+--- include sound
 --- include erase
 --- include ready
 --- include delayed
 -- §1.5: a full job key's queue (all that comes before the id) and id.
 local function split_key(key)
   return string.match(key, '^(.-)([^:]*)$')
+end
+
+-- What would end a script that looks at the children of a job, by its full key; nil when nothing would.
+local function children_misfit(job)
+  return misfit(job .. ':dependencies', 'set') or misfit(job .. ':processed', 'hash')
+    or misfit(job .. ':failed', 'hash') or misfit(job .. ':unsuccessful', 'zset')
+end
+
+-- What would end a script that tells a parent of its child, nil when nothing would. `parent` is a full key.
+local QUEUE_OF_PARENT = { 'meta', 'waiting-children', 'wait', 'paused', 'prioritized', 'delayed', 'failed', 'marker',
+  'events' }
+local checked = {}
+local function parent_misfit(parent)
+  local base = split_key(parent)
+  if checked[base] == nil then
+    checked[base] = misfits(base, QUEUE_OF_PARENT) or false
+  end
+  return checked[base] or misfit(parent, 'hash') or children_misfit(parent)
+end
+
+-- Ends the script when the parent of this job could not be told of it.
+local function sound_parent(id)
+  local parent = call('HGET', P .. id, 'parentKey')
+  refuse(parent and parent_misfit(parent))
 end
 
 -- Takes a parent out of waiting-children; whether it was there.
@@ -41,8 +66,12 @@ end
 -- §9.4: a child is about to be deleted. A parent that waited for it alone goes on, whatever its delay or priority;
 -- with `hard`, it is deleted too when it is of this queue. To be called while the child's hash exists.
 local function leave_family(id, hard)
-  local parent = call('HGET', P .. id, 'parentKey')
-  if not parent or call('SREM', parent .. ':dependencies', P .. id) == 0
+  local parent = redis.pcall('HGET', P .. id, 'parentKey')
+  local wrong = type(parent) == 'string' and parent_misfit(parent)
+  if wrong then
+    return pass_over(wrong)
+  end
+  if type(parent) ~= 'string' or call('SREM', parent .. ':dependencies', P .. id) == 0
     or call('EXISTS', parent .. ':dependencies') == 1 then
     return
   end

@@ -8,7 +8,12 @@
 -- `trim` whether this is the first finish of the call: the stream is trimmed once.
 local function finish(id, token, outcome, value, keep, attempts, from, to, now, metrics, trim)
   local job = P .. id
-  local made, name, dedup, parent, flags = unpack(call('HMGET', job, 'atm', 'name', 'deid', 'parentKey', 'parent'))
+  local made, name, dedup, parent, flags =
+    unpack(redis.pcall('HMGET', job, 'atm', 'name', 'deid', 'parentKey', 'parent'))
+  if not name and misfit(job, 'hash') then -- something else stands there: the job is gone
+    pass_over(misfit(job, 'hash'))
+    return -1
+  end
   if not name and call('EXISTS', job) == 0 then
     return -1
   end
@@ -29,7 +34,10 @@ local function finish(id, token, outcome, value, keep, attempts, from, to, now, 
     free_dedup(id, dedup)
     store_next(dedup, now)
   end
-  if parent then
+  local wrong = parent and parent_misfit(parent)
+  if wrong then
+    pass_over(wrong)
+  elseif parent then
     tell_parent(job, parent, flags, outcome, value, now)
   end
 
@@ -42,7 +50,7 @@ local function finish(id, token, outcome, value, keep, attempts, from, to, now, 
     local count, age, limit = string.match(keep, '^(-?[%d.]*),(-?[%d.]*),(-?[%d.]*)$')
     count, age, limit = tonumber(count), tonumber(age), tonumber(limit)
     if count == 0 then
-      if parent then
+      if parent and not wrong then
         leave_family(id, false)
       end
       delete_job(id)

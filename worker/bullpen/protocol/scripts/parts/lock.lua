@@ -1,8 +1,8 @@
 --- include queue
--- §4.1 step 3. 0 = it was ours and is gone now, -2 = there is no lock, -6 = it is somebody else's.
+-- §4.1 step 3. 0 = it was ours and is gone now, -2 = there is no lock, -6 = it is somebody else's, or no lock at all.
 local function unlock(id, token)
   local lock = P .. id .. ':lock'
-  local owner = call('GET', lock)
+  local owner = redis.pcall('GET', lock)
   if owner == token then
     call('DEL', lock)
     call('SREM', P .. 'stalled', id)

@@ -1,7 +1,7 @@
 --- include queue
 -- §1.6: pause, limits and the cap of the event stream of the queue whose keys begin with `base`.
 local function read_queue(base)
-  local meta = call('HMGET', base .. 'meta', 'paused', 'concurrency', 'max', 'duration', 'opts.maxLenEvents')
+  local meta = named('HMGET', base .. 'meta', 'paused', 'concurrency', 'max', 'duration', 'opts.maxLenEvents')
   local paused = meta[1] ~= false
   return {
     base = base,
@@ -31,9 +31,13 @@ end
 -- Whoever trims the stream makes sure that its cap is written down (§2.1 step 2).
 local function event_cap(queue)
   queue = queue or here
-  if not queue.meta[5] then
-    queue.meta[5] = '10000'
-    call('HSET', queue.base .. 'meta', 'opts.maxLenEvents', queue.meta[5])
+  local cap = queue.meta[5]
+  if not cap then
+    cap = '10000'
+    call('HSET', queue.base .. 'meta', 'opts.maxLenEvents', cap)
+  elseif #cap > 15 or string.find(cap, '%D') or cap == '' then
+    cap = '10000' -- XADD would end the script; what somebody wrote there stays
   end
-  return queue.meta[5]
+  queue.meta[5] = cap
+  return cap
 end

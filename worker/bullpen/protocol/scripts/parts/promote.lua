@@ -1,7 +1,7 @@
 --- include ready
 -- §3.1 step 2: at most 1000 due jobs leave delayed, in order of score.
 local function promote(now)
-  local due = call('ZRANGEBYSCORE', P .. 'delayed', 0, (now + 1) * 4096 - 1, 'LIMIT', 0, 1000)
+  local due = call('ZRANGEBYSCORE', P .. 'delayed', '-inf', (now + 1) * 4096 - 1, 'LIMIT', 0, 1000)
   if #due == 0 then
     return
   end
@@ -14,7 +14,7 @@ local function promote(now)
       call('LPUSH', target, id)
     end
     call('XADD', P .. 'events', '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
-    call('HSET', P .. id, 'delay', 0)
+    redis.pcall('HSET', P .. id, 'delay', 0) -- of what is no record the claim will speak
   end
   mark_ready()
 end

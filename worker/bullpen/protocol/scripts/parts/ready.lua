@@ -2,7 +2,11 @@
 -- §1.5: score of a prioritized job; the counter orders jobs of one priority.
 local function prioritize(id, priority, queue)
   local base = (queue or here).base
-  local sequence = call('INCR', base .. 'pc')
+  local sequence = redis.pcall('INCR', base .. 'pc')
+  if type(sequence) == 'table' then -- no counter: it begins anew, as after every fetch that finds nothing
+    call('DEL', base .. 'pc')
+    sequence = call('INCR', base .. 'pc')
+  end
   call('ZADD', base .. 'prioritized', priority * 4294967296 + sequence % 4294967296, id)
 end
 
@@ -18,5 +22,5 @@ local function place_ready(id, priority, front, queue)
 end
 
 local function priority_of(id)
-  return tonumber(call('HGET', P .. id, 'priority')) or 0
+  return tonumber(redis.pcall('HGET', P .. id, 'priority')) or 0 -- also when its record is none
 end

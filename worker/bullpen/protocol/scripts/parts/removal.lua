@@ -26,8 +26,15 @@ local function leave_state(id)
   return 'unknown'
 end
 
--- A worker holds the job or, with its children, one that the job waits for.
+-- A worker holds the job or, with its children, one that the job waits for. Ends the script before anything is written
+-- when one of their queues is damaged.
+local looked_at = {}
 local function locked(id, children)
+  if not looked_at[P] then
+    sound_queue()
+    looked_at[P] = true
+  end
+  refuse(children and children_misfit(P .. id))
   if call('EXISTS', P .. id .. ':lock') == 1 then
     return true
   end

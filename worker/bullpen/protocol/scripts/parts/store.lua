@@ -2,7 +2,7 @@
 --- include delayed
 -- §2.1 step 5: a new job's record, and that it was added. `...` are further fields and values of its hash.
 local function store_job_in(base, id, name, data, opts, timestamp, delay, priority, ...)
-  call('HSET', base .. id, 'name', name, 'data', data, 'opts', opts, 'timestamp', timestamp, 'delay', delay,
+  named('HSET', base .. id, 'name', name, 'data', data, 'opts', opts, 'timestamp', timestamp, 'delay', delay,
     'priority', priority, ...)
   call('XADD', base .. 'events', '*', 'event', 'added', 'jobId', id, 'name', name)
 end
