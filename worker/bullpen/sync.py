@@ -239,6 +239,7 @@ class Queue(Facade[bullpen.queue.Queue]):
     job = direct(bullpen.queue.Queue.job)
     get = direct(bullpen.queue.Queue.get, _job)
     add = blocking(bullpen.queue.Queue.add, _job)
+    add_bulk = blocking(bullpen.queue.Queue.add_bulk, _jobs)
     get_job = blocking(bullpen.queue.Queue.get_job, _found)
     dedup_owner = blocking(bullpen.queue.Queue.dedup_owner, _found)
     remove_dedup = blocking(bullpen.queue.Queue.remove_dedup)
