@@ -60,7 +60,7 @@ MUTATIONS: Final = (
     Mutation(
         "the delay of a promoted job is not reset",
         "test_item_33_due_jobs_are_promoted_before_the_fetch",
-        "call('HSET', P .. id, 'delay', 0)",
+        "redis.pcall('HSET', P .. id, 'delay', 0)",
     ),
     Mutation(
         "jobs are promoted a millisecond late",
@@ -118,7 +118,7 @@ MUTATIONS: Final = (
     Mutation(
         "a retry counts no attempt",
         "test_item_57_an_immediate_retry_goes_to_the_back",
-        "call('HINCRBY', P .. id, 'atm', 1)",
+        "\ncount_attempt(id)",
     ),
     Mutation(
         "a lost job goes to the back of the queue",
@@ -316,7 +316,7 @@ MUTATIONS: Final = (
     Mutation(
         "an upsert counts the runs anew",
         "test_item_84_an_upsert_replaces_the_next_job",
-        "'ic', count or 1",
+        "'ic', tonumber(count) and count or 1",
         "'ic', 1",
     ),
     Mutation(
@@ -356,8 +356,8 @@ MUTATIONS: Final = (
     Mutation(
         "a bulk counts its jobs after all that are there",
         "test_item_17_a_bulk_adds_a_custom_id_once",
-        "call('INCRBY', P .. 'id', jobs) - jobs",
-        "call('INCRBY', P .. 'id', jobs)",
+        "named('INCRBY', P .. 'id', jobs) - jobs",
+        "named('INCRBY', P .. 'id', jobs)",
     ),
     Mutation(
         "lifo jobs of a bulk are served last",
