@@ -8,8 +8,15 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from bullpen.errors import ConfigurationError
 
-NO_DATA: Final = object()
-"""Told apart from None, which is JSON's null."""
+
+class _NoData:
+    """Told apart from None, which is JSON's null."""
+
+    def __repr__(self) -> str:
+        return "NO_DATA"
+
+
+NO_DATA: Final = _NoData()
 
 
 def plain(name: str, data: object) -> Any:
