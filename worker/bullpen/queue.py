@@ -32,7 +32,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Queue(Schedules, Upkeep):
-    """Made by `App.queue(name)`."""
+    """Made by `App.queue(name)`.
+
+    Every method that asks Redis raises ConnectionLost when it does not answer, ConfigurationError when it refuses the
+    login or a command, and ProtocolError when what is stored is none of BullMQ's.
+    """
 
     def __init__(
         self,
@@ -48,6 +52,9 @@ class Queue(Schedules, Upkeep):
         self._max_started = max_started_attempts
         self._handlers: dict[str | None, Handler] = {}
         self._settled: tuple[tuple[object, ...], JobOptions] | None = None
+
+    def __repr__(self) -> str:
+        return f"Queue({self.name!r})"
 
     @property
     def app(self) -> App:
@@ -223,7 +230,10 @@ class Queue(Schedules, Upkeep):
         return self._app.events(self.name, after=after)
 
     async def workers(self) -> Sequence[ConnectedWorker]:
-        """The workers that serve the queue at this moment, ours and Node's, as Redis knows their connections."""
+        """The workers that serve the queue at this moment, ours and Node's, as Redis knows their connections.
+
+        The Redis user must be allowed `CLIENT LIST`; it raises ConfigurationError if not.
+        """
         return await (await self._app.producer(self.name)).workers()
 
     def get(self, job_id: str) -> Job:

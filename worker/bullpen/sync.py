@@ -224,7 +224,11 @@ class Events:
 
 
 class Queue(Facade[bullpen.queue.Queue]):
-    """Made by `App.queue(name)`; all threads may share it."""
+    """Made by `App.queue(name)`; all threads may share it.
+
+    Every method that asks Redis raises ConnectionLost when it does not answer, ConfigurationError when it refuses the
+    login or a command, and ProtocolError when what is stored is none of BullMQ's.
+    """
 
     __slots__ = ()
 
@@ -234,7 +238,7 @@ class Queue(Facade[bullpen.queue.Queue]):
         return self.awaiting.name
 
     def __repr__(self) -> str:
-        return f"Queue({self.name!r})"
+        return repr(self.awaiting)
 
     job = direct(bullpen.queue.Queue.job)
     get = direct(bullpen.queue.Queue.get, _job)

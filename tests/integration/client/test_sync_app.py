@@ -29,7 +29,7 @@ from tests.integration.redis_server import RedisServer, free_port
 
 PATIENCE = 20.0
 # Nothing may be left open. The child of a fork does leave what is its parent's.
-STRICT = ("-X", "dev", "-W", "error")
+STRICT = ("-W", "error")
 KEYS = QueueKeys("bull", "videos")
 
 

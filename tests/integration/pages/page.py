@@ -30,7 +30,8 @@ class Step:
         """Its line numbers are those of the page, so that a traceback shows where to look."""
         tree = ast.parse(self.text)
         ast.increment_lineno(tree, self.line - 1)
-        return compile(tree, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        code: CodeType = compile(tree, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        return code
 
 
 def blocks(page: Path) -> list[Step]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import subprocess
@@ -19,6 +20,12 @@ DOCS = Path(__file__).parents[3] / "docs"
 README = DOCS.parent / "README.md"
 
 
+def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """A Python program, to its end."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=100, check=False)
+
+
 @pytest.mark.parametrize("name", ["producing.md", "worker.md"])
 async def test_the_examples_of_a_page_run(name: str, redis_url: str, tmp_path: Path) -> None:
     page = DOCS / name
@@ -28,10 +35,8 @@ async def test_the_examples_of_a_page_run(name: str, redis_url: str, tmp_path: P
     strict = {"PYTHONPATH": str(tmp_path), "PYTHONWARNINGS": "error"}
     with serving("app:app", redis_url, tmp_path / "log", **strict) as worker:
         await worker.says("Worker ready")
-        command = [sys.executable, pages.__file__, str(page)]
-        variables = environment(redis_url, **strict)
-        ended = subprocess.run(
-            command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+        ended = await asyncio.to_thread(
+            run, pages.__file__, str(page), cwd=tmp_path, env=environment(redis_url, **strict)
         )
         assert (ended.returncode, ended.stderr) == (0, ""), ended.stderr + worker.output
         worker.signal(signal.SIGTERM)
@@ -44,8 +49,7 @@ async def test_the_examples_of_a_page_run(name: str, redis_url: str, tmp_path: P
 def test_the_app_of_the_readme_can_be_served(tmp_path: Path) -> None:
     for module, text in modules(README).items():
         (tmp_path / f"{module}.py").write_text(text)
-    command = [sys.executable, "-m", "bullpen.cli", "check", "app:app"]
-    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    checked = run("-m", "bullpen.cli", "check", "app:app", cwd=tmp_path)
     assert (checked.returncode, checked.stderr) == (0, "")
     assert "video-generation" in checked.stdout
 
