@@ -83,7 +83,7 @@ MUTATIONS: Final = (
     Mutation(
         "the lock outlives the finish",
         "test_item_44_a_completed_job_keeps_its_value",
-        "call('DEL', lock)",
+        "call('DEL', unpack(unlocked))",
     ),
     Mutation(
         "the lock never expires",
@@ -106,8 +106,8 @@ MUTATIONS: Final = (
     Mutation(
         "retries-exhausted one attempt late",
         "test_item_61_an_exponential_backoff_doubles",
-        "made >= attempts",
-        "made > attempts",
+        "made >= tonumber(ARGV[at + 5])",
+        "made > tonumber(ARGV[at + 5])",
     ),
     Mutation(
         "one job too many is kept",
@@ -230,7 +230,7 @@ MUTATIONS: Final = (
     Mutation(
         "a finish frees an id that another job owns",
         "test_item_28_a_finish_frees_no_other_jobs_id",
-        "(left == -1 and not misfit(dedup) and call('GET', key) == id)",
+        "(left == -1 and sound_owner(dedup) and call('GET', key) == id)",
         "left == -1",
     ),
     Mutation(
