@@ -371,4 +371,15 @@ MUTATIONS: Final = (
         "  if how == 0 then\n    place(",
         "  if how ~= 1 then\n    place(",
     ),
+    Mutation(
+        "only the last of the jobs that end in one call is written down as completed",
+        "test_item_56_a_batch_is_its_single_calls",
+        "members[#members + 1], members[#members + 2] = now, id",
+        "members[1], members[2] = now, id",
+    ),
+    Mutation(
+        "jobs that end in one call stay marked as stalled",
+        "test_item_66_a_finished_job_is_no_longer_marked",
+        "call('SREM', P .. 'stalled', unpack(unmarked))",
+    ),
 )
