@@ -8,15 +8,8 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from bullpen.errors import ConfigurationError
 
-
-class _NoData:
-    """Told apart from None, which is JSON's null."""
-
-    def __repr__(self) -> str:
-        return "NO_DATA"
-
-
-NO_DATA: Final = _NoData()
+NO_DATA: Final = object()
+"""Told apart from None, which is JSON's null."""
 
 
 def plain(name: str, data: object) -> Any:
