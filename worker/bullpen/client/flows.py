@@ -12,6 +12,7 @@ from bullpen.client import payload
 from bullpen.client.producer import NO_DATA
 from bullpen.errors import ConfigurationError
 from bullpen.protocol import JobOptions, QueueKeys
+from bullpen.protocol.arguments import check_text
 from bullpen.protocol.calls.flow import FlowJob, OnFailure, Parent, add_flow
 
 if TYPE_CHECKING:
@@ -102,8 +103,7 @@ class FlowProducer:
         return nodes, jobs
 
     def _job(self, node: FlowNode, parent: Parent | None) -> FlowJob:
-        if not isinstance(node.name, str) or not node.name:
-            raise ConfigurationError(f"job name is {node.name!r}: give a text that is not empty")
+        check_text("job name", node.name)
         return FlowJob(
             keys=QueueKeys(self._prefix, node.queue),
             # A number would come from the counter of the queue, and children have to name their parent before that.

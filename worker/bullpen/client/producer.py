@@ -11,8 +11,9 @@ from bullpen.client.jobs import Jobs
 from bullpen.client.maintenance import Maintenance
 from bullpen.client.results import Results
 from bullpen.client.schedules import Schedules
-from bullpen.errors import ConfigurationError, JobMissing
+from bullpen.errors import JobMissing
 from bullpen.protocol import JobOptions
+from bullpen.protocol.arguments import check_text
 from bullpen.protocol.calls import add, clients, dedup, read
 from bullpen.protocol.calls.flow import add_child
 
@@ -79,8 +80,7 @@ class Producer:
         is written, ConfigurationError for data that is no JSON and for options out of range; JobMissing when the
         parent does not exist, WrongState when a job of the given id has another one.
         """
-        if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"job name is {name!r}: give a text that is not empty")
+        check_text("job name", name)
         text = "{}" if data is NO_DATA else payload.dump(data, what=f"data of job {name!r}")
         now = int(self._clock() * 1000)
         if parent is None:
