@@ -47,18 +47,28 @@ async def idle(redis: Redis) -> None:
 @asynccontextmanager
 async def ours(arena: Arena, *, concurrency: int = 1) -> AsyncIterator[None]:
     """Our worker on the database of the Node driver; it must end with exit code 0."""
-    connection = arena.node_redis.connection_pool.connection_kwargs
+    async with serving(arena.node_redis, "live_app", concurrency=concurrency, LOG_LEVEL="debug") as printed:
+        yield
+    # Jobs have ended by now: a worker that had to be left behind, with exit code 0, is stuck.
+    assert b"Worker stopped" in printed, printed.decode()
+
+
+@asynccontextmanager
+async def serving(redis: Redis, app: str, *, concurrency: int, **settings: str) -> AsyncIterator[bytearray]:
+    """`bullpen serve` on an app of this folder; what it printed is there when it has ended, with exit code 0."""
+    connection = redis.connection_pool.connection_kwargs
     environment = os.environ | {
         "REDIS_URL": f"redis://127.0.0.1:{connection['port']}/{connection['db']}",
         "QUEUE_PREFIX": PREFIX,
         "QUEUE_CONCURRENCY": str(concurrency),
         "POD_NAME": WORKER_NAME,
         "DRAIN_SECONDS": "5",
-        "LOG_LEVEL": "debug",
         "PYTHONPATH": str(ROOT),
+        **settings,
     }
+    said = bytearray()
     process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-c", "from bullpen.cli import main; main()", "serve", "tests.conformance.live_app:app"],
+        *[sys.executable, "-c", "from bullpen.cli import main; main()", "serve", f"tests.conformance.{app}:app"],
         env=environment,
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
@@ -66,18 +76,17 @@ async def ours(arena: Arena, *, concurrency: int = 1) -> AsyncIterator[None]:
     )
     output = asyncio.create_task(process.communicate())
     try:
-        started = asyncio.create_task(idle(arena.node_redis))
+        started = asyncio.create_task(idle(redis))
         await asyncio.wait({started, output}, return_when=asyncio.FIRST_COMPLETED)
         assert not output.done(), f"bullpen serve ended with {process.returncode}: {output.result()[0].decode()}"
         await started
-        yield
+        yield said
     finally:
         if process.returncode is None:
             process.terminate()
         printed, _ = await asyncio.wait_for(output, END_SECONDS)
+        said += printed
     assert process.returncode == 0, f"bullpen serve ended with {process.returncode}: {printed.decode()}"
-    # Jobs have ended by now: a worker that had to be left behind, with exit code 0, is stuck.
-    assert b"Worker stopped" in printed, printed.decode()
 
 
 @asynccontextmanager

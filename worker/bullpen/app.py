@@ -15,9 +15,10 @@ from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
 from bullpen.flow import Flow, FlowJobs, add_flow, read_flow
+from bullpen.protocol.arguments import shown
 from bullpen.protocol.calls.work import RateLimit
 from bullpen.protocol.keys import DEFAULT_PREFIX, QueueKeys
-from bullpen.protocol.numbers import check_whole
+from bullpen.protocol.numbers import LARGEST, check_whole
 from bullpen.queue import Queue
 from bullpen.retry import BUILT_IN
 from bullpen.runtime.rules import Strategy
@@ -96,12 +97,12 @@ class App:
         Redis wins. `max_started_attempts`: a job started more often is failed unrun, however its starts ended.
         Raises ConfigurationError for a name with a colon, options out of range, and other options than the first time.
         """
+        QueueKeys(DEFAULT_PREFIX, name)  # names are checked where they are written
         limit = None if limiter is None else _limit(name, limiter)
         if max_started_attempts is not None:
-            _check_count(max_started_attempts, f"queue {name!r}: max_started_attempts={max_started_attempts!r}")
+            _check_count(max_started_attempts, f"queue {name!r}: max_started_attempts={shown(max_started_attempts)}")
         found = self._queues.get(name)
         if found is None:
-            QueueKeys(DEFAULT_PREFIX, name)  # names are checked where they are written
             made = Queue(name, app=self, limiter=limit, max_started_attempts=max_started_attempts)
             found = self._queues.setdefault(name, made)  # threads that ask at the same time get the same one
         rules = found.rules
@@ -214,7 +215,7 @@ class App:
 
 
 def _limit(queue: str, limiter: tuple[int, Duration]) -> RateLimit:
-    told = f"queue {queue!r}: limiter={limiter!r}"
+    told = f"queue {queue!r}: limiter={shown(limiter)}"
     if not isinstance(limiter, tuple) or len(limiter) != 2:
         raise ConfigurationError(f'{told}: must be how many starts in how long, for example (100, "1m")')
     most, duration = limiter
@@ -226,5 +227,5 @@ def _limit(queue: str, limiter: tuple[int, Duration]) -> RateLimit:
 
 
 def _check_count(value: object, told: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{told}: must be a whole number >= 1")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+        raise ConfigurationError(f"{told}: must be a whole number >= 1 and <= {LARGEST}")

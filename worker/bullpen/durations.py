@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.arguments import shown
+from bullpen.protocol.numbers import LONGEST_MS
 
 Duration: TypeAlias = str | int | float
 
+LONGEST_SECONDS: Final = LONGEST_MS // 1000
+
+_LONGEST_TEXT = 100
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
@@ -19,21 +24,26 @@ def seconds(value: Duration, *, of: str) -> float:
     """Read a duration; `of` names it in the error.
 
     Numbers are seconds, texts are numbers with a unit (ms, s, m, h, d), which may be joined: `"1h30m"`.
-    Raises `ConfigurationError` for anything else, for negative and for infinite values.
+    Raises `ConfigurationError` for anything else, for negative values and for more than 142,000 years.
     """
     if isinstance(value, str):
-        text = value.strip()
-        if _WHOLE.fullmatch(text):
-            return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-        try:
-            value = float(text)
-        except ValueError:
-            raise _refusal(of, value) from None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        value = _read(value, of)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise _refusal(of, value)
-    if not math.isfinite(value) or value < 0:
-        raise _refusal(of, value)
+    if value > LONGEST_SECONDS:
+        raise ConfigurationError(f"{of}: {shown(value)} is too long; give at most {LONGEST_SECONDS} seconds")
     return float(value)
+
+
+def _read(text: str, of: str) -> float:
+    if len(text) > _LONGEST_TEXT:
+        raise _refusal(of, text)
+    if _WHOLE.fullmatch(text.strip()):
+        return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    try:
+        return float(text)
+    except ValueError:
+        raise _refusal(of, text) from None
 
 
 def milliseconds(value: Duration, *, of: str) -> int:
@@ -58,4 +68,6 @@ def spoken(duration: float) -> str:
 
 
 def _refusal(of: str, value: object) -> ConfigurationError:
-    return ConfigurationError(f'{of}: {value!r} is no duration; write seconds (5) or text like "5s", "1m", "1h30m"')
+    return ConfigurationError(
+        f'{of}: {shown(value)} is no duration; write seconds (5) or text like "5s", "1m", "1h30m"'
+    )

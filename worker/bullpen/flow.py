@@ -11,6 +11,7 @@ from bullpen.context import Context
 from bullpen.errors import ConfigurationError
 from bullpen.job import Job
 from bullpen.protocol import QueueKeys
+from bullpen.protocol.arguments import shown
 from bullpen.protocol.calls.flow import OnFailure, Parent
 from bullpen.queue import Queue
 from bullpen.values import NO_DATA, plain
@@ -95,10 +96,14 @@ async def read_flow(job: Job, *, depth: int) -> FlowJobs:
 
 
 def _node(app: App, flow: Flow, *, has_parent: bool) -> FlowNode:
-    if flow.on_failure is not None and flow.on_failure not in _EFFECTS:
+    if not isinstance(flow, Flow):
+        raise ConfigurationError(f"one of the children of a Flow is {shown(flow)}: give a Flow")
+    if flow.on_failure is not None and (not isinstance(flow.on_failure, str) or flow.on_failure not in _EFFECTS):
         raise ConfigurationError(
-            f"Flow(on_failure={flow.on_failure!r}): unknown; use {', '.join(map(repr, _EFFECTS))}, or None"
+            f"Flow(on_failure={shown(flow.on_failure)}): unknown; use {', '.join(map(repr, _EFFECTS))}, or None"
         )
+    if not isinstance(flow.children, list | tuple):
+        raise ConfigurationError(f"Flow(children={shown(flow.children)}): give a list of Flow")
     queue = flow.queue if isinstance(flow.queue, Queue) else app.queue(_queue_name(flow))
     settings: dict[str, Any] = {
         "delay": flow.delay,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bullpen.durations import Duration, milliseconds, seconds
 from bullpen.errors import JobMissing
+from bullpen.protocol.arguments import check_flag
 from bullpen.protocol.replies import Outcome
 from bullpen.values import plain
 
@@ -106,6 +107,7 @@ class Job:
 
         Raises ConfigurationError or JobMissing.
         """
+        check_flag("lifo", lifo)
         await (await self.queue.producer()).jobs.change_priority(self.id, priority, lifo=lifo)
 
     async def retry(self, *, completed: bool = False, reset_attempts: bool = False) -> None:
@@ -113,6 +115,8 @@ class Job:
 
         `reset_attempts` gives it all its attempts anew. Raises JobMissing, or WrongState when it has not ended so.
         """
+        check_flag("completed", completed)
+        check_flag("reset_attempts", reset_attempts)
         outcome = Outcome.COMPLETED if completed else Outcome.FAILED
         await (await self.queue.producer()).jobs.retry(self.id, outcome=outcome, reset_attempts=reset_attempts)
 
@@ -121,4 +125,5 @@ class Job:
 
         Raises WrongState when a worker holds it or a child it waits for, and for the next run of a schedule.
         """
+        check_flag("children", children)
         await (await self.queue.producer()).jobs.remove(self.id, children=children)

@@ -12,6 +12,8 @@ from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
 from bullpen.job import Job
 from bullpen.new_job import NewJob, prepared
+from bullpen.protocol.arguments import check_text, shown
+from bullpen.protocol.calls.add import check_job_id
 from bullpen.protocol.options import Backoff, JobOptions, KeepJobs
 from bullpen.retry import BUILT_IN, DEFAULT_RETRY, Retry
 from bullpen.runtime.handler import Handler, describe
@@ -84,6 +86,8 @@ class Queue(Schedules, Upkeep):
             raise ConfigurationError(
                 f"queue {self.name!r}: a job name is empty; give it a name, or none for all others"
             )
+        if name is not None:
+            check_text(f"queue {self.name!r}: job name", name)
 
         def declare(function: F) -> F:
             if name in self._handlers:
@@ -198,6 +202,11 @@ class Queue(Schedules, Upkeep):
         remove_on_fail: bool | int | KeepJobs | None,
         dedup: Dedup | str | None,
     ) -> JobOptions:
+        if retry is not None and not isinstance(retry, Retry):
+            raise ConfigurationError(f"retry is {shown(retry)}: give a Retry")
+        check_text("job name", name)
+        if job_id is not None and job_id != "":
+            check_job_id(job_id)
         tries = retry or self._declared_retry(name) or DEFAULT_RETRY
         self._check_backoff(tries.backoff)
         return JobOptions(
@@ -207,8 +216,8 @@ class Queue(Schedules, Upkeep):
             priority=priority,
             lifo=lifo,
             job_id=job_id,
-            remove_on_complete=_keep(remove_on_complete),
-            remove_on_fail=_keep(remove_on_fail),
+            remove_on_complete=_keep("remove_on_complete", remove_on_complete),
+            remove_on_fail=_keep("remove_on_fail", remove_on_fail),
             deduplication=_dedup(dedup),
         )
 
@@ -237,7 +246,12 @@ class Queue(Schedules, Upkeep):
         return await (await self._app.producer(self.name)).workers()
 
     def get(self, job_id: str) -> Job:
-        """A handle on a job by its id, without asking Redis: whether it exists shows when it is asked something."""
+        """A handle on a job by its id, without asking Redis: whether it exists shows when it is asked something.
+
+        Raises ConfigurationError for something that is no id.
+        """
+        if not isinstance(job_id, str) or not job_id:
+            raise ConfigurationError(f"job id is {shown(job_id)}: give a text that is not empty")
         return Job(job_id, queue=self)
 
     async def get_job(self, job_id: str) -> Job | None:
@@ -264,8 +278,14 @@ class Queue(Schedules, Upkeep):
 def _dedup(value: Dedup | str | None) -> Deduplication | None:
     if value is None:
         return None
+    if not isinstance(value, Dedup | str):
+        raise ConfigurationError(f"dedup is {shown(value)}: give an id or a Dedup")
     return (value if isinstance(value, Dedup) else Dedup(value)).stored()
 
 
-def _keep(value: bool | int | KeepJobs | None) -> KeepJobs | None:
-    return value if isinstance(value, KeepJobs) else KeepJobs.parse(value)
+def _keep(what: str, value: bool | int | KeepJobs | None) -> KeepJobs | None:
+    if isinstance(value, KeepJobs):
+        return value
+    if value is not None and not isinstance(value, int):
+        raise ConfigurationError(f"{what} is {shown(value)}: give True, False, how many to keep, or a KeepJobs")
+    return KeepJobs.parse(value)

@@ -7,6 +7,8 @@ from typing import Final
 
 from bullpen.durations import Duration, seconds
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.arguments import check_text, shown
+from bullpen.protocol.numbers import LARGEST
 
 BUILT_IN: Final = ("exponential", "fixed")
 """Backoffs that every worker knows, Node's included."""
@@ -28,14 +30,18 @@ class Retry:
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.attempts, bool) or not isinstance(self.attempts, int) or self.attempts < 1:
-            raise ConfigurationError(f"Retry(attempts={self.attempts!r}): must be a whole number >= 1")
+        if isinstance(self.attempts, bool) or not isinstance(self.attempts, int) or not 1 <= self.attempts <= LARGEST:
+            raise ConfigurationError(
+                f"Retry(attempts={shown(self.attempts)}): must be a whole number >= 1 and <= {LARGEST}"
+            )
         if not isinstance(self.backoff, str) or not self.backoff:
             raise ConfigurationError(
-                f'Retry(backoff={self.backoff!r}): must be "exponential", "fixed" or the name of an @app.backoff'
+                f'Retry(backoff={shown(self.backoff)}): must be "exponential", "fixed" or the name of an @app.backoff'
             )
-        if not 0 <= self.jitter <= 1:
-            raise ConfigurationError(f"Retry(jitter={self.jitter!r}): must be between 0 and 1")
+        number = isinstance(self.jitter, (int, float)) and not isinstance(self.jitter, bool)
+        if not number or not 0 <= self.jitter <= 1:
+            raise ConfigurationError(f"Retry(jitter={shown(self.jitter)}): must be between 0 and 1")
+        check_text("Retry(backoff=…)", self.backoff)
         seconds(self.delay, of="Retry(delay=…)")
 
 

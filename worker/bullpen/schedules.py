@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.calls.schedules import check_scheduler_id
 from bullpen.protocol.schedule import Repeat
 from bullpen.values import NO_DATA, plain
 
@@ -70,6 +71,7 @@ class Schedules(ABC):
         begins, so workers never pile up runs that were missed. Everything else is as in `add`.
         Raises ConfigurationError for values and patterns that cannot be, before anything is written.
         """
+        check_scheduler_id(scheduler_id)
         options = self.options(
             scheduler_id if name is None else name,
             retry=retry,

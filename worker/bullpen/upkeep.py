@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.arguments import check_flag, shown
 from bullpen.protocol.replies import JobState
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Upkeep(ABC):
         if limit is None:
             await maintenance.remove_rate_limit()
         else:
+            if not isinstance(limit, tuple) or len(limit) != 2:
+                raise ConfigurationError(f'rate limit is {shown(limit)}: give (jobs, duration), such as (100, "1m")')
             starts, duration = limit
             await maintenance.set_rate_limit(starts, milliseconds(duration, of="duration of the rate limit"))
 
@@ -75,6 +78,7 @@ class Upkeep(ABC):
 
         They go to the back of the queue, whatever their priority; their attempts are counted on.
         """
+        check_flag("completed", completed)
         state = JobState.COMPLETED if completed else JobState.FAILED
         return await (await self._maintenance()).retry_jobs(state)
 
@@ -87,6 +91,7 @@ class Upkeep(ABC):
 
         Active and finished jobs stay, and the next runs of schedules.
         """
+        check_flag("delayed", delayed)
         return await (await self._maintenance()).drain(delayed=delayed)
 
     async def clean(self, state: JobState | str, *, older_than: Duration = 0, limit: int = 0) -> list[str]:
@@ -103,6 +108,7 @@ class Upkeep(ABC):
 
         Jobs that wait for children stay. Raises WrongState, the queue then stays paused, when jobs are active.
         """
+        check_flag("force", force)
         await (await self._maintenance()).obliterate(force=force)
 
     async def _maintenance(self) -> Maintenance:
@@ -112,5 +118,5 @@ class Upkeep(ABC):
 def _state(value: JobState | str) -> JobState:
     try:
         return JobState(value)
-    except ValueError:
-        raise ConfigurationError(f"state is {value!r}: use one of {', '.join(JobState)}") from None
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"state is {shown(value)}: use one of {', '.join(JobState)}") from None

@@ -5,6 +5,7 @@
 //
 // Ends when stdin closes. Only BullMQ's public surface is used, except for three members its typings mark as private
 // and for which no public way exists without a running worker: blockUntil, limitUntil, moveStalledJobsToWait.
+import { appendFileSync } from 'node:fs';
 import readline from 'node:readline';
 
 const [packageName, port, db] = process.argv.slice(2);
@@ -147,6 +148,22 @@ function fetchedNext(id, reply, token) {
   const [json, nextId, limited, due] = reply;
   const job = json && nextId ? hold(Job.fromJSON(worker, json, nextId), worker, token) : null;
   return { job: view(job), due: job ? 0 : due || 0, limited: job ? 0 : limited || 0 };
+}
+
+/** A processor that writes each start and end to a file: what ran is counted there, whatever Redis says of it. */
+function noting(ledger) {
+  return async job => {
+    const { label, fails, reports } = job.data;
+    const attempt = job.attemptsMade + 1;
+    appendFileSync(ledger, `start ${label} ${attempt}\n`);
+    if (reports) {
+      await job.updateProgress(50);
+      await job.log('half way');
+    }
+    appendFileSync(ledger, `end ${label} ${attempt}\n`);
+    if (fails && attempt === 1) throw new Error('the first try fails');
+    return label;
+  };
 }
 
 function failure({ reason, unrecoverable = false }) {
@@ -455,14 +472,14 @@ const operations = {
   },
 
   // Real workers and listeners
-  async start_worker({ key, options }) {
+  async start_worker({ key, options, ledger }) {
     // Each job says in its data how it ends: {"throw": reason}, {"return": value}, or nothing at all; {"ms"} after which.
     const processor = async job => {
       if (job.data?.ms) await new Promise(resolve => setTimeout(resolve, job.data.ms));
       if (job.data && 'throw' in job.data) throw new Error(job.data.throw);
       return job.data?.return;
     };
-    const worker = new Worker(scene.queue.name, processor, { connection, prefix: scene.prefix, ...options });
+    const worker = new Worker(scene.queue.name, ledger ? noting(ledger) : processor, { connection, prefix: scene.prefix, ...options });
     scene.running.set(key, ignoreConnectionNoise(worker));
     await worker.waitUntilReady();
     return null;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,8 @@ from bullpen.protocol import QueueKeys
 from tests.integration.worker.house import ended, until, working
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import redis
 
 KEYS = QueueKeys("bull", "videos")
@@ -131,7 +133,7 @@ async def test_a_record_with_a_nonsensical_count_ends(
         assert await job.result(timeout=10) == "done"
 
 
-POISONS = {
+POISONS: dict[str, Callable[[Any, str], Any]] = {
     "text for a record": lambda raw, key: (raw.delete(key), raw.set(key, "no job")),
     "no record": lambda raw, key: raw.delete(key),
     "options no JSON": lambda raw, key: raw.hset(key, "opts", "{oops"),

@@ -34,7 +34,9 @@ def test_custom_ids_that_collide_with_nothing_are_accepted(job_id: str) -> None:
         pytest.param(JobOptions(priority=2_097_152), "job priority is 2097152", id="beyond the highest priority"),
         pytest.param(JobOptions(priority=1.5), "job priority is 1.5", id="half a priority"),  # type: ignore[arg-type]
         pytest.param(JobOptions(priority=True), "job priority is True", id="a truth for a number"),
-        pytest.param(JobOptions(delay=-5), "job delay is -5: give a whole number, 0 or more", id="negative delay"),
+        pytest.param(
+            JobOptions(delay=-5), "job delay is -5: give a whole number, 0 to 4503599627370496", id="negative delay"
+        ),
         pytest.param(JobOptions(attempts=-1), "job attempts is -1", id="negative attempts"),
         pytest.param(JobOptions(backoff=Backoff("fixed", -1)), "backoff delay is -1", id="negative backoff"),
         pytest.param(JobOptions(backoff=Backoff("fixed", 1, jitter=2)), "jitter is 2", id="jitter above 1"),

@@ -43,7 +43,7 @@ def test_what_cannot_be_read_stays_as_it_is(stored: object) -> None:
 @pytest.mark.parametrize(
     ("deduplication", "complaint"),
     [
-        pytest.param(Deduplication(""), "deduplication id is '': give a text that is not empty", id="no id"),
+        pytest.param(Deduplication(""), "deduplication id is empty: give a text", id="no id"),
         pytest.param(Deduplication("a", ttl=0), "ttl of deduplication id 'a' is 0: give whole ms, 1 to", id="zero"),
         pytest.param(Deduplication("a", ttl=-5), "is -5", id="negative"),
         pytest.param(Deduplication("a", ttl=1.5), "is 1.5", id="a fraction"),  # type: ignore[arg-type]

@@ -122,7 +122,7 @@ def test_entries_of_old_clients_are_no_schedulers() -> None:
 
 def test_a_damaged_record_is_told_by_its_scheduler() -> None:
     record = [b"name", b"new", b"ic", b"3", b"every", b"often"]
-    with pytest.raises(ProtocolError, match="'new'"):
+    with pytest.raises(ProtocolError, match="bull:things:repeat:new"):
         schedules.schedulers(KEYS).parse([[[b"new", b"7", record]], 1])
 
 

@@ -38,6 +38,6 @@ def test_a_claimed_job_shows_this_start_not_the_one_before() -> None:
 
 def test_why_nothing_was_claimed_is_told() -> None:
     call = work(KEYS, now=1000, tokens=["t1"])
-    assert call.parse([[], [], 250, 0, 0]).limited_ms == 250
-    assert call.parse([[], [], 0, 2000, 0]).due_ms == 2000
-    assert call.parse([[], [], 0, 0, 1]).blocked
+    assert call.parse([[], [], 250, 0, 0, []]).limited_ms == 250
+    assert call.parse([[], [], 0, 2000, 0, []]).due_ms == 2000
+    assert call.parse([[], [], 0, 0, 1, []]).blocked

@@ -14,7 +14,7 @@ def test_durations_become_milliseconds() -> None:
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        pytest.param({"id": ""}, "deduplication id is ''", id="no id"),
+        pytest.param({"id": ""}, "deduplication id is empty", id="no id"),
         pytest.param({"id": "a", "ttl": 0}, "ttl of deduplication id 'a' is 0", id="no time"),
         pytest.param({"id": "a", "ttl": "soon"}, "'soon' is no duration", id="no duration"),
         pytest.param({"id": "a", "extend": True}, "extend=True needs a ttl", id="nothing to extend"),

@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.arguments import check_text
 
 
 class _NoData:
@@ -22,8 +23,7 @@ _written: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separato
 
 def job_data(name: object, data: Any) -> str:
     """A job's data as JSON text. Raises ConfigurationError, also for a name that is none."""
-    if not isinstance(name, str) or not name:
-        raise ConfigurationError(f"job name is {name!r}: give a text that is not empty")
+    check_text("job name", name)
     return "{}" if data is NO_DATA else dump(data, what=f"data of job {name!r}")
 
 

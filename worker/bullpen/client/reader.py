@@ -11,6 +11,7 @@ from bullpen.client.blocking import BlockingLink
 from bullpen.client.transports import CONNECT_SECONDS
 from bullpen.errors import ConfigurationError, ConnectionLost
 from bullpen.protocol import events
+from bullpen.protocol.arguments import shown
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,6 +25,10 @@ T = TypeVar("T")
 
 BLOCK_SECONDS = 10.0
 _ID = re.compile(r"\d{1,20}(-\d{1,20})?")
+
+
+def _is_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None and all(int(part) < 2**64 for part in text.split("-"))
 
 
 class Events:
@@ -40,9 +45,9 @@ class Events:
     """
 
     def __init__(self, keys: QueueKeys, *, location: RedisLocation | LocationSource, after: str | None = None) -> None:
-        if after is not None and not _ID.fullmatch(after):
+        if after is not None and not (isinstance(after, str) and _is_id(after)):
             raise ConfigurationError(
-                f"events(after={after!r}): must be the id of an event, such as '1700000000000-0', "
+                f"events(after={shown(after)}): must be the id of an event, such as '1700000000000-0', "
                 "or '0-0' for all there are"
             )
         self._keys = keys

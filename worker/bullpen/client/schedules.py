@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from bullpen.client import payload
-from bullpen.errors import ConfigurationError
 from bullpen.protocol import JobOptions
+from bullpen.protocol.arguments import check_text
 from bullpen.protocol.calls import schedules
 from bullpen.protocol.schedule import Repeat, Template
 
@@ -48,8 +48,8 @@ class Schedules:
         Raises ConfigurationError, before anything is written, for data that is no JSON, options out of range, times
         in which nothing would run, and when the next run's job exists and has begun already.
         """
-        if name is not None and (not isinstance(name, str) or not name):
-            raise ConfigurationError(f"job name is {name!r}: give a text that is not empty")
+        if name is not None:
+            check_text("job name", name)
         text = "{}" if data is NO_DATA else payload.dump(data, what=f"data of schedule {scheduler_id!r}")
         template = Template(scheduler_id if name is None else name, text, options)
         now = int(self._clock() * 1000)

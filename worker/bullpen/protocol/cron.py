@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.arguments import shown
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -119,7 +120,9 @@ def zone(name: str | None) -> tzinfo:
         return ZoneInfo(name)
     # ZoneInfoNotFoundError is a KeyError; names of folders and odd paths are an OSError or a ValueError.
     except (KeyError, ValueError, OSError, TypeError) as error:
-        raise ConfigurationError(f"time zone {name!r} is unknown: use an IANA name, such as 'Europe/Berlin'") from error
+        raise ConfigurationError(
+            f"time zone (tz) {shown(name)} is unknown: use an IANA name, such as 'Europe/Berlin'"
+        ) from error
 
 
 @lru_cache(maxsize=256)
@@ -149,7 +152,7 @@ def _parts(pattern: str) -> list[str]:
     parts = re.sub(r"(?<![\d-])(\d+)-\1/\d+", r"\1", text).split()
     if len(parts) not in (5, 6):
         raise ConfigurationError(
-            f"cron pattern {pattern!r} has {len(parts)} fields: give minute, hour, day of month, month and day of "
+            f"cron pattern {shown(pattern)} has {len(parts)} fields: give minute, hour, day of month, month and day of "
             "week, with seconds before them if wanted"
         )
     parts[-3], parts[-1] = _days(parts[-3], 1, 31), _weekdays(parts[-1])
@@ -175,8 +178,8 @@ def _check(pattern: str, name: str, given: str, fields: list[str]) -> None:
         else:
             return
     raise ConfigurationError(
-        f"cron pattern {pattern!r}: {name} {given!r} is not understood; use numbers in range, names of three letters, "
-        "lists, ranges a-b, steps /n, L for the last day and 5#2 for the second Friday"
+        f"cron pattern {shown(pattern)}: {name} {shown(given)} is not understood; use numbers in range, "
+        "names of three letters, lists, ranges a-b, steps /n, L for the last day and 5#2 for the second Friday"
     ) from cause
 
 

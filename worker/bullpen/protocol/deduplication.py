@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.arguments import check_flag, check_text, shown
+from bullpen.protocol.numbers import LONGEST_MS
 
-LONGEST_TTL_MS: Final = 2**52
-"""Redis refuses expiries that do not fit its clock; this one is 140,000 years away."""
+LONGEST_TTL_MS: Final = LONGEST_MS
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -70,17 +71,18 @@ class Deduplication:
     def check(self) -> None:
         """Raises ConfigurationError for an id or a ttl that no client may write."""
         check_dedup_id(self.id)
+        for name in ("extend", "replace", "keep_last", "reschedule"):
+            check_flag(f"{name} of deduplication id {shown(self.id)}", getattr(self, name))
         if self.ttl is None:
             return
         whole = isinstance(self.ttl, int) and not isinstance(self.ttl, bool)
         if not whole or not 0 < self.ttl <= LONGEST_TTL_MS:
             raise ConfigurationError(
-                f"ttl of deduplication id {self.id!r} is {self.ttl!r}: give whole ms, 1 to {LONGEST_TTL_MS}, "
+                f"ttl of deduplication id {self.id!r} is {shown(self.ttl)}: give whole ms, 1 to {LONGEST_TTL_MS}, "
                 "or leave it out: the id is free again when its job is finished"
             )
 
 
 def check_dedup_id(dedup_id: object) -> None:
     """Raises ConfigurationError for what cannot be a deduplication id."""
-    if not isinstance(dedup_id, str) or not dedup_id:
-        raise ConfigurationError(f"deduplication id is {dedup_id!r}: give a text that is not empty")
+    check_text("deduplication id", dedup_id)

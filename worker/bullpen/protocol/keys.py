@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass, field
 
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.arguments import check_text, shown
 
 DEFAULT_PREFIX = "bull"
 
@@ -22,15 +23,15 @@ class QueueKeys:
     base: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if not self.queue:
-            raise ConfigurationError("queue name is empty: give the queue a name")
+        check_text("queue name", self.queue)
         if ":" in self.queue:
             raise ConfigurationError(
-                f"queue name {self.queue!r} contains ':', which separates the parts of a Redis key: "
+                f"queue name {shown(self.queue)} contains ':', which separates the parts of a Redis key: "
                 "use another character, for example '-'"
             )
-        if not self.prefix:
+        if self.prefix == "":
             raise ConfigurationError(f"queue prefix is empty: leave it out for {DEFAULT_PREFIX!r}")
+        check_text("queue prefix", self.prefix)
         object.__setattr__(self, "base", f"{self.prefix}:{self.queue}:")
 
     def job(self, job_id: str) -> str:

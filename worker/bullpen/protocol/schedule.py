@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bullpen.errors import ConfigurationError, ProtocolError
+from bullpen.protocol.arguments import LONGEST_NAME, check_flag, shown
 from bullpen.protocol.cron import Cron, cron
-from bullpen.protocol.numbers import check_whole
+from bullpen.protocol.numbers import LONGEST_MS, check_whole
 from bullpen.protocol.options import JobOptions
 
 if TYPE_CHECKING:
@@ -43,17 +44,16 @@ class Repeat:
         if (self.every is None) == (self.pattern is None):
             raise ConfigurationError("a schedule needs an interval or a cron pattern, one of the two")
         if self.every is not None:
-            check_whole("schedule every (ms)", self.every, lowest=1)
+            check_whole("schedule every (ms)", self.every, lowest=1, highest=LONGEST_MS)
         if self.limit is not None:
             check_whole("schedule limit", self.limit, lowest=1)
         for what, moment in (("start", self.start), ("end", self.end), ("offset", self.offset)):
             if moment is not None:
-                check_whole(f"schedule {what} (ms)", moment)
+                check_whole(f"schedule {what} (ms)", moment, highest=LONGEST_MS)
+        check_flag("schedule immediately", self.immediately)
         if self.immediately and self.start is not None:
             raise ConfigurationError("a schedule begins immediately or at its start: leave out one of the two")
-        for what, text in (("cron pattern", self.pattern), ("tz", self.tz)):
-            if text is not None and not isinstance(text, str):
-                raise ConfigurationError(f"schedule {what} is {text!r}: give a text")
+        _check_texts(("cron pattern", self.pattern), ("tz", self.tz))
         if self.pattern is not None:
             self.cron  # noqa: B018 - refuses a pattern or a zone that is none
             if self.offset is not None:
@@ -109,6 +109,16 @@ class Repeat:
             "offset": self.offset,
         }
         return {name: value for name, value in given.items() if value is not None}
+
+
+def _check_texts(*texts: tuple[str, object]) -> None:
+    for what, text in texts:
+        if text is None:
+            continue
+        if not isinstance(text, str):
+            raise ConfigurationError(f"schedule {what} is {shown(text)}: give a text")
+        if len(text) > LONGEST_NAME:
+            raise ConfigurationError(f"schedule {what} is {shown(text)}: give at most {LONGEST_NAME} characters")
 
 
 @dataclass(frozen=True, slots=True)

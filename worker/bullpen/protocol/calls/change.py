@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bullpen.errors import JobMissing, WrongState
 from bullpen.protocol.call import Call
-from bullpen.protocol.numbers import check_whole
+from bullpen.protocol.numbers import LONGEST_MS, check_whole
 from bullpen.protocol.options import MAX_PRIORITY
 from bullpen.protocol.scripts import load
 
@@ -26,7 +26,7 @@ def change_delay(keys: QueueKeys, *, job_id: str, now: int, delay_ms: int) -> Ca
 
     Raises ConfigurationError, JobMissing or WrongState (not delayed).
     """
-    check_whole("delay", delay_ms)
+    check_whole("delay", delay_ms, highest=LONGEST_MS)
     return Call(
         command=(keys.base, now, job_id, delay_ms), parse=_check(job_id, "delayed"), script=load("change_delay")
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bullpen.errors import JobMissing
 from bullpen.protocol.call import Call
+from bullpen.protocol.numbers import LARGEST, check_whole
 from bullpen.protocol.replies import Counts, Finished, JobRecord, JobState, Logs, Outcome, pairs
 from bullpen.protocol.scripts import load
 
@@ -41,7 +42,12 @@ def finished(keys: QueueKeys, *, job_id: str) -> Call[Finished]:
 
 
 def logs(keys: QueueKeys, *, job_id: str, start: int = 0, end: int = -1) -> Call[Logs]:
-    """Log rows `start`..`end` (inclusive, oldest first, negative from the end), and how many there are."""
+    """Log rows `start`..`end` (inclusive, oldest first, negative from the end), and how many there are.
+
+    Raises ConfigurationError.
+    """
+    check_whole("start", start, lowest=-LARGEST)
+    check_whole("end", end, lowest=-LARGEST)
     return Call(command=(keys.base, job_id, start, end), parse=_logs, script=load("logs"))
 
 

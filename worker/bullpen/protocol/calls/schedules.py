@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from bullpen.errors import ConfigurationError, ProtocolError
+from bullpen.protocol.arguments import check_text
 from bullpen.protocol.call import Argument, Call, job_id
 from bullpen.protocol.calls.add import check
 from bullpen.protocol.replies import pairs
@@ -120,7 +121,11 @@ def plan_next(keys: QueueKeys, *, job: JobRecord, now: int) -> Call[str | None] 
 
 
 def remove(keys: QueueKeys, *, scheduler_id: str) -> Call[bool]:
-    """Ends a scheduler and removes its next job while that is delayed; False when there is none of that id (§8.5)."""
+    """Ends a scheduler and removes its next job while that is delayed; False when there is none of that id (§8.5).
+
+    Raises ConfigurationError for what is no id.
+    """
+    check_scheduler_id(scheduler_id)
     return Call(command=(keys.base, scheduler_id), parse=_removed, script=load("schedule_remove"))
 
 
@@ -144,8 +149,7 @@ def schedulers(keys: QueueKeys, *, start: int = 0, end: int = -1, ascending: boo
 
 def check_scheduler_id(scheduler_id: str) -> None:
     """Raises ConfigurationError for an id that would not survive in the ids of its jobs (`repeat:<id>:<ms>`)."""
-    if not isinstance(scheduler_id, str) or not scheduler_id:
-        raise ConfigurationError(f"schedule id is {scheduler_id!r}: give a text that is not empty")
+    check_text("schedule id", scheduler_id)
     if ":" in scheduler_id:
         raise ConfigurationError(
             f"schedule id {scheduler_id!r} contains ':', which separates the parts of a Redis key: "

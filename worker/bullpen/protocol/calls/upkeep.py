@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from bullpen.errors import WrongState
 from bullpen.protocol.call import Call
 from bullpen.protocol.call import job_id as read_id
-from bullpen.protocol.numbers import check_whole
+from bullpen.protocol.numbers import LONGEST_MS, check_whole
 from bullpen.protocol.scripts import load
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def clean(
     holds and next runs of schedulers stay. While the answer says `more`, call again with its `skip` and the rest of
     the limit; jobs that move meanwhile may be passed over. Raises ConfigurationError.
     """
-    check_whole("grace", grace_ms)
+    check_whole("grace", grace_ms, highest=LONGEST_MS)
     check_whole("limit", limit)
     check_whole("room", room, lowest=1)
     return Call(
@@ -113,7 +113,7 @@ def set_rate_limit(keys: QueueKeys, *, starts: int, duration_ms: int) -> Call[No
     It goes before the limiter of a worker (§3.1). Raises ConfigurationError.
     """
     check_whole("rate limit", starts, lowest=1)
-    check_whole("duration of the rate limit", duration_ms, lowest=1)
+    check_whole("duration of the rate limit", duration_ms, lowest=1, highest=LONGEST_MS)
     return Call(command=("HSET", keys.meta, "max", starts, "duration", duration_ms), parse=_nothing)
 
 
@@ -124,7 +124,7 @@ def remove_rate_limit(keys: QueueKeys) -> Call[None]:
 
 def hold_back(keys: QueueKeys, *, duration_ms: int) -> Call[None]:
     """Starts no jobs for `duration_ms` (1 or more) where a rate limit is in use (§3.2). Raises ConfigurationError."""
-    check_whole("duration of the rate limit", duration_ms, lowest=1)
+    check_whole("duration of the rate limit", duration_ms, lowest=1, highest=LONGEST_MS)
     return Call(command=("SET", keys.limiter, 2**53 - 1, "PX", duration_ms), parse=_nothing)
 
 
