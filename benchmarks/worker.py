@@ -13,23 +13,18 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from private_redis import redis_server
 
 from bullpen.client.connection import Link
 from bullpen.client.settings import RedisLocation
 from bullpen.protocol import Call, QueueKeys
 from bullpen.protocol.calls import add, read
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HERE = Path(__file__).resolve().parent
 NODE_MODULES = HERE.parent / "tests" / "conformance" / "node" / "node_modules"
@@ -41,28 +36,6 @@ JOBS = {
     "bullmq-py": {1: 4_000, 10: 6_000, 100: 6_000},
     "node": {1: 10_000, 10: 30_000, 100: 50_000},
 }
-
-
-@contextmanager
-def redis_server() -> Iterator[int]:
-    """A Redis of our own, in a directory of its own; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    with tempfile.TemporaryDirectory(prefix="bullpen-benchmark-") as directory:
-        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            deadline = time.monotonic() + 10
-            while time.monotonic() < deadline:
-                with socket.socket() as client:
-                    if client.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.05)
-            yield port
-        finally:
-            server.terminate()
-            server.wait(10)
 
 
 async def fill(port: int, jobs: int) -> None:

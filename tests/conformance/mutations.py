@@ -83,7 +83,7 @@ MUTATIONS: Final = (
     Mutation(
         "the lock outlives the finish",
         "test_item_44_a_completed_job_keeps_its_value",
-        "call('DEL', lock)",
+        "call('DEL', unpack(unlocked))",
     ),
     Mutation(
         "the lock never expires",
@@ -106,8 +106,8 @@ MUTATIONS: Final = (
     Mutation(
         "retries-exhausted one attempt late",
         "test_item_61_an_exponential_backoff_doubles",
-        "made >= attempts",
-        "made > attempts",
+        "made >= tonumber(ARGV[at + 5])",
+        "made > tonumber(ARGV[at + 5])",
     ),
     Mutation(
         "one job too many is kept",
@@ -335,5 +335,51 @@ MUTATIONS: Final = (
         "test_item_87_an_ended_scheduler_leaves_nothing",
         "'event', 'removed', 'jobId', id, 'prev', 'delayed')",
         "'event', 'cleaned', 'jobId', id, 'prev', 'delayed')",
+    ),
+    Mutation(
+        "a bulk is stored in reverse",
+        "test_item_17_a_bulk_equals_single_adds",
+        "call('LPUSH', target, unpack(newest))",
+        "call('RPUSH', target, unpack(newest))",
+    ),
+    Mutation(
+        "a bulk wakes nobody",
+        "test_item_17_a_bulk_equals_single_adds",
+        "if ready then\n  mark_ready()\nend",
+    ),
+    Mutation(
+        "a bulk wakes workers for jobs that are not due",
+        "test_item_17_a_bulk_wakes_nobody_for_what_cannot_start",
+        "if ready then\n  mark_ready()\nend",
+        "mark_ready()",
+    ),
+    Mutation(
+        "a bulk counts its jobs after all that are there",
+        "test_item_17_a_bulk_adds_a_custom_id_once",
+        "call('INCRBY', P .. 'id', jobs) - jobs",
+        "call('INCRBY', P .. 'id', jobs)",
+    ),
+    Mutation(
+        "lifo jobs of a bulk are served last",
+        "test_item_17_a_bulk_equals_single_adds",
+        "lifo == '1' and front or newest",
+        "newest",
+    ),
+    Mutation(
+        "a deduplicated job of a bulk is placed all the same",
+        "test_item_20_a_bulk_deduplicates_within_itself",
+        "  if how == 0 then\n    place(",
+        "  if how ~= 1 then\n    place(",
+    ),
+    Mutation(
+        "only the last of the jobs that end in one call is written down as completed",
+        "test_item_56_a_batch_is_its_single_calls",
+        "members[#members + 1], members[#members + 2] = now, id",
+        "members[1], members[2] = now, id",
+    ),
+    Mutation(
+        "jobs that end in one call stay marked as stalled",
+        "test_item_66_a_finished_job_is_no_longer_marked",
+        "call('SREM', P .. 'stalled', unpack(unmarked))",
     ),
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from bullpen.client.bulk import CHUNK_JOBS
 from bullpen.errors import BullpenError, ConfigurationError, Unrecoverable
 from bullpen.protocol.calls import add, dedup, fail, job, locks, read, work
+from bullpen.protocol.calls.bulk import Batch
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.options import KeepJobs
 from bullpen.protocol.replies import Added, JobRecord, JobState, Outcome, Status
@@ -104,10 +105,16 @@ class OurSide(OurFlows, OurSchedules, UpkeepOperations, Side):
         return (await self._run(self._add_call(name=name, opts=opts, **data))).job_id
 
     async def _add_bulk(self, jobs: list[Mapping[str, Any]]) -> list[str]:
-        # The link sends the calls of one turn of the loop in the order in which they were made.
-        async with asyncio.TaskGroup() as group:
-            added = [group.create_task(self._add(**({"opts": {}} | dict(each)))) for each in jobs]
-        return [task.result() for task in added]
+        batch, calls = Batch(self.keys), []
+        for each in jobs:
+            text = to_json(each["data"]) if "data" in each else "{}"
+            options = from_node_options(each.get("opts", {}))
+            batch.put(name=each["name"], data=text, now=self._now, options=options)
+            if len(batch) == CHUNK_JOBS:
+                calls.append(batch.call())
+        if len(batch):
+            calls.append(batch.call())
+        return [added.job_id for call in calls for added in await self._run(call)]
 
     def _add_call(self, *, name: str, opts: Mapping[str, Any], **data: Any) -> Call[Added]:
         text = to_json(data["data"]) if "data" in data else "{}"

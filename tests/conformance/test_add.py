@@ -175,13 +175,83 @@ async def test_item_16_adds_to_a_maxed_queue_wake_nobody(side: Side) -> None:
 
 @item(17, "A bulk of standard, delayed and prioritized jobs equals the single adds in order.")
 async def test_item_17_a_bulk_equals_single_adds(side: Side) -> None:
-    await side.add_bulk(
+    ids = await side.add_bulk(
         [
             {"name": "paint", "data": {"n": 1}},
             {"name": "paint", "data": {"n": 2}, "opts": {"delay": 1000}},
             {"name": "paint", "data": {"n": 3}, "opts": {"priority": 2}},
+            {"name": "mend"},
+            {"name": "paint", "opts": {"lifo": True}},
+            {"name": "paint", "opts": {"lifo": True, "jobId": "invoice-7"}},
+            {"name": "paint", "data": None, "opts": {"priority": 1}},
+            {"name": "paint", "opts": {"delay": 500}},
+            {"name": "paint", "opts": {"delay": 1000, "timestamp": START}},
+            {"name": "paint", "opts": {"jobId": ""}},
         ]
     )
+    assert ids == ["1", "2", "3", "4", "5", "invoice-7", "7", "8", "9", "10"]
+    content = await side.content()
+    assert content["wait"]["value"] == ["10", "4", "1", "5", "invoice-7"]
+    assert content["marker"]["value"] == {"0": 0, "1": START + 500}
+    assert (await side.fetch())["job"]["id"] == "invoice-7"
+    await side.add_bulk([{"name": "late"}])
+
+
+@item(17, "Only delayed jobs in a bulk: no marker 0; a paused queue gets its bulk into `paused`.")
+async def test_item_17_a_bulk_wakes_nobody_for_what_cannot_start(side: Side) -> None:
+    await side.add_bulk([{"name": "paint", "opts": {"delay": delay}} for delay in (3000, 1000, 2000)])
+    assert (await side.content())["marker"]["value"] == {"1": START + 1000}
+
+
+@item(17, "Custom ids in a bulk that exist, or come twice: added once, told as duplicates in their turn.")
+async def test_item_17_a_bulk_adds_a_custom_id_once(side: Side) -> None:
+    await side.add(jobId="old")
+    ids = await side.add_bulk(
+        [
+            {"name": "paint", "data": 1, "opts": {"jobId": "new"}},
+            {"name": "paint", "data": 2, "opts": {"jobId": "old"}},
+            {"name": "paint", "data": 3, "opts": {"jobId": "new", "delay": 100}},
+            {"name": "paint", "data": 4},
+        ]
+    )
+    assert ids == ["new", "old", "new", "5"]
+
+
+@item(15, "Paused queue: a bulk goes to `paused` and prioritized without a marker.")
+async def test_item_15_a_bulk_to_a_paused_queue_wakes_nobody(side: Side) -> None:
+    await side.tamper("HSET", "meta", "paused", 1)
+    await side.add_bulk([{"name": "a"}, {"name": "b", "opts": {"priority": 3}}, {"name": "c", "opts": {"lifo": True}}])
+    assert "marker" not in await side.content()
+
+
+@item(
+    20, "Deduplicated jobs in a bulk: those behind the owner are discarded in their turn, each mode as in single adds."
+)
+async def test_item_20_a_bulk_deduplicates_within_itself(side: Side) -> None:
+    ids = await side.add_bulk(
+        [
+            {"name": "paint", "data": 1, "opts": {"deduplication": {"id": "wall"}}},
+            {"name": "paint", "data": 2, "opts": {"deduplication": {"id": "wall"}}},
+            {"name": "paint", "data": 3},
+            {"name": "paint", "data": 4, "opts": {"deduplication": {"id": "door", "ttl": 5000}, "delay": 100}},
+            {"name": "paint", "data": 5, "opts": {"deduplication": {"id": "door", "ttl": 5000, "extend": True}}},
+        ]
+    )
+    assert ids == ["1", "1", "3", "4", "4"]
+
+
+@item(23, "A delayed owner is replaced by a later job of the same bulk, delayed or not.")
+async def test_item_23_a_bulk_replaces_an_owner_of_its_own(side: Side) -> None:
+    debounced = {"deduplication": {"id": "wall", "ttl": 5000, "extend": True, "replace": True}}
+    ids = await side.add_bulk(
+        [
+            {"name": "paint", "data": 1, "opts": {**debounced, "delay": 100}},
+            {"name": "paint", "data": 2, "opts": {**debounced, "delay": 300}},
+            {"name": "paint", "data": 3, "opts": debounced},
+            {"name": "paint", "data": 4, "opts": debounced},
+        ]
+    )
+    assert ids == ["1", "2", "3", "3"]
 
 
 @item(18, "keepLogs and stackTraceLimit are stored as kl and stackTraceLimit; unknown options survive.")

@@ -30,6 +30,17 @@ async def test_item_66_a_lost_job_is_requeued(side: Side) -> None:
     assert "stalled" not in content
 
 
+@item(66, "A job that is finished after the check marked it is marked no longer, alone or with others.")
+async def test_item_66_a_finished_job_is_no_longer_marked(side: Side) -> None:
+    for _ in range(4):
+        await side.add()
+        await side.fetch()
+    await side.stalled_check()
+    await side.batch([{"job_id": "2"}, {"job_id": "3", "reason": "broken"}])
+    assert (await side.content())["stalled"]["value"] == ["1", "4"]
+    await side.complete("1")
+
+
 @item(66, "A lost job of a maxed queue wakes nobody; a finished one is not requeued; priority is ignored.")
 async def test_item_66_requeueing_keeps_to_the_queues_state(side: Side) -> None:
     await side.add(priority=4)

@@ -18,6 +18,7 @@ from bullpen.errors import (
 )
 from bullpen.flow import Flow, FlowJobs
 from bullpen.job import Job
+from bullpen.new_job import NewJob
 from bullpen.protocol.calls.children import ChildrenCounts
 from bullpen.protocol.calls.clients import ConnectedWorker
 from bullpen.protocol.calls.look import QueueSettings
@@ -54,6 +55,7 @@ __all__ = [
     "KeepJobs",
     "LockLost",
     "Logs",
+    "NewJob",
     "ProtocolError",
     "Queue",
     "QueueSettings",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from bullpen.client.payload import NO_DATA
 from bullpen.errors import ConfigurationError
 
-NO_DATA: Final = object()
-"""Told apart from None, which is JSON's null."""
+__all__ = ["NO_DATA", "plain"]
 
 
 def plain(name: str, data: object) -> Any:
     """Data of a job of that name as JSON values; raises ConfigurationError for what JSON cannot say."""
+    if data is NO_DATA:
+        return data
     try:
         return to_jsonable_python(data, by_alias=True, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bullpen.protocol import KeepJobs
+from bullpen.protocol.calls.flow import OnFailure, Parent, add_child
 from bullpen.protocol.calls.work import Finish
 from bullpen.protocol.replies import Outcome, Status
 from tests.integration.client.desk import NOW, Desk, completed, failed
@@ -103,6 +104,37 @@ async def test_one_refusal_in_a_batch_does_not_touch_the_others(desk: Desk) -> N
     assert statuses == [Status.OK, Status.LOCK_MISSING, Status.OK]
     assert (set(desk.scores("completed")), set(desk.scores("failed"))) == ({"1"}, {"3"})
     assert desk.list("active") == ["2"]
+
+
+async def test_a_child_may_spoil_its_parent_in_the_same_call(desk: Desk) -> None:  # 78
+    await desk.add()
+    parent = await desk.claim_one()
+    above = Parent(desk.keys, parent.job.id)
+    for on_failure in (OnFailure.FAIL_PARENT, None):
+        call = add_child(desk.keys, parent=above, name="draw", data="{}", now=NOW, on_failure=on_failure)
+        await desk.link.run(call)
+    breaking, pending = await desk.claim(2)
+    statuses = await desk.finish(failed(breaking), completed(pending), completed(parent))
+    assert statuses == [Status.OK, Status.OK, Status.FAILED_CHILDREN]
+    assert desk.raw.exists(desk.keys.lock(parent.job.id)) == 1
+    assert await desk.finish(failed(parent)) == [Status.OK]
+
+
+async def test_a_job_ends_once_in_a_call(desk: Desk) -> None:
+    await desk.add()
+    claimed = await desk.claim_one()
+    assert await desk.finish(completed(claimed), failed(claimed)) == [Status.OK, Status.LOCK_MISSING]
+    assert (desk.scores("completed"), desk.scores("failed")) == ({"1": NOW}, {})
+
+
+async def test_more_jobs_than_lua_can_take_at_once_end_in_one_call(desk: Desk) -> None:
+    for _ in range(2500):
+        await desk.add()
+    claimed = await desk.claim(2500)
+    statuses = await desk.finish(*map(completed, claimed))
+    assert statuses == [Status.OK] * 2500
+    assert len(desk.scores("completed")) == 2500
+    assert set(desk.raw.keys("*:lock")) == set()
 
 
 async def test_a_finish_takes_the_mark_of_the_stalled_check(desk: Desk) -> None:

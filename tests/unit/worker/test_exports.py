@@ -30,6 +30,7 @@ def test_what_people_import() -> None:
         "KeepJobs",
         "LockLost",
         "Logs",
+        "NewJob",
         "ProtocolError",
         "Queue",
         "QueueSettings",

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import hiredis
 
 from bullpen.client.dial import dial, refusal
 from bullpen.client.election import switched
+from bullpen.client.incoming import Incoming
 from bullpen.client.pauses import Pauses
 from bullpen.client.request import Request, pack, packed
 from bullpen.client.route import Route
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NOT_YET: Final = object()
-_READ_BYTES: Final = 1 << 18
 # A cluster node has not run the command, because the slot is elsewhere, on its way, or nobody's at the moment. ASK is
 # not followed: our scripts name one key, which does not exist, so the node that the slot moves to would run them on
 # that half of the queue which has arrived.
@@ -123,7 +124,13 @@ class Link:
         Redis refuses the login or the command, ProtocolError for other error replies, and what the call's own
         `parse` raises.
         """
-        return call.parse(await self.submit(call))
+        future = self._queue(call)
+        if self._sent or self._flushing:
+            self._wake()
+        else:  # nothing that it could leave with: the turn of the loop is saved
+            self._watch_deadlines()
+            self._flush()
+        return call.parse(await future)
 
     def submit(self, call: Call[Any]) -> asyncio.Future[Any]:
         """Queues the call for the write at the end of this loop turn; the future gets the reply, unparsed.
@@ -132,25 +139,24 @@ class Link:
         failover) is repeated after the others. Cancelling the future before it is sent takes the
         call back; later, its reply is dropped.
         """
+        future = self._queue(call)
+        self._wake()
+        return future
+
+    def _queue(self, call: Call[Any]) -> asyncio.Future[Any]:
         if self._ended is not None:
             raise ConnectionLost(f"the Redis link {self._ended}: open a new one", sent=False)
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._queued.append(
-            Request(
-                wire=packed(call),
-                title=call.title,
-                script=call.script,
-                future=future,
-                deadline=self._loop.time() + self._timeout,
-            )
-        )
-        self._wake()
+        self._queued.append(Request(packed(call), call, future, self._loop.time() + self._timeout))
         return future
 
     def _wake(self) -> None:
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
+        self._watch_deadlines()
+
+    def _watch_deadlines(self) -> None:
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout, self._check_deadlines)
 
@@ -167,13 +173,7 @@ class Link:
             script = request.script
             if script is not None and script.sha1 not in self._loaded:
                 self._loaded.add(script.sha1)
-                load = Request(
-                    wire=pack(("SCRIPT", "LOAD", script.text)),
-                    title=f"loading the script {script.name}",
-                    script=None,
-                    future=None,
-                    deadline=request.deadline,
-                )
+                load = Request(pack(("SCRIPT", "LOAD", script.text)), request.call, None, request.deadline)
                 parts.append(load.wire)
                 self._sent.append(load)
             parts.append(request.wire)
@@ -219,14 +219,17 @@ class Link:
             await asyncio.sleep(self._pauses.next())
 
     async def _converse(self, connection: AbstractConnection) -> None:
-        # redis-py has no public name for its streams; these two attributes have been there since 4.2.
-        stream, self._writer = connection._reader, connection._writer  # noqa: SLF001
-        assert stream is not None  # noqa: S101 - it has just connected
+        # redis-py has no public name for its streams; this attribute has been there since 4.2.
+        self._writer = connection._writer  # noqa: SLF001
+        assert self._writer is not None  # noqa: S101 - it has just connected
         self._loaded.clear()
+        replies = hiredis.Reader(replyError=_Refused, notEnoughData=_NOT_YET)
+        transport = cast("asyncio.Transport", self._writer.transport)  # it reads too
+        incoming = Incoming(transport, partial(self._receive, replies))
         watch = self._watch_for_switch()
         try:
             self._flush()
-            await self._read(stream)
+            await incoming.ended
         except (_Broken, OSError, hiredis.ProtocolError) as error:
             self._trouble = error
             self._lose(str(error))
@@ -262,15 +265,12 @@ class Link:
             self._watch = self._loop.call_soon(self._check_deadlines)
         self._returned.clear()
 
-    async def _read(self, stream: asyncio.StreamReader) -> None:
-        replies = hiredis.Reader(replyError=_Refused, notEnoughData=_NOT_YET)
-        while data := await stream.read(_READ_BYTES):
-            replies.feed(data)
-            while (reply := replies.gets()) is not _NOT_YET:
-                self._hand_out(reply)
-            if self._returned and not self._sent:
-                raise _Broken(self._elsewhere)
-        raise _Broken("the server closed the connection")
+    def _receive(self, replies: hiredis.Reader, data: bytes) -> None:
+        replies.feed(data)
+        while (reply := replies.gets()) is not _NOT_YET:
+            self._hand_out(reply)
+        if self._returned and not self._sent:
+            raise _Broken(self._elsewhere)
 
     def _hand_out(self, reply: Any) -> None:
         if not self._sent:

@@ -8,8 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from bullpen.client import payload
-from bullpen.client.producer import NO_DATA
+from bullpen.client.payload import NO_DATA, job_data
 from bullpen.errors import ConfigurationError
 from bullpen.protocol import JobOptions, QueueKeys
 from bullpen.protocol.calls.flow import FlowJob, OnFailure, Parent, add_flow
@@ -102,14 +101,13 @@ class FlowProducer:
         return nodes, jobs
 
     def _job(self, node: FlowNode, parent: Parent | None) -> FlowJob:
-        if not isinstance(node.name, str) or not node.name:
-            raise ConfigurationError(f"job name is {node.name!r}: give a text that is not empty")
+        text = job_data(node.name, node.data)
         return FlowJob(
             keys=QueueKeys(self._prefix, node.queue),
             # A number would come from the counter of the queue, and children have to name their parent before that.
             job_id=node.options.job_id or str(uuid.uuid4()),
             name=node.name,
-            data="{}" if node.data is NO_DATA else payload.dump(node.data, what=f"data of job {node.name!r}"),
+            data=text,
             options=node.options,
             parent=parent,
             on_failure=node.on_failure,

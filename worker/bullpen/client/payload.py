@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from bullpen.errors import ConfigurationError
+
+
+class _NoData:
+    """Told apart from None, which is JSON's null."""
+
+    def __repr__(self) -> str:
+        return "NO_DATA"
+
+
+NO_DATA: Final = _NoData()
+# json.dumps would make a new encoder for each value.
+_written: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def job_data(name: object, data: Any) -> str:
+    """A job's data as JSON text. Raises ConfigurationError, also for a name that is none."""
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(f"job name is {name!r}: give a text that is not empty")
+    return "{}" if data is NO_DATA else dump(data, what=f"data of job {name!r}")
 
 
 def dump(value: Any, *, what: str) -> str:
@@ -14,7 +33,7 @@ def dump(value: Any, *, what: str) -> str:
     Raises ConfigurationError for what JSON cannot say: NaN, infinities, cycles, sets, objects.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _written(value)
     except RecursionError as error:
         raise ConfigurationError(f"{what} cannot be written as JSON: it is nested too deeply") from error
     except (TypeError, ValueError) as error:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from bullpen.client import payload
+from bullpen.client.bulk import Bulk
 from bullpen.client.children import Children
 from bullpen.client.jobs import Jobs
 from bullpen.client.maintenance import Maintenance
+from bullpen.client.payload import NO_DATA, job_data
 from bullpen.client.results import Results
 from bullpen.client.schedules import Schedules
-from bullpen.errors import ConfigurationError, JobMissing
+from bullpen.errors import JobMissing
 from bullpen.protocol import JobOptions
 from bullpen.protocol.calls import add, clients, dedup, read
 from bullpen.protocol.calls.flow import add_child
@@ -26,14 +27,6 @@ if TYPE_CHECKING:
     from bullpen.protocol.replies import Added, Counts, Logs
 
 
-class _NoData:
-    """Told apart from None, which is JSON's null."""
-
-    def __repr__(self) -> str:
-        return "NO_DATA"
-
-
-NO_DATA: Final = _NoData()
 _PLAIN: Final = JobOptions()
 
 
@@ -54,6 +47,7 @@ class Producer:
         self.keys = keys
         self._link = link
         self._clock = clock
+        self.bulk = Bulk(link=link, keys=keys, clock=clock)
         self.children = Children(link=link, keys=keys)
         self.jobs = Jobs(link=link, keys=keys, clock=clock)
         self.maintenance = Maintenance(link=link, keys=keys, clock=clock)
@@ -79,9 +73,7 @@ class Producer:
         is written, ConfigurationError for data that is no JSON and for options out of range; JobMissing when the
         parent does not exist, WrongState when a job of the given id has another one.
         """
-        if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"job name is {name!r}: give a text that is not empty")
-        text = "{}" if data is NO_DATA else payload.dump(data, what=f"data of job {name!r}")
+        text = job_data(name, data)
         now = int(self._clock() * 1000)
         if parent is None:
             return await self._link.run(add.add(self.keys, name=name, data=text, now=now, options=options))

@@ -29,17 +29,24 @@ def packed(call: Call[Any]) -> bytes:
 class Request:
     """A command on its way: packed once, answered or failed once. `future` is None for our own SCRIPT LOADs."""
 
-    __slots__ = ("deadline", "future", "repeated", "script", "title", "wire")
+    __slots__ = ("call", "deadline", "future", "repeated", "wire")
 
-    def __init__(
-        self, *, wire: bytes, title: str, script: Script | None, future: asyncio.Future[Any] | None, deadline: float
-    ) -> None:
+    def __init__(self, wire: bytes, call: Call[Any], future: asyncio.Future[Any] | None, deadline: float) -> None:
         self.wire = wire
-        self.title = title
-        self.script = script
+        self.call = call
         self.future = future
         self.deadline = deadline
         self.repeated = False
+
+    @property
+    def script(self) -> Script | None:
+        """The script that the command needs."""
+        return None if self.future is None else self.call.script
+
+    @property
+    def title(self) -> str:
+        """What to call it in an error message."""
+        return self.call.title if self.future is not None else f"loading the {self.call.title}"
 
     @property
     def settled(self) -> bool:

@@ -123,7 +123,8 @@ class KeepJobs:
 class JobOptions:
     """Options of one job. Times in ms; `timestamp` is epoch ms; `size_limit` in bytes of UTF-8 data.
 
-    `extra` holds every other key of the stored JSON under its stored (abbreviated) name, unchanged.
+    `extra` holds every other key of the stored JSON under its stored (abbreviated) name, unchanged; it is not to be
+    changed either.
     """
 
     attempts: int = 0
@@ -140,6 +141,7 @@ class JobOptions:
     size_limit: int | None = None
     deduplication: Deduplication | None = None
     extra: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    _text: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def parse(cls, text: str | bytes) -> JobOptions:
@@ -175,6 +177,13 @@ class JobOptions:
 
     def dump(self) -> str:
         """The JSON text to store; `attempts` is always written, as Node does."""
+        text = self._text
+        if text is None:  # written once: many jobs share their options
+            text = self._written()
+            object.__setattr__(self, "_text", text)
+        return text
+
+    def _written(self) -> str:
         stored: dict[str, Any] = {"attempts": self.attempts}
         if self.backoff is not None:
             stored["backoff"] = self.backoff.dump()

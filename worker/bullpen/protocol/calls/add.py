@@ -48,9 +48,7 @@ def add(keys: QueueKeys, *, name: str, data: str, now: int, options: JobOptions 
     With a deduplication id that another job owns nothing may be stored; the answer tells (§2.5).
     `data` is JSON text, stored as given. Raises ConfigurationError for options that §1.5 forbids.
     """
-    check(options, data=data)
-    if "parent" in options.extra:
-        raise ConfigurationError(f"job {name!r} names a parent among its options, which would not know: use add_child")
+    check_single(options, data=data)
     timestamp = now if options.timestamp is None else options.timestamp
     return Call(
         command=(
@@ -67,6 +65,13 @@ def add(keys: QueueKeys, *, name: str, data: str, now: int, options: JobOptions 
         parse=_added,
         script=load("add"),
     )
+
+
+def check_single(options: JobOptions, *, data: str) -> None:
+    """`check` for a job that is added without a parent."""
+    check(options, data=data)
+    if "parent" in options.extra:
+        raise ConfigurationError("the job names a parent among its options, which would not know: use add_child")
 
 
 def check(options: JobOptions, *, data: str) -> None:

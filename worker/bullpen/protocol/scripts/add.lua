@@ -3,33 +3,17 @@
 -- KEYS[1] P
 -- ARGV    custom id or '' | name | data (JSON) | opts (JSON) | timestamp ms | delay ms | priority | 1 = lifo
 -- Reply   id | 0 added, 1 a job of that custom id existed already, 2 deduplicated: the id is the owner's
---- include store
---- include deduplicate
+--- include enter
 
 local dedup = dedup_options(ARGV[4])
-local wrong = dedup and misfit(dedup.id)
+local wrong = misplaced(dedup)
 if wrong then
-  local key = P .. 'de:' .. dedup.id
-  return redis.error_reply('WRONGTYPE ' .. key .. ' is a ' .. wrong .. ', not the id of a job: delete it')
+  return wrong
 end
 local counter = call('INCR', P .. 'id')
-local cap = event_cap()
-local id = ARGV[1]
-if id == '' then
-  id = whole(counter)
-elseif call('EXISTS', P .. id) == 1 then
-  call('XADD', P .. 'events', 'MAXLEN', '~', cap, '*', 'event', 'duplicated', 'jobId', id)
-  return { id, 1 }
+event_cap()
+local id, how = enter(counter, dedup, unpack(ARGV, 1, 7))
+if how == 0 then
+  place_new(id, ARGV[5], ARGV[6], ARGV[7], ARGV[8] == '1')
 end
-
-if dedup then
-  local owner = deduplicate(dedup, id, unpack(ARGV, 2, 6))
-  if owner then
-    return { owner, 2 }
-  end
-  store_job(id, ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], 'deid', dedup.id)
-else
-  store_job(id, unpack(ARGV, 2, 7))
-end
-place_new(id, ARGV[5], ARGV[6], ARGV[7], ARGV[8] == '1')
-return { id, 0 }
+return { id, how }

@@ -16,16 +16,12 @@ local now = tonumber(ARGV[1])
 local metrics = tonumber(ARGV[6])
 local wanted = tonumber(ARGV[7])
 
-local statuses, finished = {}, false
-local at = 8 + wanted
+local places, at = {}, 8 + wanted
 while at <= #ARGV do
-  local last = at + 6 + tonumber(ARGV[at + 6])
-  local status = finish(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], tonumber(ARGV[at + 5]),
-    at + 7, last, now, metrics, not finished)
-  statuses[#statuses + 1] = status
-  finished = finished or status == 0
-  at = last + 1
+  places[#places + 1] = at
+  at = at + 7 + tonumber(ARGV[at + 6])
 end
+local statuses, finished = finish_all(places, now, metrics)
 
 if wanted == 0 then
   if finished then

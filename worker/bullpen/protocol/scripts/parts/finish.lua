@@ -1,59 +1,136 @@
 --- include meta
 --- include lock
+--- include erase
+--- include metrics
+-- What few jobs need. It is made for the first of them: in Redis a Lua function costs about as much as a small command.
+local function rarities()
 --- include dedup_next
 --- include keep
 --- include parent
---- include metrics
--- §4.1 of one job. `from`..`to` are the further hash fields in ARGV, `keep` is `count,age,limit` or empty,
--- `trim` whether this is the first finish of the call: the stream is trimmed once.
-local function finish(id, token, outcome, value, keep, attempts, from, to, now, metrics, trim)
+  return {
+    free_dedup = free_dedup,
+    store_next = store_next,
+    tell_parent = tell_parent,
+    leave_family = leave_family,
+    prune = prune,
+  }
+end
+local rare
+
+-- Of the finishes looked at together: who owns their locks, and whether none of them has or had children to answer for.
+local owners, childless = {}, false
+-- Done at once for many jobs, before anything could notice: locks that are no more, and members of the finished sets.
+local unlocked, unmarked, ended = {}, {}, { completed = {}, failed = {} }
+local released = {}
+
+local function look_up(places, first, last)
+  local locks, families = {}, {}
+  for i = first, last do
+    local job = P .. ARGV[places[i]]
+    locks[#locks + 1] = job .. ':lock'
+    if ARGV[places[i] + 2] == 'completed' then
+      families[#families + 1] = job .. ':dependencies'
+      families[#families + 1] = job .. ':unsuccessful'
+    end
+  end
+  owners = call('MGET', unpack(locks))
+  childless = #families == 0 or call('EXISTS', unpack(families)) == 0
+end
+
+local function settle()
+  if #unlocked > 0 then
+    call('DEL', unpack(unlocked))
+    call('SREM', P .. 'stalled', unpack(unmarked))
+    unlocked, unmarked = {}, {}
+  end
+  for outcome, members in pairs(ended) do
+    if #members > 0 then
+      call('ZADD', P .. outcome, unpack(members))
+      ended[outcome] = {}
+    end
+  end
+end
+
+-- §4.1 step 3, of the finish looked up as the `nth`.
+local function give_up_lock(nth, id, token)
+  local owner = not released[id] and owners[nth]
+  if owner ~= token then
+    return owner and -6 or -2
+  end
+  released[id] = true
+  unlocked[#unlocked + 1], unmarked[#unmarked + 1] = P .. id .. ':lock', id
+  return 0
+end
+
+local function note_end(id, outcome, value, now, made)
+  local field = outcome == 'completed' and 'returnvalue' or 'failedReason'
+  call('HSET', P .. id, field, value, 'finishedOn', now, 'atm', made)
+  local members = ended[outcome]
+  members[#members + 1], members[#members + 2] = now, id
+end
+
+-- §4.1 steps 7, 8 and 10 of a job that is deduplicated, has a parent or may be removed.
+local function finish_rare(id, outcome, value, keep, now, made, dedup, parent, flags)
+  settle()
+  rare = rare or rarities()
+  if dedup then
+    rare.free_dedup(id, dedup)
+    rare.store_next(dedup, now)
+  end
+  if parent then
+    rare.tell_parent(P .. id, parent, flags, outcome, value, now)
+  end
+  childless = false -- any of that may concern a job that is finished next
+  if keep == '' then
+    return note_end(id, outcome, value, now, made)
+  end
+  local count, age, limit = string.match(keep, '^(-?[%d.]*),(-?[%d.]*),(-?[%d.]*)$')
+  count, age, limit = tonumber(count), tonumber(age), tonumber(limit)
+  if count == 0 then
+    if parent then
+      rare.leave_family(id, false)
+    end
+    delete_job(id)
+  else
+    note_end(id, outcome, value, now, made)
+    settle()
+    rare.prune(P .. outcome, now, count, age, limit)
+  end
+end
+
+-- §4.1 of one job, looked up as the `nth`; its arguments begin at `at`. `keep` is `count,age,limit` or empty, `trim`
+-- whether this is the first finish of the call: the stream is trimmed once.
+local function finish(nth, at, now, metrics, trim)
+  local id, token, outcome, value, keep = unpack(ARGV, at, at + 4)
   local job = P .. id
   local made, name, dedup, parent, flags = unpack(call('HMGET', job, 'atm', 'name', 'deid', 'parentKey', 'parent'))
   if not name and call('EXISTS', job) == 0 then
     return -1
   end
-  if outcome == 'completed' and call('EXISTS', job .. ':dependencies', job .. ':unsuccessful') > 0 then
+  if outcome == 'completed' and not childless
+    and call('EXISTS', job .. ':dependencies', job .. ':unsuccessful') > 0 then
     return call('EXISTS', job .. ':dependencies') == 1 and -4 or -9
   end
-  local refused = unlock(id, token)
+  local refused = give_up_lock(nth, id, token)
   if refused < 0 then
     return refused
   end
-  if from <= to then
-    call('HSET', job, unpack(ARGV, from, to))
+  local fields = tonumber(ARGV[at + 6])
+  if fields > 0 then
+    call('HSET', job, unpack(ARGV, at + 7, at + 6 + fields))
   end
   if not leave_active(id) then
     return -3
   end
-  if dedup then
-    free_dedup(id, dedup)
-    store_next(dedup, now)
-  end
-  if parent then
-    tell_parent(job, parent, flags, outcome, value, now)
-  end
 
   made = (tonumber(made) or 0) + 1
-  local field = outcome == 'completed' and 'returnvalue' or 'failedReason'
-  if keep == '' then
-    call('HSET', job, field, value, 'finishedOn', now, 'atm', made)
-    call('ZADD', P .. outcome, now, id)
+  if dedup or parent or keep ~= '' then
+    finish_rare(id, outcome, value, keep, now, made, dedup, parent, flags)
   else
-    local count, age, limit = string.match(keep, '^(-?[%d.]*),(-?[%d.]*),(-?[%d.]*)$')
-    count, age, limit = tonumber(count), tonumber(age), tonumber(limit)
-    if count == 0 then
-      if parent then
-        leave_family(id, false)
-      end
-      delete_job(id)
-    else
-      call('HSET', job, field, value, 'finishedOn', now, 'atm', made)
-      call('ZADD', P .. outcome, now, id)
-      prune(P .. outcome, now, count, age, limit)
-    end
+    note_end(id, outcome, value, now, made)
   end
 
-  local events = P .. 'events'
+  local events, field = P .. 'events', outcome == 'completed' and 'returnvalue' or 'failedReason'
   if trim then
     call('XADD', events, 'MAXLEN', '~', event_cap(), '*', 'event', outcome, 'jobId', id, field, value, 'prev', 'active')
   else
@@ -61,7 +138,7 @@ local function finish(id, token, outcome, value, keep, attempts, from, to, now, 
   end
   if outcome == 'failed' then
     call('HDEL', job, 'defa')
-    if made >= attempts then
+    if made >= tonumber(ARGV[at + 5]) then
       call('XADD', events, '*', 'event', 'retries-exhausted', 'jobId', id, 'attemptsMade', made)
     end
   end
@@ -69,6 +146,21 @@ local function finish(id, token, outcome, value, keep, attempts, from, to, now, 
     count_metrics(outcome, now, metrics)
   end
   return 0
+end
+
+-- Finishes in order the jobs whose arguments begin at these places; the status of each, and whether any was finished.
+local function finish_all(places, now, metrics)
+  local statuses, finished = {}, false
+  for first = 1, #places, 1000 do -- as many as Lua's stack takes
+    local last = math.min(first + 999, #places)
+    look_up(places, first, last)
+    for i = first, last do
+      statuses[i] = finish(i - first + 1, places[i], now, metrics, not finished)
+      finished = finished or statuses[i] == 0
+    end
+    settle()
+  end
+  return statuses, finished
 end
 
 -- §4.8
