@@ -186,9 +186,10 @@ class Queue(Schedules, Upkeep):
         """
         settings = (name, delay, retry, job_id, priority, lifo, remove_on_complete, remove_on_fail, dedup)
         # Most jobs are added with the settings of the one before. Not by equality: True and 1 are different rules.
-        if self._settled is None or not all(map(is_, settings, self._settled[0])):
-            self._settled = settings, self._options(*settings)
-        return self._settled[1]
+        settled = self._settled  # looked at once: another thread's loop may use the queue too (`App.sync`)
+        if settled is None or not all(map(is_, settings, settled[0])):
+            settled = self._settled = settings, self._options(*settings)
+        return settled[1]
 
     def _options(
         self,

@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from bullpen import App as AsyncApp
-from bullpen import ConfigurationError, Event, Flow, JobFailed, JobMissing, Retry, WrongState
+from bullpen import ConfigurationError, Event, Flow, JobFailed, JobMissing, NewJob, Retry, WrongState
 from bullpen.client.settings import RedisLocation
 from bullpen.client.sync import SyncLink
 from bullpen.protocol import JobState, QueueKeys
@@ -89,6 +89,33 @@ def test_a_job_is_added_looked_at_and_changed(videos: Queue) -> None:
     assert videos.get("ghost").state() == "unknown"
     with pytest.raises(TypeError):
         videos.add("render", dellay="1h")  # type: ignore[call-arg]
+
+
+def test_jobs_are_added_in_bulk_and_made_in_the_callers_thread(videos: Queue) -> None:
+    makers: set[int] = set()
+
+    def made(count: int) -> Iterator[NewJob]:
+        for number in range(count):
+            makers.add(threading.get_ident())
+            yield NewJob("render", number)
+
+    assert [job.id for job in videos.add_bulk(made(3))] == ["1", "2", "3"]
+    assert [job.id for job in videos.add_each(made(1201))] == [str(number) for number in range(4, 1205)]
+    assert makers == {threading.get_ident()}
+    assert [record.data for record in videos.jobs("waiting", start=1201, end=-1)] == [1198, 1199, 1200]
+
+    def broken(count: int) -> Iterator[NewJob]:
+        yield from made(count)
+        yield NewJob("render", priority=-1)
+
+    with pytest.raises(ConfigurationError, match="job 2 of the bulk"):
+        videos.add_bulk(broken(2))
+    assert videos.counts().waiting == 1204
+    added = videos.add_each(broken(700))
+    assert len([next(added) for _ in range(700)]) == 700
+    with pytest.raises(ConfigurationError, match="job 700 of the bulk"):
+        next(added)
+    assert videos.counts().waiting == 1904
 
 
 def test_errors_are_those_of_the_async_api(videos: Queue) -> None:

@@ -115,6 +115,16 @@ async def test_a_rule_that_only_a_worker_needs(secured: tuple[RedisServer, str],
             await until(lambda: rule[1:] in denied(server), f"{rule} is missed")
 
 
+async def test_a_rule_that_only_a_look_at_the_workers_needs(secured: tuple[RedisServer, str]) -> None:
+    server, address = secured
+    allow(server, "producer", *PRODUCER)
+    async with App(redis=f"rediss://producer:producer-pw@{address}") as app:
+        with pytest.raises(ConfigurationError, match=r"does not allow CLIENT: .*check the user's permissions"):
+            await app.queue("videos").workers()
+        allow(server, "producer", *PRODUCER, "+client|list")
+        assert await app.queue("videos").workers() == ()
+
+
 async def test_keys_outside_the_prefix_are_nobodys(secured: tuple[RedisServer, str]) -> None:
     server, address = secured
     allow(server, "producer", *PRODUCER)

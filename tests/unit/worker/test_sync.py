@@ -29,7 +29,9 @@ MISSING = {
     "Events.aclose": "close",
 }
 # Whose words differ, because `async with` and `async for` stand in them.
-OTHER_WORDS = {"Queue.events"}
+OTHER_WORDS = {"Queue.events", "Queue.add_each"}
+# Whose types differ: they take plain iterables only, which they go through in the caller's thread.
+OTHER_TYPES = {"Queue.add_bulk", "Queue.add_each"}
 # What only the facade has.
 OWN = {
     "awaiting": "the same in `bullpen`",
@@ -66,10 +68,13 @@ def test_everything_is_there_or_said_to_be_missing(original: type, facade: type)
 
 @pytest.mark.parametrize(("name", "original", "facade"), functions())
 def test_a_method_has_the_same_signature_and_words(name: str, original: Any, facade: Any) -> None:
-    assert inspect.signature(facade) == inspect.signature(original)
+    if original.__qualname__ in OTHER_TYPES:
+        assert [*inspect.signature(facade).parameters] == [*inspect.signature(original).parameters]
+    else:
+        assert inspect.signature(facade) == inspect.signature(original)
     assert not inspect.iscoroutinefunction(facade)
     assert facade.__doc__
-    if f"{original.__qualname__}" not in OTHER_WORDS:
+    if original.__qualname__ not in OTHER_WORDS:
         assert facade.__doc__ == original.__doc__
 
 

@@ -60,19 +60,20 @@ class Bulk:
         chunks = [chunk async for chunk in self._chunks(jobs)]
         return [added async for added in self._run(_each(chunks))]
 
-    async def each(self, jobs: Jobs) -> AsyncGenerator[Added, None]:
+    async def each(self, jobs: Jobs, *, first: int = 0) -> AsyncGenerator[Added, None]:
         """The same for any number of jobs in little memory: takes them as Redis does, and yields in their order.
 
         After a ConfigurationError, or an error of what makes the jobs, those before it were added and yielded, and
-        none behind it. Whoever stops earlier may have added up to 500 more jobs than were yielded.
+        none behind it. Whoever stops earlier may have added up to 500 more jobs than were yielded. `first` is the place
+        of the first job among all, for errors.
         """
-        async with aclosing(self._run(self._chunks(jobs))) as results:
+        async with aclosing(self._run(self._chunks(jobs, first=first))) as results:
             async for added in results:
                 yield added
 
-    async def _chunks(self, jobs: Jobs) -> AsyncGenerator[Chunk, None]:
+    async def _chunks(self, jobs: Jobs, *, first: int = 0) -> AsyncGenerator[Chunk, None]:
         """The jobs as calls. What is wrong with one of them is raised behind the call with those before it."""
-        batch = Batch(self._keys)
+        batch = Batch(self._keys, first=first)
         trouble: Exception | None = None
         try:
             async for job in jobs if isinstance(jobs, AsyncIterable) else _each(jobs):

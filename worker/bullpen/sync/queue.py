@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
 
+from bullpen.client.bulk import CHUNK_JOBS
 from bullpen.job import Job as AwaitingJob
+from bullpen.new_job import prepared
 from bullpen.queue import Queue as AwaitingQueue
 from bullpen.sync.events import Events
 from bullpen.sync.facade import Facade, blocking, direct
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from bullpen.new_job import NewJob
+
+STEP_JOBS: Final = 2 * CHUNK_JOBS
 
 
 def _job(of: Queue | Job, job: AwaitingJob) -> Job:
@@ -27,6 +34,25 @@ def _jobs(of: Queue | Job, jobs: Sequence[AwaitingJob]) -> Sequence[Job]:
 
 def _queue(of: Job, queue: AwaitingQueue) -> Queue:
     return Queue(queue, portal=of.portal)
+
+
+def _taken(source: Iterator[NewJob]) -> tuple[list[NewJob], Exception | None]:
+    """Up to so many jobs, and why there are no more of them."""
+    made: list[NewJob] = []
+    try:
+        while len(made) < STEP_JOBS:
+            made.append(next(source))
+    except Exception as error:  # noqa: BLE001 - raised when those before it are added
+        return made, error
+    return made, None
+
+
+async def _add(queue: AwaitingQueue, made: list[NewJob], *, first: int, added: list[AwaitingJob]) -> None:
+    """Those that were added are in `added`, also when it raises."""
+    producer = await queue.producer()
+    async with aclosing(producer.bulk.each(prepared(made, queue), first=first)) as results:
+        async for each in results:
+            added.append(AwaitingJob(each.job_id, queue=queue, deduplicated=each.deduplicated))  # noqa: PERF401
 
 
 class Job(Facade[AwaitingJob]):
@@ -94,6 +120,35 @@ class Queue(Facade[AwaitingQueue]):
     job = direct(AwaitingQueue.job)
     get = direct(AwaitingQueue.get, _job)
     add = blocking(AwaitingQueue.add, _job)
+
+    def add_bulk(self, jobs: Iterable[NewJob]) -> list[Job]:
+        made = list(jobs)  # in the caller's thread, to which database cursors and the like belong
+        return [_job(self, added) for added in self.portal.run(self.awaiting.add_bulk(made))]
+
+    add_bulk.__doc__ = AwaitingQueue.add_bulk.__doc__
+
+    def add_each(self, jobs: Iterable[NewJob]) -> Iterator[Job]:
+        """Add any number of jobs as they are made, and yield each once it is added: `for job in …`.
+
+        At most 500 are held at any time, and `jobs` is asked for more only when the loop is. After a
+        ConfigurationError, or an error of what makes the jobs, those before it were added and yielded, and none after
+        it; other errors as for `add_bulk`. A loop that is left early may have added 500 jobs beyond the last one.
+        """
+        source, done = iter(jobs), 0
+        trouble: Exception | None = None
+        while trouble is None:
+            made, trouble = _taken(source)  # in the caller's thread, as above
+            added: list[AwaitingJob] = []
+            try:
+                self.portal.run(_add(self.awaiting, made, first=done, added=added))
+            except Exception as error:  # noqa: BLE001 - raised below
+                trouble = error
+            done += len(made)
+            for each in added:
+                yield _job(self, each)
+        if not isinstance(trouble, StopIteration):  # the regular end
+            raise trouble
+
     get_job = blocking(AwaitingQueue.get_job, _found)
     dedup_owner = blocking(AwaitingQueue.dedup_owner, _found)
     remove_dedup = blocking(AwaitingQueue.remove_dedup)

@@ -24,12 +24,14 @@ class Batch:
     """Jobs of one queue, put together for one call after the other.
 
     `len()` says how many the next call would add, 1,000 at most; `bytes` how many characters of data they have.
+    `first` is the place of its first job among all, for errors.
     """
 
-    def __init__(self, keys: QueueKeys) -> None:
+    def __init__(self, keys: QueueKeys, *, first: int = 0) -> None:
         self._keys = keys
         self._arguments: list[Argument] = []
-        self._count = self._called = self.bytes = 0
+        self._count = self.bytes = 0
+        self._called = first
         self._known: JobOptions | None = None
         self._text = ""
 
