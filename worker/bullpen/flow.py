@@ -128,7 +128,7 @@ def _node(app: App, flow: Flow, *, has_parent: bool) -> FlowNode:
 def _queue_name(flow: Flow) -> str:
     name = flow.queue if isinstance(flow.queue, str) else getattr(flow.queue, "name", None)
     if not isinstance(name, str):
-        raise ConfigurationError(f"Flow(queue={flow.queue!r}): must be a queue of the app, or the name of one")
+        raise ConfigurationError(f"queue name is {shown(flow.queue)}: give a queue of the app, or the name of one")
     return name
 
 

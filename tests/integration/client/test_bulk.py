@@ -70,7 +70,7 @@ async def test_a_list_with_a_bad_job_writes_nothing(bulk: Bulk, desk: Desk) -> N
     for bad, why in (
         (BulkJob("render", options=JobOptions(job_id="12")), "job id '12' is a whole number"),
         (BulkJob("render", {1, 2}), "cannot be written as JSON"),
-        (BulkJob(""), "job name is ''"),
+        (BulkJob(""), "job name is empty"),
     ):
         with pytest.raises(ConfigurationError, match=why):
             await bulk.add([*numbered(MANY), bad, *numbered(1)])
@@ -119,7 +119,7 @@ async def test_large_jobs_go_in_smaller_calls(bulk: Bulk, desk: Desk) -> None:
 
 async def test_a_key_of_the_wrong_type_is_named_and_nothing_is_half_written(bulk: Bulk, desk: Desk) -> None:
     desk.raw.set("bull:videos:prioritized", "mine")
-    with pytest.raises(ProtocolError, match="bull:videos:prioritized is a string, not a zset"):
+    with pytest.raises(ProtocolError, match="bull:videos:prioritized is a string, where a zset belongs"):
         await bulk.add([*numbered(2), BulkJob("render", options=JobOptions(priority=1))])
     assert desk.raw.keys() == ["bull:videos:prioritized"]
 

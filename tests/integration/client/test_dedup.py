@@ -51,6 +51,6 @@ async def test_the_last_of_several_delayed_jobs_counts(app: App) -> None:
 
 
 async def test_nothing_is_written_for_an_id_that_cannot_be(app: App, raw: redis.Redis) -> None:
-    with pytest.raises(ConfigurationError, match="deduplication id is ''"):
+    with pytest.raises(ConfigurationError, match="deduplication id is empty"):
         await app.queue("videos").add("render", dedup="")
     assert raw.keys() == []

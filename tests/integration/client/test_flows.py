@@ -50,7 +50,7 @@ REFUSED: dict[str, tuple[Callable[[], FlowNode], str]] = {
     "a whole number as id": (lambda: node("merge", node("7")), "whole number"),
     "a colon in an id": (lambda: node("merge", node("a:b")), "contains ':'"),
     "a queue with a colon": (lambda: node("merge", node("a", queue="a:b")), "contains ':'"),
-    "no name": (lambda: FlowNode(queue="videos", name=""), "name is ''"),
+    "no name": (lambda: FlowNode(queue="videos", name=""), "name is empty"),
     "data that is no JSON": (lambda: FlowNode(queue="videos", name="merge", data={1j}), "cannot be written as JSON"),
     "a child that is deduplicated": (
         lambda: node("merge", node("a", deduplication=Deduplication("x"))),

@@ -87,7 +87,7 @@ async def test_children_elsewhere_are_refused(app: App, raw: object, desk: Desk)
 
 
 async def test_a_flow_needs_queues(app: App) -> None:
-    with pytest.raises(ConfigurationError, match="must be a queue of the app, or the name of one"):
+    with pytest.raises(ConfigurationError, match="give a queue of the app, or the name of one"):
         await app.flow(Flow(queue=7, name="x"))  # type: ignore[arg-type]
 
 
