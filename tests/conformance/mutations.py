@@ -60,7 +60,7 @@ MUTATIONS: Final = (
     Mutation(
         "the delay of a promoted job is not reset",
         "test_item_33_due_jobs_are_promoted_before_the_fetch",
-        "call('HSET', P .. id, 'delay', 0)",
+        "redis.pcall('HSET', P .. id, 'delay', 0)",
     ),
     Mutation(
         "jobs are promoted a millisecond late",
@@ -118,7 +118,8 @@ MUTATIONS: Final = (
     Mutation(
         "a retry counts no attempt",
         "test_item_57_an_immediate_retry_goes_to_the_back",
-        "call('HINCRBY', P .. id, 'atm', 1)",
+        "(tonumber(call('HGET', P .. id, 'atm')) or 0) + 1",
+        "tonumber(call('HGET', P .. id, 'atm')) or 0",
     ),
     Mutation(
         "a lost job goes to the back of the queue",
@@ -230,7 +231,7 @@ MUTATIONS: Final = (
     Mutation(
         "a finish frees an id that another job owns",
         "test_item_28_a_finish_frees_no_other_jobs_id",
-        "(left == -1 and not misfit(dedup) and call('GET', key) == id)",
+        "(left == -1 and sound_owner(dedup) and call('GET', key) == id)",
         "left == -1",
     ),
     Mutation(
@@ -316,7 +317,7 @@ MUTATIONS: Final = (
     Mutation(
         "an upsert counts the runs anew",
         "test_item_84_an_upsert_replaces_the_next_job",
-        "'ic', count or 1",
+        "'ic', tonumber(count) and count or 1",
         "'ic', 1",
     ),
     Mutation(
@@ -335,5 +336,17 @@ MUTATIONS: Final = (
         "test_item_87_an_ended_scheduler_leaves_nothing",
         "'event', 'removed', 'jobId', id, 'prev', 'delayed')",
         "'event', 'cleaned', 'jobId', id, 'prev', 'delayed')",
+    ),
+    Mutation(
+        "a lost job is counted as lost twice",
+        "test_item_66_a_lost_job_is_requeued",
+        "(tonumber(call('HGET', P .. id, 'stc')) or 0) + 1",
+        "(tonumber(call('HGET', P .. id, 'stc')) or 0) + 2",
+    ),
+    Mutation(
+        "a minute begins with the job that ended it",
+        "test_item_55_metrics_count_by_the_minute",
+        "'prevTS', now, 'prevCount', before)",
+        "'prevTS', now, 'prevCount', before + 1)",
     ),
 )

@@ -1,6 +1,6 @@
 --- include delayed
 --- include dedup
---- include keep
+--- include erase
 -- §2.5, who survives and who does not. Consumers of v5 listen to `debounced`, those of v6 to `deduplicated` (§12).
 local function announce_deduplicated(survivor, dedup, discarded)
   local events, cap = P .. 'events', event_cap()
