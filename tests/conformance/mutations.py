@@ -118,7 +118,8 @@ MUTATIONS: Final = (
     Mutation(
         "a retry counts no attempt",
         "test_item_57_an_immediate_retry_goes_to_the_back",
-        "\ncount_attempt(id)",
+        "(tonumber(call('HGET', P .. id, 'atm')) or 0) + 1",
+        "tonumber(call('HGET', P .. id, 'atm')) or 0",
     ),
     Mutation(
         "a lost job goes to the back of the queue",
@@ -381,5 +382,17 @@ MUTATIONS: Final = (
         "jobs that end in one call stay marked as stalled",
         "test_item_66_a_finished_job_is_no_longer_marked",
         "call('SREM', P .. 'stalled', unpack(unmarked))",
+    ),
+    Mutation(
+        "a lost job is counted as lost twice",
+        "test_item_66_a_lost_job_is_requeued",
+        "(tonumber(call('HGET', P .. id, 'stc')) or 0) + 1",
+        "(tonumber(call('HGET', P .. id, 'stc')) or 0) + 2",
+    ),
+    Mutation(
+        "a minute begins with the job that ended it",
+        "test_item_55_metrics_count_by_the_minute",
+        "'prevTS', now, 'prevCount', before)",
+        "'prevTS', now, 'prevCount', before + 1)",
     ),
 )

@@ -9,12 +9,14 @@ call = redis.call
 
 local dedup = dedup_options(ARGV[4])
 sound_dedup(dedup)
+sound_key('XLEN', P .. 'events', 'stream')
+sound_key('ZCARD', P .. 'marker', 'zset')
 if tonumber(ARGV[6]) > 0 then
-  sound('events', 'delayed', 'marker')
+  sound_key('ZCARD', P .. 'delayed', 'zset')
 elseif tonumber(ARGV[7]) > 0 then
-  sound('events', 'prioritized', 'marker')
+  sound_key('ZCARD', P .. 'prioritized', 'zset')
 else
-  sound('events', paused and 'paused' or 'wait', 'marker')
+  sound_key('LLEN', target, 'list')
 end
 local counter = named('INCR', P .. 'id') -- the first write
 event_cap()

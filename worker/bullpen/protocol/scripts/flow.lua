@@ -17,7 +17,7 @@ local members = {} -- keys of the jobs of this call
 local sound_at = {}
 local function sound_place(base)
   if not sound_at[base] then
-    refuse(misfit(base .. 'meta', 'hash') or misfits(base, STATES) or misfits(base, { 'marker', 'events' }))
+    refuse(misfit(base .. 'meta', 'hash') or queue_misfit(base))
     sound_counter(base .. 'id')
     sound_at[base] = true
   end

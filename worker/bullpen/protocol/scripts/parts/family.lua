@@ -14,13 +14,11 @@ local function children_misfit(job)
 end
 
 -- What would end a script that tells a parent of its child, nil when nothing would. `parent` is a full key.
-local QUEUE_OF_PARENT = { 'meta', 'waiting-children', 'wait', 'paused', 'prioritized', 'delayed', 'failed', 'marker',
-  'events' }
 local checked = {}
 local function parent_misfit(parent)
   local base = split_key(parent)
   if checked[base] == nil then
-    checked[base] = misfits(base, QUEUE_OF_PARENT) or false
+    checked[base] = misfit(base .. 'meta', 'hash') or queue_misfit(base) or false
   end
   return checked[base] or misfit(parent, 'hash') or children_misfit(parent)
 end

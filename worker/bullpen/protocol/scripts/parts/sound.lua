@@ -1,14 +1,15 @@
 --- include queue
 -- Redis does not take back what a script wrote before it failed: keys that somebody else made something else of are
 -- looked for before the first write, and named.
-local KINDS = {
-  wait = 'list', paused = 'list', active = 'list',
-  prioritized = 'zset', delayed = 'zset', ['waiting-children'] = 'zset', completed = 'zset', failed = 'zset',
-  marker = 'zset', ['repeat'] = 'zset', stalled = 'set', events = 'stream', meta = 'hash',
-  ['metrics:completed'] = 'hash', ['metrics:completed:data'] = 'list',
-  ['metrics:failed'] = 'hash', ['metrics:failed:data'] = 'list',
-}
-local STATES = { 'wait', 'paused', 'active', 'prioritized', 'delayed', 'waiting-children', 'completed', 'failed' }
+-- What is made here is made in every call: tables only where they are looked at.
+local function kind_of(name)
+  local kinds = {
+    wait = 'list', paused = 'list', active = 'list',
+    prioritized = 'zset', delayed = 'zset', ['waiting-children'] = 'zset', completed = 'zset', failed = 'zset',
+    marker = 'zset', ['repeat'] = 'zset', stalled = 'set', events = 'stream', meta = 'hash',
+  }
+  return kinds[name]
+end
 
 -- What is wrong with a key that should be of that type, nil when it is or does not exist.
 local function misfit(key, kind)
@@ -20,7 +21,7 @@ end
 
 local function misfits(base, names)
   for _, name in ipairs(names) do
-    local wrong = misfit(base .. name, KINDS[name])
+    local wrong = misfit(base .. name, kind_of(name))
     if wrong then
       return wrong
     end
@@ -38,9 +39,21 @@ local function sound(...)
   refuse(misfits(P, { ... }))
 end
 
--- The same for all that a job passes through.
+-- The same for a queue and all that a job passes through.
+local function queue_misfit(base)
+  return misfits(base, { 'wait', 'paused', 'active', 'prioritized', 'delayed', 'waiting-children', 'completed', 'failed',
+    'marker', 'events', 'stalled' })
+end
+
 local function sound_queue()
-  refuse(misfits(P, STATES) or misfits(P, { 'marker', 'events', 'stalled' }))
+  refuse(queue_misfit(P))
+end
+
+-- The same in the least time, by a command that counts what a key of that kind has.
+local function sound_key(count, key, kind)
+  if type(redis.pcall(count, key)) == 'table' then
+    refuse(misfit(key, kind))
+  end
 end
 
 -- The same for a job's record; whether there is one.

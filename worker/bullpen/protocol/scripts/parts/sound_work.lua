@@ -8,5 +8,7 @@ local function sound_work()
   if type(found) == 'table' then
     sound('prioritized', 'delayed', 'completed', 'failed', 'marker', 'stalled')
   end
-  sound('events', 'active', paused and 'paused' or 'wait')
+  sound_key('XLEN', P .. 'events', 'stream')
+  sound_key('LLEN', P .. 'active', 'list')
+  sound_key('LLEN', target, 'list')
 end
