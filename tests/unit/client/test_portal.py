@@ -77,6 +77,15 @@ def test_closing_ends_calls_that_wait_says_farewell_and_a_later_call_begins_anew
     assert farewells == ["bullpen-sync"] * 2
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell starts what it puts in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_control_c_interrupts_the_caller_and_cancels_the_call(portal: Portal) -> None:
     cancelled, caller = threading.Event(), threading.get_ident()
 

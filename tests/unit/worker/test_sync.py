@@ -20,7 +20,6 @@ MISSING = {
     "App.producer": "the client underneath, which awaits: `App.awaiting` has it",
     "App.link": "the client underneath, which awaits: `App.awaiting` has it",
     "App.events": "plumbing of Queue.events",
-    "Queue.add_each": "adds to an event loop as jobs are made; `add_bulk` a list at a time is the same to a thread",
     "Queue.app": "plumbing of Job.children; whoever has a queue has its app",
     "Queue.producer": "the client underneath, which awaits: `Queue.awaiting` has it",
     "Queue.handlers": "for workers",
