@@ -14,7 +14,7 @@ import pytest
 
 from bullpen_operator.engine.status import View, status_of
 from bullpen_operator.scaling.plan import Memory, Rules, plan
-from hack.stage.kubectl import ROOT, Kubectl
+from hack.stage.kubectl import ROOT, Kubectl, until
 from tests.unit.operator.facts import NOW, fleet, pool, reading
 
 pytestmark = pytest.mark.cluster
@@ -29,10 +29,16 @@ BY_SECRET = {"urlFrom": {"secretKeyRef": {"name": "bullpen-redis", "key": "url"}
 def kubectl() -> Iterator[Kubectl]:
     kubectl = Kubectl.connect(NAMESPACE)
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    kubectl("wait", "--for=condition=Established", "crd/workerpools.bullpen.dev", "--timeout=60s")
+    until(lambda: established(kubectl), "the WorkerPool kind", within=60)
     kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}))
     yield kubectl
     kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def established(kubectl: Kubectl) -> bool:
+    """Whether the API serves WorkerPools. `kubectl wait` ends with an error while a CRD has no conditions yet."""
+    conditions = kubectl.get("crd", "workerpools.bullpen.dev").get("status", {}).get("conditions") or []
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 
 def manifest(spec: dict[str, Any], *, name: str = "video") -> str:
