@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _INCLUDE = re.compile(r"^--- include ([a-z_]+)$", re.MULTILINE)
+_COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
+# Those that hold no others.
+_FUNCTION = re.compile(r"^local function (\w+)\((?:(?!^local function).)*?^end\n", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +54,13 @@ def resolve(text: str, part: Callable[[str], str]) -> str:
         seen.add(name)
         return _INCLUDE.sub(replace, part(name)).rstrip("\n")
 
-    return _INCLUDE.sub(replace, text)
+    return used(_INCLUDE.sub(replace, text))
+
+
+def used(text: str) -> str:
+    """The text without comments and the functions that nothing names: Redis makes each of them anew in every call."""
+    text = _COMMENT.sub("", text)
+    while unused := [found for found in _FUNCTION.finditer(text) if len(re.findall(rf"\b{found[1]}\b", text)) == 1]:
+        for found in unused:
+            text = text.replace(found[0], "", 1)
+    return text
