@@ -20,7 +20,7 @@ _FUNCTION = re.compile(r"^local function (\w+)\((?:(?!^local function).)*?^end\n
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua text with its includes resolved, and the SHA-1 by which EVALSHA knows it."""
+    """A Lua text with its includes resolved, without what it does not use, and the SHA-1 by which EVALSHA knows it."""
 
     name: str
     text: str
@@ -35,7 +35,7 @@ def load(name: str) -> Script:
     def part(included: str) -> str:
         return folder.joinpath("parts", f"{included}.lua").read_text("utf-8")
 
-    text = resolve(folder.joinpath(f"{name}.lua").read_text("utf-8"), part)
+    text = used(resolve(folder.joinpath(f"{name}.lua").read_text("utf-8"), part))
     return Script(name=name, text=text, sha1=hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -54,7 +54,7 @@ def resolve(text: str, part: Callable[[str], str]) -> str:
         seen.add(name)
         return _INCLUDE.sub(replace, part(name)).rstrip("\n")
 
-    return used(_INCLUDE.sub(replace, text))
+    return _INCLUDE.sub(replace, text)
 
 
 def used(text: str) -> str:
