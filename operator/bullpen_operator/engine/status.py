@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from bullpen_operator.api.pods import POOL_LABEL
 from bullpen_operator.api.status import DecisionRecord, QueueNumbers, WorkerPoolStatus
 from bullpen_operator.engine.conditions import Obstacle, View, conditions_of
+from bullpen_operator.scaling.numbers import count
 from bullpen_operator.scaling.observation import QueueReading
-from bullpen_operator.scaling.sizing import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from bullpen_operator.scaling.lead import Lead
+from bullpen_operator.scaling.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,15 +18,28 @@ if TYPE_CHECKING:
 class Memory:
     """What a decision needs of the past; seconds since the epoch.
 
-    The default is right after a start of the operator: nothing was seen idle yet, so nothing shrinks at once.
+    The default is right after a start of the operator, or after it became the leader: nothing was seen idle yet, nor
+    for how long demand was low, so nothing shrinks at once.
     """
 
+    since: float | None = None
+    """The first decision of this operator."""
     idle_since: float | None = None
     """The first reading of the present unbroken run of idle readings."""
+    unread_since: float | None = None
+    """The first of the present unbroken run of readings that failed."""
     grown_at: float | None = None
     """The last step up."""
+    shrunk_at: float | None = None
+    """The last step down."""
     finished: int | None = None
     """Jobs completed and failed at the last reading: if they changed, jobs ran between two idle readings."""
+    recommended: tuple[tuple[float, int], ...] = ()
+    """Recommendations of the stabilisation window, of which no later one is larger: the first is the window's maximum
+    (a monotonic queue).
+    """
+    rates: Rates = field(default_factory=Rates)
+    lead: Lead = field(default_factory=Lead)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +53,11 @@ class Decision:
 
     from_: int
     to: int
+    """What is to be written now."""
+    desired: int
+    """What the pool should have once pods that are still needed have finished: `to` ≥ `desired`, and the difference is
+    to be drained.
+    """
     reason: Reason
     """What the number was derived from; with a failed reading, why it failed."""
     limited_by: Reason | None
