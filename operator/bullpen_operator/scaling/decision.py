@@ -23,7 +23,7 @@ class Memory:
     """
 
     since: float | None = None
-    """The first decision of this operator."""
+    """The first decision of this operator, or the first after an outage as long as the stabilisation window."""
     idle_since: float | None = None
     """The first reading of the present unbroken run of idle readings."""
     unread_since: float | None = None

@@ -108,6 +108,9 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
     clock that was set back.
     """
     since = memory.since if memory.since is not None and memory.since <= now else now
+    outage = memory.unread_since
+    if reading is not None and outage is not None and now - outage >= rules.stabilization_seconds:
+        since = now  # what was needed meanwhile nobody saw
     lead = leads.seen(memory.lead, ready=fleet.ready, now=now)
     if reading is None:
         return replace(memory, since=since, lead=lead, idle_since=None, finished=None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from bullpen_operator.scaling.numbers import count, finite
+from bullpen_operator.scaling.numbers import LONGEST_SECONDS, count, finite
 
 if TYPE_CHECKING:
     from bullpen_operator.scaling.observation import QueueReading
@@ -27,7 +27,7 @@ SERVICE_MEMORY_JOBS: Final = 10.0
 PSEUDO_OBSERVATIONS: Final = 3.0
 """Jobs of the expected service time that are taken as seen before the first one (scaling.md §3)."""
 GAP_SECONDS: Final = 60.0
-"""After a longer gap in the readings nobody knows how many jobs ran meanwhile."""
+"""After a longer gap in the readings nobody knows for how long how many jobs ran; how many came, the counters tell."""
 _MOST_PER_SECOND: Final = 1e6
 """Faster than any Redis: a counter that runs like this was set, not counted."""
 SHORTEST_SERVICE: Final = 1e-3
@@ -100,7 +100,7 @@ def updated(rates: Rates, reading: QueueReading, *, expected: float) -> Rates:
     """The estimates with one more reading in them; `expected` is the first guess of the service time.
 
     A counter that ran backwards (FLUSHALL, failover, obliterate) starts the estimates anew; what was learned of the
-    service time is then the new first guess. A clock that was set back, and a gap, only move the base.
+    service time is then the new first guess. A clock that was set back only moves the base.
     """
     source, counter = _counted(reading)
     now, slots, active = finite(reading.at), count(reading.waiting) + count(reading.due), count(reading.active)
@@ -109,7 +109,7 @@ def updated(rates: Rates, reading: QueueReading, *, expected: float) -> Rates:
     if rates.at is None or source is not rates.source:
         return base
     seconds = now - rates.at
-    if not 0 < seconds <= GAP_SECONDS:
+    if not 0 < seconds <= LONGEST_SECONDS:
         return base
     ended = counter - rates.counter
     backwards = added < rates.added or (ended < 0 and source is Source.METRICS)
@@ -122,9 +122,10 @@ def updated(rates: Rates, reading: QueueReading, *, expected: float) -> Rates:
 
 def _moved(base: Rates, *, before: Rates, seconds: float, ended: int, arrived: float, expected: float) -> Rates:
     slow, fast = math.exp(-seconds / SLOW_SECONDS), math.exp(-seconds / FAST_SECONDS)
-    exposed = seconds * (before.active + base.active) / 2
+    seen = seconds <= GAP_SECONDS
+    exposed = seconds * (before.active + base.active) / 2 if seen else 0.0
     keep = 1.0
-    if exposed or ended:  # an idle queue teaches nothing and forgets nothing
+    if seen and (exposed or ended):  # an idle queue teaches nothing and forgets nothing
         memory = max(SERVICE_MEMORY_SECONDS, SERVICE_MEMORY_JOBS * before.service_seconds(expected))
         keep = math.exp(-seconds / memory)
     return Rates(
@@ -138,7 +139,7 @@ def _moved(base: Rates, *, before: Rates, seconds: float, ended: int, arrived: f
         fast=fast * before.fast + (1 - fast) * arrived / seconds,
         finishing=slow * before.finishing + (1 - slow) * ended / seconds,
         exposure=keep * before.exposure + exposed,
-        completions=keep * before.completions + ended,
+        completions=keep * before.completions + (ended if seen else 0),
         prior=keep * before.prior,
         expected=before.expected,
         reset_at=before.reset_at,

@@ -286,80 +286,138 @@ BOUNDS = {
 
 MOVING = {
     "the first pods come at once": Row(
-        rules=long(), reading=reading(waiting=50), fleet=fleet(0), memory=Memory(**SETTLED, grown_at=NOW - 1), to=5, reason=Reason.BACKLOG
+        rules=long(),
+        reading=reading(waiting=50),
+        fleet=fleet(0),
+        memory=Memory(**SETTLED, grown_at=NOW - 1),
+        to=5,
+        reason=Reason.BACKLOG,
     ),
     "the next step up waits": Row(
-        rules=long(), reading=reading(waiting=50), fleet=fleet(2), memory=Memory(**SETTLED, grown_at=NOW - UP_SECONDS + 0.1), to=2,
-        reason=Reason.BACKLOG, limited_by=Reason.RATE_LIMIT,
+        rules=long(),
+        reading=reading(waiting=50),
+        fleet=fleet(2),
+        memory=Memory(**SETTLED, grown_at=NOW - UP_SECONDS + 0.1),
+        to=2,
+        reason=Reason.BACKLOG,
+        limited_by=Reason.RATE_LIMIT,
         message="stays at 2: 50 waiting × 500000 s, budget 19 s, but the pool grew less than 6 s ago",
     ),
     "the next step up comes in its time": Row(
-        rules=long(), reading=reading(waiting=50), fleet=fleet(2), memory=Memory(**SETTLED, grown_at=NOW - UP_SECONDS), to=5,
+        rules=long(),
+        reading=reading(waiting=50),
+        fleet=fleet(2),
+        memory=Memory(**SETTLED, grown_at=NOW - UP_SECONDS),
+        to=5,
         reason=Reason.BACKLOG,
     ),
     "a step taken in the future holds nothing up": Row(
-        rules=long(), reading=reading(waiting=50), fleet=fleet(2), memory=Memory(**SETTLED, grown_at=NOW + 3600), to=5, reason=Reason.BACKLOG
+        rules=long(),
+        reading=reading(waiting=50),
+        fleet=fleet(2),
+        memory=Memory(**SETTLED, grown_at=NOW + 3600),
+        to=5,
+        reason=Reason.BACKLOG,
     ),
     "a rollout may grow": Row(
         rules=long(), reading=reading(waiting=50), fleet=fleet(2, rolling=True), to=5, reason=Reason.BACKLOG
     ),
     "a rollout does not shrink": Row(
-        fleet=fleet(2, rolling=True), memory=IDLE_LONG, to=2, reason=Reason.IDLE,
+        fleet=fleet(2, rolling=True),
+        memory=IDLE_LONG,
+        to=2,
+        reason=Reason.IDLE,
         limited_by=Reason.ROLLOUT_IN_PROGRESS,
     ),
     "a change that nobody has seen yet counts as a rollout": Row(
-        fleet=fleet(2, observed=False), memory=IDLE_LONG, to=2, reason=Reason.IDLE,
+        fleet=fleet(2, observed=False),
+        memory=IDLE_LONG,
+        to=2,
+        reason=Reason.IDLE,
         limited_by=Reason.ROLLOUT_IN_PROGRESS,
     ),
     "a rollout that gave up freezes nothing": Row(
         fleet=fleet(2, rolling=True, stalled=True), memory=IDLE_LONG, to=0, reason=Reason.IDLE
     ),
     "fewer pods than there are wait for drain": Row(
-        rules=long(), reading=reading(active=12), fleet=fleet(5), to=5, reason=Reason.BACKLOG, limited_by=Reason.AWAITING_DRAIN,
+        rules=long(),
+        reading=reading(active=12),
+        fleet=fleet(5),
+        to=5,
+        reason=Reason.BACKLOG,
+        limited_by=Reason.AWAITING_DRAIN,
         message="stays at 5: 12 active × 500000 s, budget 19 s, so 2 would do, "
         "but the pool shrinks only to zero, when nothing runs",
     ),
     "a lowered maximum waits for drain": Row(
-        rules=long(max_replicas=3), reading=reading(waiting=90), fleet=fleet(5), to=5, reason=Reason.BACKLOG,
+        rules=long(max_replicas=3),
+        reading=reading(waiting=90),
+        fleet=fleet(5),
+        to=5,
+        reason=Reason.BACKLOG,
         limited_by=Reason.AWAITING_DRAIN,
     ),
     "an idle pool with a minimum waits for drain": Row(
-        rules=rules(min_replicas=1), fleet=fleet(5), memory=IDLE_LONG, to=5, reason=Reason.IDLE,
+        rules=rules(min_replicas=1),
+        fleet=fleet(5),
+        memory=IDLE_LONG,
+        to=5,
+        reason=Reason.IDLE,
         limited_by=Reason.AWAITING_DRAIN,
     ),
     "idle for long goes to zero": Row(
         fleet=fleet(5), memory=IDLE_LONG, to=0, reason=Reason.IDLE, message="5 → 0: nothing waits, is due or runs"
     ),
     "idle for a moment stays": Row(
-        fleet=fleet(5), memory=IDLE_SHORT, to=5, reason=Reason.IDLE, limited_by=Reason.IDLE_WINDOW,
+        fleet=fleet(5),
+        memory=IDLE_SHORT,
+        to=5,
+        reason=Reason.IDLE,
+        limited_by=Reason.IDLE_WINDOW,
         message="stays at 5: nothing waits, is due or runs, but not for 60 s yet",
     ),
-    "idle for the first time stays": Row(
-        fleet=fleet(5), to=5, reason=Reason.IDLE, limited_by=Reason.IDLE_WINDOW
-    ),
+    "idle for the first time stays": Row(fleet=fleet(5), to=5, reason=Reason.IDLE, limited_by=Reason.IDLE_WINDOW),
     "without an idle time it goes to zero at once": Row(
         rules=rules(idle_seconds=0), fleet=fleet(5), to=0, reason=Reason.IDLE
     ),
     "jobs that came and went between two looks keep the pods": Row(
-        reading=reading(completed=1), fleet=fleet(5), memory=IDLE_LONG, to=5, reason=Reason.IDLE,
+        reading=reading(completed=1),
+        fleet=fleet(5),
+        memory=IDLE_LONG,
+        to=5,
+        reason=Reason.IDLE,
         limited_by=Reason.IDLE_WINDOW,
     ),
     "a clock that was set back starts the idle time again": Row(
-        fleet=fleet(5), memory=Memory(idle_since=NOW + 3600, finished=0, **SETTLED), to=5, reason=Reason.IDLE,
+        fleet=fleet(5),
+        memory=Memory(idle_since=NOW + 3600, finished=0, **SETTLED),
+        to=5,
+        reason=Reason.IDLE,
         limited_by=Reason.IDLE_WINDOW,
     ),
     "a job that is due soon keeps the pods": Row(
-        reading=reading(delayed=1, next_due_at=NOW + LEAD_SECONDS), fleet=fleet(5), memory=IDLE_LONG, to=5,
-        reason=Reason.IDLE, limited_by=Reason.NEXT_JOB_DUE,
+        reading=reading(delayed=1, next_due_at=NOW + LEAD_SECONDS),
+        fleet=fleet(5),
+        memory=IDLE_LONG,
+        to=5,
+        reason=Reason.IDLE,
+        limited_by=Reason.NEXT_JOB_DUE,
     ),
     "a job that is due later does not": Row(
-        reading=reading(delayed=1, next_due_at=NOW + LEAD_SECONDS + 1.1), fleet=fleet(5), memory=IDLE_LONG, to=0,
+        reading=reading(delayed=1, next_due_at=NOW + LEAD_SECONDS + 1.1),
+        fleet=fleet(5),
+        memory=IDLE_LONG,
+        to=0,
         reason=Reason.IDLE,
     ),
     "a Deployment that is gone is made again": Row(
-        reading=reading(waiting=1), fleet=NO_FLEET, memory=Memory(**SETTLED, grown_at=NOW - 1), to=1, reason=Reason.BACKLOG
+        reading=reading(waiting=1),
+        fleet=NO_FLEET,
+        memory=Memory(**SETTLED, grown_at=NOW - 1),
+        to=1,
+        reason=Reason.BACKLOG,
     ),
-}  # fmt: skip
+}
 
 DRAINING = {
     "drained pods are ended": Row(

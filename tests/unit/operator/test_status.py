@@ -31,7 +31,7 @@ def status(
 ) -> dict[str, Any]:
     """One turn: the plan on what is seen, carried out unless refused, and the status after it."""
     known = reading() if observed is None else observed
-    decision = plan(rules=Rules.of(of.spec), reading=known, fleet=seen, memory=Memory(), now=now)
+    decision = plan(rules=Rules.of(of.spec), reading=known, fleet=seen, memory=Memory(since=NOW - 1000), now=now)
     taken = decision.changes and not refused
     view = View(
         pool=of,
@@ -78,14 +78,20 @@ def test_shows_a_pool_at_work() -> None:
             "to": 10,
             "reason": "Backlog",
             "limitedBy": "MaxReplicas",
-            "message": "5 → 10: 1234 waiting + 48 active at 10 a pod, limited by maxReplicas 10",
+            "message": "5 → 10: 1234 waiting + 48 active × 86400 s, budget 5 s, limited by maxReplicas 10",
             "inputs": {
                 "concurrency": 10,
                 "waiting": 1234,
                 "due": 0,
+                "dueSoon": 0,
                 "active": 48,
                 "oldestWaitSeconds": 41.7,
-                "podsForWork": 129,
+                "arrivalsPerSecond": 0,
+                "serviceSeconds": 86400,
+                "leadSeconds": 10,
+                "budgetSeconds": 5,
+                "slots": 1282.108,
+                "podsForObjective": 129,
                 "podsForQueueLength": 13,
                 "podsForWaitSeconds": 0,
             },
