@@ -170,23 +170,24 @@ def await_drain(proposal: Proposal) -> Proposal:
     them. With it, a pod that is not ready is chosen before any drained one: so while there is one beyond those to be
     ended, nothing shrinks. To zero nothing is chosen, and nothing runs.
     """
-    proposal = replace(proposal, desired=proposal.replicas)
     situation, fleet = proposal.situation, proposal.situation.fleet
     if not proposal.shrinks:
         return proposal
+    desired = proposal.replicas
     if fleet.drained is None:
         if proposal.replicas == 0:
             return proposal
         clause = f"so {proposal.replicas} would do, but the pool shrinks only to zero, when nothing runs"
-        return proposal.held(Reason.AWAITING_DRAIN, clause)
+        return replace(proposal.held(Reason.AWAITING_DRAIN, clause), desired=desired)
     if proposal.replicas == 0 and situation.reading is not None and not count(situation.reading.active):
         return proposal
     free = max(situation.replicas - count(fleet.drained), count(fleet.busy))
     least = min(max(proposal.replicas, free), situation.replicas)
     clause = f"on the way to {proposal.replicas}: pods are ended when they have finished what they run"
     if count(fleet.pods) - count(fleet.ready) > situation.replicas - least:
-        return proposal.held(Reason.AWAITING_DRAIN, "but a pod that is to stay is not ready and would be ended first")
-    return proposal.limited(least, Reason.AWAITING_DRAIN, clause)
+        held = proposal.held(Reason.AWAITING_DRAIN, "but a pod that is to stay is not ready and would be ended first")
+        return replace(held, desired=desired)
+    return replace(proposal.limited(least, Reason.AWAITING_DRAIN, clause), desired=desired)
 
 
 def foreign_scaler(proposal: Proposal) -> Proposal:

@@ -47,6 +47,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         service_seconds=memory.rates.service_seconds(rules.expected_job_seconds),
         lead_seconds=memory.lead.seconds(rules.lead_seconds),
         now=now,
+        replicas=count(fleet.replicas),
     )
     proposal, load, asked = _asked(reading, situation)
     for limit in QUEUE_LIMITS:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bullpen_operator.scaling.numbers import count
-
 if TYPE_CHECKING:
     from bullpen_operator.api.reasons import Reason
     from bullpen_operator.scaling.decision import Memory
@@ -29,10 +27,8 @@ class Situation:
     service_seconds: float
     lead_seconds: float
     now: float
-
-    @property
-    def replicas(self) -> int:
-        return count(self.fleet.replicas)
+    replicas: int
+    """What the Deployment asks for now."""
 
     @property
     def idle(self) -> bool:
