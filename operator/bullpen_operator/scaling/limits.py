@@ -37,7 +37,7 @@ DEAD_BAND: Final = 0.05
 def stabilization(proposal: Proposal) -> Proposal:
     """Down only to the largest recommendation of the last stabilizationSeconds; an idle pool has its own window."""
     situation = proposal.situation
-    if not proposal.shrinks or situation.idle or not situation.memory.recommended:
+    if not proposal.shrinks or not situation.memory.recommended or situation.idle:
         return proposal
     highest = situation.memory.recommended[0][1]
     most = min(max(proposal.replicas, highest), situation.replicas)

@@ -52,9 +52,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
     proposal, load, asked = _asked(reading, situation)
     for limit in QUEUE_LIMITS:
         proposal = limit(proposal)
-    if asked is not None:
-        memory = replace(memory, recommended=_recommended(memory, rules, proposal.replicas, now))
-        proposal = replace(proposal, situation=replace(situation, memory=memory))
+    recommended = memory.recommended if asked is None else _recommended(memory, proposal.replicas, now)
     for limit in LIMITS:
         proposal = limit(proposal)
     before, after = situation.replicas, proposal.replicas
@@ -66,7 +64,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         limited_by=proposal.limited_by,
         message=_sentence(before, proposal),
         inputs=_inputs(load, asked, rules),
-        memory=_moved(memory, before, after, now),
+        memory=_moved(memory, recommended, before, after, now),
     )
 
 
@@ -113,8 +111,12 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
     if reading is not None and outage is not None and now - outage >= rules.stabilization_seconds:
         since = now  # what was needed meanwhile nobody saw
     lead = leads.seen(memory.lead, ready=fleet.ready, now=now)
+    oldest = now - max(rules.stabilization_seconds, 0)
+    recommended = memory.recommended
+    if recommended and not (oldest < recommended[0][0] and recommended[-1][0] <= now):
+        recommended = tuple(entry for entry in recommended if oldest < entry[0] <= now)
     if reading is None:
-        return replace(memory, since=since, lead=lead, idle_since=None, finished=None)
+        return replace(memory, since=since, lead=lead, idle_since=None, finished=None, recommended=recommended)
     finished = count(reading.completed) + count(reading.failed) + count(reading.finished)
     active = count(reading.active)
     idle = not active and (reading.paused or not (count(reading.waiting) or count(reading.due)))
@@ -127,25 +129,37 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
         grown_at=memory.grown_at,
         shrunk_at=memory.shrunk_at,
         finished=finished,
-        recommended=memory.recommended,
+        recommended=recommended,
         rates=updated(memory.rates, reading, expected=rules.expected_job_seconds),
         lead=lead,
     )
 
 
-def _recommended(memory: Memory, rules: Rules, pods: int, now: float) -> tuple[tuple[float, int], ...]:
+def _recommended(memory: Memory, pods: int, now: float) -> tuple[tuple[float, int], ...]:
     """The window's recommendations with this one: those before it that are no larger will never be its maximum."""
-    oldest = now - max(rules.stabilization_seconds, 0)
-    kept = [entry for entry in memory.recommended if oldest < entry[0] <= now and entry[1] > pods]
+    kept = memory.recommended
+    while kept and kept[-1][1] <= pods:
+        kept = kept[:-1]
     return (*kept, (now, pods))
 
 
-def _moved(memory: Memory, before: int, after: int, now: float) -> Memory:
+def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: int, after: int, now: float) -> Memory:
+    grown_at, shrunk_at, lead = memory.grown_at, memory.shrunk_at, memory.lead
     if after > before:
-        return replace(memory, grown_at=now, lead=leads.asked(memory.lead, pods=after - before, now=now))
-    if after < before:
-        return replace(memory, shrunk_at=now, lead=leads.shrunk(memory.lead))
-    return memory
+        grown_at, lead = now, leads.asked(lead, pods=after - before, now=now)
+    elif after < before:
+        shrunk_at, lead = now, leads.shrunk(lead)
+    return Memory(
+        since=memory.since,
+        idle_since=memory.idle_since,
+        unread_since=memory.unread_since,
+        grown_at=grown_at,
+        shrunk_at=shrunk_at,
+        finished=memory.finished,
+        recommended=recommended,
+        rates=memory.rates,
+        lead=lead,
+    )
 
 
 def _explained(asked: Demand, load: Load, rules: Rules) -> str:

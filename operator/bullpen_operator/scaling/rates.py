@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bullpen_operator.scaling.numbers import LONGEST_SECONDS, count, finite
 
@@ -96,6 +96,17 @@ class Rates:
         return min(max(finite(seconds), SHORTEST_SERVICE), LONGEST_SERVICE)
 
 
+class Base(NamedTuple):
+    """What a reading counts, for the next one to be compared with."""
+
+    at: float
+    source: Source
+    counter: int
+    added: int
+    slots: int
+    active: int
+
+
 def updated(rates: Rates, reading: QueueReading, *, expected: float) -> Rates:
     """The estimates with one more reading in them; `expected` is the first guess of the service time.
 
@@ -103,24 +114,29 @@ def updated(rates: Rates, reading: QueueReading, *, expected: float) -> Rates:
     service time is then the new first guess. A clock that was set back only moves the base.
     """
     source, counter = _counted(reading)
-    now, slots, active = finite(reading.at), count(reading.waiting) + count(reading.due), count(reading.active)
-    added = count(reading.added)
-    base = replace(rates, at=now, source=source, counter=counter, added=added, slots=slots + active, active=active)
+    now, active = finite(reading.at), count(reading.active)
+    base = Base(
+        now, source, counter, count(reading.added), count(reading.waiting) + count(reading.due) + active, active
+    )
     if rates.at is None or source is not rates.source:
-        return base
+        return _based(rates, base)
     seconds = now - rates.at
     if not 0 < seconds <= LONGEST_SECONDS:
-        return base
+        return _based(rates, base)
     ended = counter - rates.counter
-    backwards = added < rates.added or (ended < 0 and source is Source.METRICS)
+    backwards = base.added < rates.added or (ended < 0 and source is Source.METRICS)
     if backwards or ended > _MOST_PER_SECOND * seconds:
         return _reset(base, expected=rates.service_seconds(expected))
     ended = max(ended, 0)  # kept jobs that were removed, or jobs with ids of their own
-    arrived = min(max(ended + slots + active - rates.slots, 0), _MOST_PER_SECOND * seconds)
+    arrived = min(max(ended + base.slots - rates.slots, 0), _MOST_PER_SECOND * seconds)
     return _moved(base, before=rates, seconds=seconds, ended=ended, arrived=arrived, expected=expected)
 
 
-def _moved(base: Rates, *, before: Rates, seconds: float, ended: int, arrived: float, expected: float) -> Rates:
+def _based(rates: Rates, base: Base) -> Rates:
+    return replace(rates, **base._asdict())
+
+
+def _moved(base: Base, *, before: Rates, seconds: float, ended: int, arrived: float, expected: float) -> Rates:
     slow, fast = math.exp(-seconds / SLOW_SECONDS), math.exp(-seconds / FAST_SECONDS)
     seen = seconds <= GAP_SECONDS
     exposed = seconds * (before.active + base.active) / 2 if seen else 0.0
@@ -146,7 +162,7 @@ def _moved(base: Rates, *, before: Rates, seconds: float, ended: int, arrived: f
     )
 
 
-def _reset(base: Rates, *, expected: float) -> Rates:
+def _reset(base: Base, *, expected: float) -> Rates:
     return Rates(
         at=base.at,
         source=base.source,
