@@ -48,6 +48,7 @@ class Bullpen:
             failed=0,
             completed=0,
             oldest_wait_seconds=world.oldest_wait(now),
+            newest_wait_seconds=world.newest_wait(now),
             next_due_at=None,
             global_concurrency=None,
             finished=world.finished,

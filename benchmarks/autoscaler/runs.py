@@ -71,8 +71,7 @@ def figures(trace: Trace, kind: str, policy: str, seed: int) -> Figures:
     jobs = len(waits) + outcome.overdue
     days = trace.seconds / DAY
     least = sum(
-        min(service, trace.seconds - arrival)
-        for arrival, service in zip(trace.arrivals, trace.services, strict=True)
+        min(service, trace.seconds - arrival) for arrival, service in zip(trace.arrivals, trace.services, strict=True)
     )
     return Figures(
         trace=trace.name,

@@ -78,7 +78,9 @@ class Outcome:
 class World:
     """One run."""
 
-    def __init__(self, trace: Trace, *, slots: int, objective: float, seed: int, most_pods: int, timeline: bool = False) -> None:
+    def __init__(
+        self, trace: Trace, *, slots: int, objective: float, seed: int, most_pods: int, timeline: bool = False
+    ) -> None:
         self.trace = trace
         self.objective = objective
         self.slots = slots
@@ -114,6 +116,12 @@ class World:
         if not self.queue:
             return None
         job = self.queue[0]
+        return now - self._ready_at.get(job, self.trace.arrivals[job])
+
+    def newest_wait(self, now: float) -> float | None:
+        if not self.queue:
+            return None
+        job = self.queue[-1]
         return now - self._ready_at.get(job, self.trace.arrivals[job])
 
     def scale(self, replicas: int, now: float, *, victims: list[Pod] | None = None) -> None:

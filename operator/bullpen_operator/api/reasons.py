@@ -44,6 +44,7 @@ class Reason(StrEnum):
     FALLBACK = "Fallback", "The queue could not be read for scaling.fallback.afterSeconds."
     STABILIZATION = "Stabilization", "More pods were needed within scaling.stabilizationSeconds."
     DEAD_BAND = "DeadBand", "The step down is too small to be worth it."
+    CHURN = "Churn", "The pool was resized often in the last hour, so it shrinks less eagerly for a while."
     JUST_STARTED = "JustStarted", "The operator has not watched the queue long enough to shrink the pool."
     COUNTERS_RESET = (
         "CountersReset",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bullpen_operator.scaling.lead import Lead
 from bullpen_operator.scaling.rates import Rates
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bullpen_operator.api.reasons import Reason
+
+CHURN_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,14 @@ class Memory:
     """The last step up."""
     shrunk_at: float | None = None
     """The last step down."""
+    writes: float = 0.0
+    """Changes of the number so far, of which those of an hour ago count 1/e."""
+    written_at: float | None = None
+    """The last of them."""
+    at: float | None = None
+    """The last decision."""
+    spare: float = 0.0
+    """Pod-seconds that were not needed since the last change of the number."""
     finished: int | None = None
     """Jobs completed and failed at the last reading: if they changed, jobs ran between two idle readings."""
     recommended: tuple[tuple[float, int], ...] = ()
@@ -40,6 +51,12 @@ class Memory:
     """
     rates: Rates = field(default_factory=Rates)
     lead: Lead = field(default_factory=Lead)
+
+    def churn(self, now: float) -> float:
+        """Changes in about the last hour (exponentially forgotten)."""
+        if self.written_at is None:
+            return 0.0
+        return self.writes * math.exp(-max(now - self.written_at, 0.0) / CHURN_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,19 @@ UP_SECONDS: Final = 6.0
 """At most one step up in this many seconds; from zero at once (scaling.md §5)."""
 DOWN_SECONDS: Final = 30.0
 """At most one step down in this many seconds (scaling.md §5)."""
+SMALL_STEP: Final = 0.5
+SMALL_STEP_SECONDS: Final = 20.0
+"""A step up by a smaller share of the pods waits until those of the last one are there: about a pod start, of which the
+objective leaves several.
+"""
+FREE_CHANGES: Final = 8.0
+CHANGE_PRICE: Final = 400.0
+"""Up to so many changes an hour cost nothing. Each one beyond must save so many pod-seconds more: large savings are
+taken at once, small ones are collected first. So the writes of a day stay in the hundreds (scaling.md §5) whatever the
+load does.
+"""
+DRAINED_SHARE: Final = 0.5
+"""A step down waits until so many of the pods that are to go have finished, so that they go in a few writes."""
 DEAD_BAND: Final = 0.05
 """A step down of a smaller share of the pods is not worth a write (scaling.md §5)."""
 
@@ -64,9 +77,11 @@ def growth_rate(proposal: Proposal) -> Proposal:
     situation = proposal.situation
     if proposal.replicas <= situation.replicas or situation.replicas == 0:
         return proposal
-    if not situation.within(situation.memory.grown_at, UP_SECONDS):
+    more = proposal.replicas - situation.replicas
+    wait = UP_SECONDS if more >= SMALL_STEP * situation.replicas else SMALL_STEP_SECONDS
+    if not situation.within(situation.memory.grown_at, wait):
         return proposal
-    return proposal.held(Reason.RATE_LIMIT, f"but the pool grew less than {UP_SECONDS:.0f} s ago")
+    return proposal.held(Reason.RATE_LIMIT, f"but the pool grew less than {wait:.0f} s ago")
 
 
 def rollout_freeze(proposal: Proposal) -> Proposal:
@@ -105,6 +120,19 @@ def dead_band(proposal: Proposal) -> Proposal:
     if saved >= DEAD_BAND * situation.replicas or situation.replicas > rules.max_replicas:
         return proposal
     return proposal.held(Reason.DEAD_BAND, f"but a step of {saved} is less than {DEAD_BAND:.0%}")
+
+
+def churn(proposal: Proposal) -> Proposal:
+    """A pool whose load comes and goes keeps its pods until letting them go has paid for the change: the rule by which
+    one rents skis until the rent has cost as much as buying them (Karlin et al., 1988), at most twice the best choice.
+    """
+    situation = proposal.situation
+    if not proposal.shrinks or situation.rules.pinned is not None or situation.replicas > situation.rules.max_replicas:
+        return proposal
+    changes = situation.memory.churn(situation.now)
+    if situation.memory.spare >= CHANGE_PRICE * (changes - FREE_CHANGES):
+        return proposal
+    return proposal.held(Reason.CHURN, f"but it was resized {changes:.0f} times in the last hour")
 
 
 def shrink_rate(proposal: Proposal) -> Proposal:
@@ -187,6 +215,8 @@ def await_drain(proposal: Proposal) -> Proposal:
     if count(fleet.pods) - count(fleet.ready) > situation.replicas - least:
         held = proposal.held(Reason.AWAITING_DRAIN, "but a pod that is to stay is not ready and would be ended first")
         return replace(held, desired=desired)
+    if situation.replicas - least < DRAINED_SHARE * (situation.replicas - desired):
+        return replace(proposal.held(Reason.AWAITING_DRAIN, clause), desired=desired)
     return replace(proposal.limited(least, Reason.AWAITING_DRAIN, clause), desired=desired)
 
 
@@ -216,6 +246,7 @@ LIMITS: Final[tuple[Limit, ...]] = (
     rollout_freeze,
     unseen_past,
     dead_band,
+    churn,
     shrink_rate,
     keep_busy,
     idle_window,

@@ -36,6 +36,8 @@ class QueueReading:
     next_due_at: float | None
     global_concurrency: int | None
     """Jobs of this queue that may run at once over all workers; None is no limit."""
+    newest_wait_seconds: float | None = None
+    """How long the job at the back of the queue has waited; None when that is not known."""
     waiting_children: int = 0
     """Parents that wait for their children, and need no slot until then."""
     due_within: tuple[int, ...] = ()

@@ -16,7 +16,7 @@ from bullpen_operator.scaling.limits import LIMITS, QUEUE_LIMITS
 from bullpen_operator.scaling.numbers import count, finite
 from bullpen_operator.scaling.observation import QueueReading
 from bullpen_operator.scaling.proposal import Proposal, Situation
-from bullpen_operator.scaling.rates import updated
+from bullpen_operator.scaling.rates import GAP_SECONDS, updated
 from bullpen_operator.scaling.rules import Rules
 from bullpen_operator.scaling.sizing import Demand, Load, demand
 
@@ -128,11 +128,22 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
         idle_since=idle_since if idle else None,
         grown_at=memory.grown_at,
         shrunk_at=memory.shrunk_at,
+        writes=memory.writes,
+        written_at=memory.written_at,
+        at=now,
+        spare=memory.spare + _wasted(memory, fleet, now),
         finished=finished,
         recommended=recommended,
         rates=updated(memory.rates, reading, expected=rules.expected_job_seconds),
         lead=lead,
     )
+
+
+def _wasted(memory: Memory, fleet: Fleet, now: float) -> float:
+    """Pod-seconds since the last decision that its recommendation did without."""
+    if memory.at is None or not memory.recommended or not 0 <= now - memory.at <= GAP_SECONDS:
+        return 0.0
+    return max(count(fleet.replicas) - memory.recommended[-1][1], 0) * (now - memory.at)
 
 
 def _recommended(memory: Memory, pods: int, now: float) -> tuple[tuple[float, int], ...]:
@@ -149,12 +160,17 @@ def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: i
         grown_at, lead = now, leads.asked(lead, pods=after - before, now=now)
     elif after < before:
         shrunk_at, lead = now, leads.shrunk(lead)
+    changed = after != before
     return Memory(
         since=memory.since,
         idle_since=memory.idle_since,
         unread_since=memory.unread_since,
         grown_at=grown_at,
         shrunk_at=shrunk_at,
+        writes=memory.churn(now) + 1 if changed else memory.writes,
+        written_at=now if changed else memory.written_at,
+        at=memory.at,
+        spare=0.0 if changed else memory.spare,
         finished=memory.finished,
         recommended=recommended,
         rates=memory.rates,

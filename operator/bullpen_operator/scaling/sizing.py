@@ -37,6 +37,8 @@ class Load:
     """Delayed jobs that fall due before pods asked for now could start."""
     active: int
     oldest_wait_seconds: float
+    newest_wait_seconds: float
+    """That of the job at the back; the oldest's when it is not known."""
     arrivals: float
     """λ, jobs per second."""
     service_seconds: float
@@ -46,12 +48,14 @@ class Load:
 
     @classmethod
     def of(cls, reading: QueueReading, *, arrivals: float, service: float, lead: float, tick: float) -> Self:
+        oldest, newest = seconds(reading.oldest_wait_seconds), reading.newest_wait_seconds
         return cls(
             waiting=count(reading.waiting),
             due=count(reading.due),
             soon=_soon(reading, lead + tick),
             active=count(reading.active),
-            oldest_wait_seconds=seconds(reading.oldest_wait_seconds),
+            oldest_wait_seconds=oldest,
+            newest_wait_seconds=oldest if newest is None else min(seconds(newest), oldest),
             arrivals=arrivals,
             service_seconds=service,
             lead_seconds=lead,
@@ -110,13 +114,19 @@ def quantile(late: float) -> float:
     return NormalDist().inv_cdf(1 - late)
 
 
-def budgets(objective: Objective, *, lead: float, oldest: float) -> tuple[float, float]:
-    """b in good time, and b as things are: shorter once a job has waited longer than that, to catch up (§4)."""
+LATE = 1.0
+
+
+def budgets(objective: Objective, *, lead: float, oldest: float, newest: float) -> tuple[float, float]:
+    """b in good time, and b as things are."""
     wait = max(objective.wait, 1e-9)
     planned = max(wait - lead - objective.tick, 0.2 * wait)
     if oldest <= planned:
         return planned, planned
-    return planned, min(planned, max(wait / 2 - lead, 0.15 * wait))
+    least = min(planned, max(wait / 2 - lead, 0.15 * wait))
+    if oldest > LATE * wait:
+        return planned, least
+    return planned, max(least, min(planned, wait - lead - objective.tick - newest))
 
 
 def slots(load: Load, objective: Objective) -> Slots:
@@ -127,7 +137,7 @@ def slots(load: Load, objective: Objective) -> Slots:
     """
     lead, service, arrivals = load.lead_seconds, load.service_seconds, load.arrivals
     ahead, z = lead + objective.tick, quantile(objective.late)
-    planned, budget = budgets(objective, lead=lead, oldest=load.oldest_wait_seconds)
+    planned, budget = budgets(objective, lead=lead, oldest=load.oldest_wait_seconds, newest=load.newest_wait_seconds)
     expected = arrivals * ahead
     sigma = math.sqrt(expected + load.active * -math.expm1(-ahead / service))
     deadline = (load.jobs + z * sigma) / (1 + budget / service)
