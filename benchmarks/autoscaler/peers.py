@@ -125,7 +125,7 @@ def wpa_desired(
     if replicas == 0:
         return max(desired, least)
     if messages:
-        if abs(desired / replicas - 1) <= HPA_TOLERANCE:
+        if abs(desired - replicas) <= HPA_TOLERANCE * replicas:
             return max(replicas, least)
         return max(desired, least)
     if per_minute > 0:
@@ -134,7 +134,7 @@ def wpa_desired(
 
 
 class Wpa:
-    """practo WPA with the true service time, resync-period 20 s, arrivals a minute as the queue's provider counts them."""
+    """practo WPA with the true service time, resync-period 20 s, and the arrivals of the last minute."""
 
     interval = 20.0
 

@@ -7,6 +7,7 @@ import math
 import random
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,18 +65,18 @@ def azure_functions(folder: Path) -> list[Source]:
             row = rows[name]
             ladder = [(p / 100, float(row[f"p{p}"]) / 1000) for p in (0, 1, 25, 50, 75, 99, 100)]
             counts = [float(count) for count in minutes]
-            if _mean(ladder) > 0 and sum(counts):
+            if _mean(ladder) > 0 and any(counts):
                 sources.append(Source(name, "azure", _function(name, counts, ladder)))
     return sources
 
 
 def _mean(ladder: list[tuple[float, float]]) -> float:
-    pairs = zip(ladder, ladder[1:], strict=False)
+    pairs = pairwise(ladder)
     return sum((q - p) * (low + high) / 2 for (p, low), (q, high) in pairs)
 
 
 def _drawn(ladder: list[tuple[float, float]], at: float) -> float:
-    for (p, low), (q, high) in zip(ladder, ladder[1:], strict=False):
+    for (p, low), (q, high) in pairwise(ladder):
         if at <= q:
             return max(low + (high - low) * (at - p) / (q - p), 0.001)
     return max(ladder[-1][1], 0.001)
@@ -132,7 +133,8 @@ def azure_llm(folder: Path) -> list[Source]:
 
 def _thinned(chance: random.Random, seconds: float, rate: Callable[[float], float], most: float) -> list[float]:
     """Poisson arrivals of a rate that changes (Lewis and Shedler, 1979)."""
-    arrivals, time = [], 0.0
+    arrivals: list[float] = []
+    time = 0.0
     while True:
         time += chance.expovariate(most)
         if time >= seconds:
@@ -168,7 +170,8 @@ def generated() -> list[Source]:
         return _thinned(chance, 2 * hours, lambda _: 1 / 400, 1 / 400), 10.0
 
     shapes = {
-        "poisson": steady, "bursts": bursts, "diurnal": diurnal, "bulk-1000": bulks, "500s-jobs": long, "sparse": sparse,
+        "poisson": steady, "bursts": bursts, "diurnal": diurnal, "bulk-1000": bulks, "500s-jobs": long,
+        "sparse": sparse,
     }  # fmt: skip
 
     def source(name: str) -> Source:

@@ -183,7 +183,7 @@ class World:
             at = min(at, self._ends[0][0])
         return min(at, self._others[0][0]) if self._others else at
 
-    def _until(self, limit: float) -> None:
+    def _until(self, limit: float) -> None:  # noqa: C901 - the hot loop, kept in one piece
         """All events up to the limit, in order."""
         arrivals, ends, others = self.trace.arrivals, self._ends, self._others
         services, slots, waits, queue, opened = (

@@ -114,17 +114,19 @@ def quantile(late: float) -> float:
     return NormalDist().inv_cdf(1 - late)
 
 
-LATE = 1.0
-
-
 def budgets(objective: Objective, *, lead: float, oldest: float, newest: float) -> tuple[float, float]:
-    """b in good time, and b as things are."""
+    """b in good time, and b as things are: shorter once jobs have waited longer than that (scaling.md §4).
+
+    A queue to which jobs keep coming has its oldest job wait about b when all is well, so that alone is no reason to
+    catch up: the last job in it, which must start a whole objective after it came, is the one that the backlog's length
+    endangers. In a bulk, where all came at once, its wait is the oldest's. Once a job is late, so are those behind it.
+    """
     wait = max(objective.wait, 1e-9)
     planned = max(wait - lead - objective.tick, 0.2 * wait)
     if oldest <= planned:
         return planned, planned
     least = min(planned, max(wait / 2 - lead, 0.15 * wait))
-    if oldest > LATE * wait:
+    if oldest > wait:
         return planned, least
     return planned, max(least, min(planned, wait - lead - objective.tick - newest))
 

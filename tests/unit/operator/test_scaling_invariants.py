@@ -359,6 +359,7 @@ loads = st.builds(
     soon=counts,
     active=counts,
     oldest_wait_seconds=st.floats(0, 1e5),
+    newest_wait_seconds=st.floats(0, 1e5),
     arrivals=st.just(0.0) | st.floats(1 / 86_400, 1e5),
     service_seconds=st.floats(1e-3, 86_400),
     lead_seconds=st.floats(0.5, 300),
@@ -380,6 +381,7 @@ def test_the_unit_of_time_changes_nothing(load: Load, objective: Objective, fact
     other = replace(
         load,
         oldest_wait_seconds=load.oldest_wait_seconds * factor,
+        newest_wait_seconds=load.newest_wait_seconds * factor,
         arrivals=load.arrivals / factor,
         service_seconds=load.service_seconds * factor,
         lead_seconds=load.lead_seconds * factor,

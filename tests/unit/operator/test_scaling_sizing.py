@@ -78,17 +78,30 @@ THIRTY = Objective(wait=30, percentile=99, tick=2)
 
 
 @pytest.mark.parametrize(
-    ("lead", "oldest", "budget"),
-    [(8, 0, 20), (8, 20, 20), (8, 20.1, 7), (13, 0, 15), (13, 16, 4.5), (60, 0, 6), (60, 7, 4.5)],
+    ("lead", "oldest", "newest", "budget"),
+    [
+        (8, 0, 0, 20),
+        (8, 20, 20, 20),
+        (8, 20.1, 20.1, 7),  # a bulk: all of it is late
+        (8, 20.1, 0, 20),  # jobs keep coming: the last has all its time
+        (8, 25, 8, 12),
+        (8, 25, 18, 7),
+        (8, 30.1, 0, 7),  # one is too late, and so will be those behind it
+        (13, 0, 0, 15),
+        (13, 16, 16, 4.5),
+        (60, 0, 0, 6),
+        (60, 7, 7, 4.5),
+    ],
 )
 def test_the_budget_is_what_is_left_of_the_objective_when_pods_are_there(
-    lead: float, oldest: float, budget: float
+    lead: float, oldest: float, newest: float, budget: float
 ) -> None:
-    assert budgets(THIRTY, lead=lead, oldest=oldest)[1] == pytest.approx(budget)
+    assert budgets(THIRTY, lead=lead, oldest=oldest, newest=newest)[1] == pytest.approx(budget)
 
 
 def load(**known: float) -> Load:
     quiet = {"waiting": 0, "due": 0, "soon": 0, "active": 0, "oldest_wait_seconds": 0, "arrivals": 0}
+    quiet |= {"newest_wait_seconds": 0}
     return Load(**(quiet | {"service_seconds": 1.0, "lead_seconds": 8.0} | known))  # type: ignore[arg-type]
 
 
