@@ -311,6 +311,23 @@ MOVING = {
         to=5,
         reason=Reason.BACKLOG,
     ),
+    "a small step up waits for the pods of the last": Row(
+        rules=long(max_replicas=9),
+        reading=reading(waiting=70),
+        fleet=fleet(5),
+        memory=Memory(**SETTLED, grown_at=NOW - 19),
+        to=5,
+        reason=Reason.BACKLOG,
+        limited_by=Reason.RATE_LIMIT,
+    ),
+    "a large one does not": Row(
+        rules=long(max_replicas=9),
+        reading=reading(waiting=80),
+        fleet=fleet(5),
+        memory=Memory(**SETTLED, grown_at=NOW - 6),
+        to=8,
+        reason=Reason.BACKLOG,
+    ),
     "a step taken in the future holds nothing up": Row(
         rules=long(),
         reading=reading(waiting=50),
@@ -425,9 +442,9 @@ DRAINING = {
         message="5 → 2: 12 active × 500000 s, budget 19 s",
     ),
     "pods that are not drained yet are waited for": Row(
-        rules=long(), reading=reading(active=12), fleet=fleet(5, busy=4, drained=1), to=4, reason=Reason.BACKLOG,
+        rules=long(), reading=reading(active=12), fleet=fleet(5, busy=3, drained=2), to=3, reason=Reason.BACKLOG,
         limited_by=Reason.AWAITING_DRAIN,
-        message="5 → 4: 12 active × 500000 s, budget 19 s, "
+        message="5 → 3: 12 active × 500000 s, budget 19 s, "
         "on the way to 2: pods are ended when they have finished what they run",
     ),
     "no more pods are ended than run nothing": Row(
@@ -467,6 +484,31 @@ DRAINING = {
     "a small step down is not worth it": Row(
         rules=long(max_replicas=100), reading=reading(active=390), fleet=fleet(41, busy=39, drained=2), to=41,
         reason=Reason.BACKLOG, limited_by=Reason.DEAD_BAND,
+    ),
+    "a few drained pods are not worth a write": Row(
+        rules=long(), reading=reading(active=12), fleet=fleet(7, busy=3, drained=2), to=7, reason=Reason.BACKLOG,
+        limited_by=Reason.AWAITING_DRAIN,
+    ),
+    "half of those to go are": Row(
+        rules=long(), reading=reading(active=12), fleet=fleet(7, busy=3, drained=3), to=4, reason=Reason.BACKLOG,
+        limited_by=Reason.AWAITING_DRAIN,
+    ),
+    "a pool that was resized often keeps its pods": Row(
+        rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=5, reason=Reason.BACKLOG,
+        memory=Memory(**SETTLED, writes=10, written_at=NOW, spare=799), limited_by=Reason.CHURN,
+        message="stays at 5: 12 active × 500000 s, budget 19 s, but it was resized 10 times in the last hour",
+    ),
+    "until their idle time has paid for it": Row(
+        rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=2, reason=Reason.BACKLOG,
+        memory=Memory(**SETTLED, writes=10, written_at=NOW, spare=800),
+    ),
+    "or that is long ago": Row(
+        rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=2, reason=Reason.BACKLOG,
+        memory=Memory(**SETTLED, writes=10, written_at=NOW - 1000),
+    ),
+    "nor does it hold above a lowered maximum": Row(
+        rules=long(max_replicas=4), reading=reading(active=39), fleet=fleet(5, busy=4, drained=1), to=4,
+        reason=Reason.BACKLOG, memory=Memory(**SETTLED, writes=100, written_at=NOW),
     ),
     "nothing shrinks before the operator has watched for long enough": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), memory=Memory(since=NOW - 119),
@@ -607,3 +649,20 @@ def test_a_limit_that_agrees_with_the_demand_is_not_named() -> None:
     decision = plan(rules=long(), reading=reading(waiting=70), fleet=fleet(0), memory=Memory(), now=NOW)
 
     assert (decision.to, decision.limited_by) == (7, None)
+
+
+def test_idle_pods_are_counted_until_the_number_changes() -> None:
+    """Two pods beyond what 21 long jobs take, for four seconds."""
+    memory, seen = Memory(), fleet(5, busy=3, drained=0)
+    for second in (0, 2, 4):
+        decision = plan(
+            rules=long(), reading=reading(at=NOW + second, active=21), fleet=seen, memory=memory, now=NOW + second
+        )
+        memory = decision.memory
+    assert memory.spare == 8
+    grown = plan(rules=long(), reading=reading(waiting=70), fleet=seen, memory=memory, now=NOW + 5)
+    assert (grown.to, grown.memory.spare, grown.memory.writes) == (7, 0, 1)
+
+
+def test_changes_are_forgotten_with_the_hour() -> None:
+    assert Memory(writes=10, written_at=NOW).churn(NOW + 3600) == pytest.approx(10 / 2.71828, rel=1e-4)
