@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.scaling.numbers import count, seconds
@@ -12,6 +12,9 @@ from bullpen_operator.scaling.sizing import pods_for
 
 if TYPE_CHECKING:
     from bullpen_operator.scaling.proposal import Proposal
+
+_SHORTEST_SPAN: Final = 1e-3
+"""Seconds: Redis counts the limiter's time in milliseconds."""
 
 
 def queue_paused(proposal: Proposal) -> Proposal:
@@ -48,7 +51,7 @@ def queue_rate(proposal: Proposal) -> Proposal:
     jobs, span = count(limit[0]), seconds(limit[1])
     if not jobs or not span:
         return proposal
-    busy = jobs / span * situation.service_seconds + 1
+    busy = jobs / max(span, _SHORTEST_SPAN) * situation.service_seconds + 1
     running = count(situation.reading.active) if situation.reading is not None else 0
     most = pods_for(max(busy, float(running)), situation.rules.concurrency)
     return proposal.limited(

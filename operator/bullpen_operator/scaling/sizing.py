@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.scaling.erlang import servers_for
-from bullpen_operator.scaling.numbers import count, finite, seconds
+from bullpen_operator.scaling.numbers import MOST_JOBS, count, finite, seconds
 from bullpen_operator.scaling.observation import HORIZONS
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def pods_for(jobs: float, concurrency: float) -> int:
     """Pods with a slot for each of `jobs`: ⌈jobs ÷ concurrency⌉."""
     if isinstance(concurrency, int) and isinstance(jobs, int):
         return -(-max(jobs, 0) // max(concurrency, 1))
-    return math.ceil(max(jobs, 0.0) / max(concurrency, 1e-3) - 1e-9)
+    return math.ceil(min(max(jobs, 0.0), MOST_JOBS) / max(concurrency, 1e-3) - 1e-9)
 
 
 def effective_concurrency(concurrency: int, *, cpu_use: float | None, cpu_percent: float | None) -> float:

@@ -559,6 +559,10 @@ OTHERS = {
         reason=Reason.BACKLOG, limited_by=Reason.QUEUE_RATE_LIMIT,
         message="0 → 2: 500 waiting × 500000 s, budget 19 s, limited by the queue's own rate of 20 in 1e+06 s",
     ),
+    "a rate over no time at all limits nothing": Row(
+        rules=long(), reading=reading(waiting=30, rate_limit=(2**53, 1e-300)), fleet=fleet(0), to=3,
+        reason=Reason.BACKLOG,
+    ),
     "slow CPUs need more pods": Row(
         rules=long(cpu_percent=50), reading=reading(waiting=30), fleet=fleet(2, cpu_use=1.0), to=6,
         reason=Reason.BACKLOG,
