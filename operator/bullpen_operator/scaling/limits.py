@@ -30,11 +30,8 @@ UP_SECONDS: Final = 6.0
 """At most one step up in this many seconds; from zero at once (scaling.md §5)."""
 DOWN_SECONDS: Final = 30.0
 """At most one step down in this many seconds (scaling.md §5)."""
-SMALL_STEP: Final = 0.5
-SMALL_STEP_SECONDS: Final = 20.0
-"""A step up by a smaller share of the pods waits until those of the last one are there: about a pod start, of which the
-objective leaves several.
-"""
+SMALL_STEP: Final = 2.0
+"""A step up that does not triple the pool waits until the pods of the last one can be there: a pod start."""
 FREE_CHANGES: Final = 8.0
 CHANGE_PRICE: Final = 400.0
 """Up to so many changes an hour cost nothing. Each one beyond must save so many pod-seconds more: large savings are
@@ -78,7 +75,9 @@ def growth_rate(proposal: Proposal) -> Proposal:
     if proposal.replicas <= situation.replicas or situation.replicas == 0:
         return proposal
     more = proposal.replicas - situation.replicas
-    wait = UP_SECONDS if more >= SMALL_STEP * situation.replicas else SMALL_STEP_SECONDS
+    wait = UP_SECONDS
+    if more < SMALL_STEP * situation.replicas:
+        wait = max(wait, min(situation.lead_seconds, situation.rules.objective_seconds / 2))
     if not situation.within(situation.memory.grown_at, wait):
         return proposal
     return proposal.held(Reason.RATE_LIMIT, f"but the pool grew less than {wait:.0f} s ago")

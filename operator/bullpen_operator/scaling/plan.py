@@ -88,12 +88,16 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
     load = Load.of(
         reading,
         arrivals=situation.memory.rates.arrivals,
+        sustained=situation.memory.rates.slow,
+        present=count(situation.fleet.ready) * rules.concurrency,
         service=situation.service_seconds,
         lead=situation.lead_seconds,
         tick=rules.tick_seconds,
     )
     if not load.jobs and situation.idle:
-        load = replace(load, arrivals=0.0)  # after idleSeconds without a job, what came before is no sign of more
+        load = replace(
+            load, arrivals=0.0, sustained=0.0
+        )  # after idleSeconds without a job, what came before is no sign of more
     fleet = situation.fleet
     asked = demand(load=load, rules=rules, replicas=replicas, ready=count(fleet.ready), cpu_use=fleet.cpu_use)
     clause = _explained(asked, load, rules)

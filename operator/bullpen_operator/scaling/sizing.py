@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _GROWTH: Final = 2
 """A long wait at most doubles the pool at a step, as the HPA's default policy does (autoscaling/v2, scaleUp)."""
 _MOST_SLOTS: Final = 10_000_000
+_LATE_SHARE: Final = 0.15
+"""Of the objective that a late backlog still gets (scaling.md §4)."""
 _LEAST_SHARE: Final = 0.1
 """Of a pod's slots that count however busy its CPU is: a wrong reading must not multiply the pool without end."""
 
@@ -41,13 +43,27 @@ class Load:
     """That of the job at the back; the oldest's when it is not known."""
     arrivals: float
     """λ, jobs per second."""
+    sustained: float
+    """λ over the longer memory: what is no burst."""
+    present: float
+    """Slots of the pods that are ready."""
     service_seconds: float
     """S."""
     lead_seconds: float
     """d, from asking for a pod to its first job."""
 
     @classmethod
-    def of(cls, reading: QueueReading, *, arrivals: float, service: float, lead: float, tick: float) -> Self:
+    def of(
+        cls,
+        reading: QueueReading,
+        *,
+        arrivals: float,
+        sustained: float,
+        service: float,
+        lead: float,
+        tick: float,
+        present: float = 0.0,
+    ) -> Self:
         oldest, newest = seconds(reading.oldest_wait_seconds), reading.newest_wait_seconds
         return cls(
             waiting=count(reading.waiting),
@@ -57,6 +73,8 @@ class Load:
             oldest_wait_seconds=oldest,
             newest_wait_seconds=oldest if newest is None else min(seconds(newest), oldest),
             arrivals=arrivals,
+            sustained=sustained,
+            present=present,
             service_seconds=service,
             lead_seconds=lead,
         )
@@ -125,29 +143,45 @@ def budgets(objective: Objective, *, lead: float, oldest: float, newest: float) 
     planned = max(wait - lead - objective.tick, 0.2 * wait)
     if oldest <= planned:
         return planned, planned
-    least = min(planned, max(wait / 2 - lead, 0.15 * wait))
+    least = min(planned, max(wait / 2 - lead, _LATE_SHARE * wait))
     if oldest > wait:
         return planned, least
     return planned, max(least, min(planned, wait - lead - objective.tick - newest))
 
 
+def _deadline(need: float, *, present: float, kept: float, budget: float, service: float) -> float:
+    """n1: slots that start `need` jobs in time, where those that are there have `kept` for it, and others `budget`.
+
+    In the fluid first-in-first-out model a slot starts 1 + t/S jobs in a time t (scaling.md §4). Without present slots
+    it is need ÷ (1 + b/S); with enough of them it is what could be kept of them. Neither more need nor less time ever
+    asks for fewer.
+    """
+    served = present * (1 + kept / service)
+    if need <= served:
+        return need / (1 + kept / service)
+    return present + (need - served) / (1 + budget / service)
+
+
 def slots(load: Load, objective: Objective) -> Slots:
     """n = min(max(n1, n2), work), scaling.md §4.
 
-    n1, the deadline bound, is exact in the fluid first-in-first-out model: a free slot starts 1 + b/S jobs within the
-    budget b, a busy one b/S; σ is what changes until help arrives. n2, the steady-state bound, is exact for M/M/n.
+    n1, the deadline bound, is exact in the fluid first-in-first-out model; σ is what changes until help arrives. n2, the
+    steady-state bound, is exact for M/M/n, and asked for the sustained rate: a burst that n1 can spread over the
+    objective is no steady state.
     """
     lead, service, arrivals = load.lead_seconds, load.service_seconds, load.arrivals
     ahead, z = lead + objective.tick, quantile(objective.late)
     planned, budget = budgets(objective, lead=lead, oldest=load.oldest_wait_seconds, newest=load.newest_wait_seconds)
     expected = arrivals * ahead
     sigma = math.sqrt(expected + load.active * -math.expm1(-ahead / service))
-    deadline = (load.jobs + z * sigma) / (1 + budget / service)
+    # Slots that are there need not be waited for; the share is what the late budget leaves (scaling.md §4).
+    kept = max(budget, (1 - _LATE_SHARE) * objective.wait * budget / planned)
+    deadline = _deadline(load.jobs + z * sigma, present=load.present, kept=kept, budget=budget, service=service)
     work = load.jobs + expected + z * math.sqrt(expected) + 1
     steady = 0
     if service < planned and deadline < work:  # judged by the planned budget, or a longer wait would ask for fewer
         steady = servers_for(
-            arrivals * service,
+            load.sustained * service,
             waits=objective.late,
             budget=budget / service,
             most=min(math.ceil(work), _MOST_SLOTS),

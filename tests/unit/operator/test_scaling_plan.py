@@ -297,7 +297,7 @@ MOVING = {
         rules=long(),
         reading=reading(waiting=50),
         fleet=fleet(2),
-        memory=Memory(**SETTLED, grown_at=NOW - UP_SECONDS + 0.1),
+        memory=Memory(**SETTLED, grown_at=NOW - LEAD_SECONDS + 0.1),
         to=2,
         reason=Reason.BACKLOG,
         limited_by=Reason.RATE_LIMIT,
