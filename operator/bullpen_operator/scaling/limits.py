@@ -32,8 +32,8 @@ DOWN_SECONDS: Final = 30.0
 """At most one step down in this many seconds (scaling.md §5)."""
 SMALL_STEP: Final = 2.0
 """A step up that does not triple the pool waits until the pods of the last one can be there: a pod start."""
-FREE_CHANGES: Final = 8.0
-CHANGE_PRICE: Final = 400.0
+FREE_CHANGES: Final = 4.0
+CHANGE_PRICE: Final = 800.0
 """Up to so many changes an hour cost nothing. Each one beyond must save so many pod-seconds more: large savings are
 taken at once, small ones are collected first. So the writes of a day stay in the hundreds (scaling.md §5) whatever the
 load does.

@@ -165,8 +165,8 @@ def _deadline(need: float, *, present: float, kept: float, budget: float, servic
 def slots(load: Load, objective: Objective) -> Slots:
     """n = min(max(n1, n2), work), scaling.md §4.
 
-    n1, the deadline bound, is exact in the fluid first-in-first-out model; σ is what changes until help arrives. n2, the
-    steady-state bound, is exact for M/M/n, and asked for the sustained rate: a burst that n1 can spread over the
+    n1, the deadline bound, is exact in the fluid first-in-first-out model; σ is what changes until help arrives. n2,
+    the steady-state bound, is exact for M/M/n, and asked for the sustained rate: a burst that n1 can spread over the
     objective is no steady state.
     """
     lead, service, arrivals = load.lead_seconds, load.service_seconds, load.arrivals

@@ -361,6 +361,8 @@ loads = st.builds(
     oldest_wait_seconds=st.floats(0, 1e5),
     newest_wait_seconds=st.floats(0, 1e5),
     arrivals=st.just(0.0) | st.floats(1 / 86_400, 1e5),
+    sustained=st.just(0.0) | st.floats(1 / 86_400, 1e5),
+    present=st.floats(0, 1000),
     service_seconds=st.floats(1e-3, 86_400),
     lead_seconds=st.floats(0.5, 300),
 )
@@ -383,6 +385,7 @@ def test_the_unit_of_time_changes_nothing(load: Load, objective: Objective, fact
         oldest_wait_seconds=load.oldest_wait_seconds * factor,
         newest_wait_seconds=load.newest_wait_seconds * factor,
         arrivals=load.arrivals / factor,
+        sustained=load.sustained / factor,
         service_seconds=load.service_seconds * factor,
         lead_seconds=load.lead_seconds * factor,
     )

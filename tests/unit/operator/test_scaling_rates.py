@@ -60,7 +60,12 @@ def test_jobs_of_500_s_do_not_cost_more_slots_than_they_use(seed: int, fixed: bo
     asked = [
         slots(
             Load.of(
-                reading(active=active), arrivals=rates.arrivals, service=rates.service_seconds(1.0), lead=10, tick=2
+                reading(active=active),
+                arrivals=rates.arrivals,
+                sustained=rates.slow,
+                service=rates.service_seconds(1.0),
+                lead=10,
+                tick=2,
             ),
             Objective(wait=30, percentile=99, tick=2),
         ).needed

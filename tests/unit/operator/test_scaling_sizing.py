@@ -100,8 +100,8 @@ def test_the_budget_is_what_is_left_of_the_objective_when_pods_are_there(
 
 
 def load(**known: float) -> Load:
-    quiet = {"waiting": 0, "due": 0, "soon": 0, "active": 0, "oldest_wait_seconds": 0, "arrivals": 0}
-    quiet |= {"newest_wait_seconds": 0}
+    quiet: dict[str, float] = {"waiting": 0, "due": 0, "soon": 0, "active": 0, "oldest_wait_seconds": 0, "arrivals": 0}
+    quiet |= {"newest_wait_seconds": 0, "sustained": known.get("arrivals", 0.0), "present": 0}
     return Load(**(quiet | {"service_seconds": 1.0, "lead_seconds": 8.0} | known))  # type: ignore[arg-type]
 
 
@@ -111,6 +111,13 @@ BOUNDS = {
     "a backlog of jobs as long as the budget: half": (load(waiting=100, service_seconds=20), 50),
     "a backlog of very long jobs: a slot each": (load(waiting=100, service_seconds=2e6), 100),
     "due jobs and those due soon are backlog": (load(due=10, soon=11, service_seconds=1), 1),
+    # kept = 25.5 s for slots that are there, so each of them starts 26.5 jobs of a second
+    "slots that are there serve while others start": (load(waiting=1000, present=20), 20 + (1000 - 530) / 21),
+    "enough slots that are there: what could be kept of them": (load(waiting=265, present=20), 10),
+    "a burst alone is no steady state": (
+        load(arrivals=10, sustained=0.5, active=5),
+        (5 + 2.3263 * math.sqrt(10 * 10 + 5)) / 21,
+    ),
     "running jobs hold their slots": (load(active=40, service_seconds=2e6), 40),
     "nothing": (load(), 0),
     # C(13, 10)·exp(−3·20) is far below 1 %, so is C(11, 10)·exp(−20): one more than the load
