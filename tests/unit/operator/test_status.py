@@ -92,7 +92,7 @@ def test_shows_a_pool_at_work() -> None:
                 "serviceSeconds": 86400,
                 "leadSeconds": 10,
                 "budgetSeconds": 5,
-                "slots": 1282.089,
+                "slots": 1282.107,
                 "podsForObjective": 129,
                 "podsForQueueLength": 13,
                 "podsForWaitSeconds": 0,
