@@ -97,7 +97,8 @@ def rollout_freeze(proposal: Proposal) -> Proposal:
 
 def unseen_past(proposal: Proposal) -> Proposal:
     """Nothing shrinks before a whole stabilisation window was watched: after a start of the operator, a change of
-    leader, or a counter that ran backwards, nobody knows what was needed before. A pin needs no past.
+    leader, or a counter that ran backwards, nobody knows what was needed before. A pin needs no past, and an idle queue
+    was watched for its own window, idleSeconds.
     """
     situation = proposal.situation
     if not proposal.shrinks or situation.rules.pinned is not None:
@@ -105,7 +106,7 @@ def unseen_past(proposal: Proposal) -> Proposal:
     span = situation.rules.stabilization_seconds
     if situation.within(situation.memory.rates.reset_at, span):
         return proposal.held(Reason.COUNTERS_RESET, f"but the queue's counters started anew less than {span:g} s ago")
-    if situation.within(situation.memory.since, span):
+    if not situation.idle and situation.within(situation.memory.since, span):
         return proposal.held(Reason.JUST_STARTED, f"but the operator has watched the queue for less than {span:g} s")
     return proposal
 

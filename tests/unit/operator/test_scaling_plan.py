@@ -514,9 +514,12 @@ DRAINING = {
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), memory=Memory(since=NOW - 119),
         to=5, reason=Reason.BACKLOG, limited_by=Reason.JUST_STARTED,
     ),
-    "nothing goes to zero before that either": Row(
-        fleet=fleet(5), memory=Memory(since=NOW - 119, idle_since=NOW - 100, finished=0), to=5, reason=Reason.IDLE,
-        limited_by=Reason.JUST_STARTED,
+    "an idle queue was watched for its own window": Row(
+        fleet=fleet(5), memory=Memory(since=NOW - 60, idle_since=NOW - 60, finished=0), to=0, reason=Reason.IDLE
+    ),
+    "but not if it only looks idle since the counters ran backwards": Row(
+        fleet=fleet(5), to=5, reason=Reason.IDLE, limited_by=Reason.COUNTERS_RESET,
+        memory=Memory(**SETTLED, idle_since=NOW - 60, finished=0, rates=Rates(reset_at=NOW - 119)),
     ),
     "growing needs no past": Row(
         rules=long(), reading=reading(waiting=50), fleet=fleet(2), memory=Memory(), to=5, reason=Reason.BACKLOG
