@@ -116,7 +116,7 @@ async def odd(data: _Odd) -> None: ...
         pytest.param(keyword, None, "takes data, more", id="a required keyword"),
         pytest.param(unknown_type, None, "'Decimal', which does not exist at run time", id="a type for checkers only"),
         pytest.param(odd, None, "annotated as _Odd, which pydantic cannot validate", id="a class pydantic cannot read"),
-        pytest.param(with_model, "process", "run='process' is unknown; use", id="a kind of run that is not there"),
+        pytest.param(with_model, "fiber", "run='process' is unknown; use", id="a kind of run that is not there"),
         pytest.param(with_model, "thread", "run='thread' needs a plain", id="a coroutine in a thread"),
         pytest.param(plain, "async", 'run="async" needs an "async def"', id="a plain function on the loop"),
     ],

@@ -80,6 +80,7 @@ def _run(
     read = read_settings()
     settings = dataclasses.replace(
         read,
+        app=app,
         concurrency=concurrency or read.concurrency,
         queue=queue or read.queue,
         log_format=log_format or read.log_format,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from bullpen.errors import BullpenError, ProtocolError, Unrecoverable
+from bullpen.protocol.causes import Cause
 from bullpen.protocol.options import JobOptions
 from bullpen.runtime.rules import PLAIN, NoBackoff, Rules
 from bullpen.signals import Delay, RateLimited, Signal, WaitForChildren
@@ -35,6 +36,7 @@ class Failed:
 
     reason: str
     stacktrace: str
+    cause: Cause = Cause.ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Retried:
     reason: str
     stacktrace: str
     delay_ms: int
+    cause: Cause = Cause.ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +106,34 @@ def by_signal(signal: Signal, *, now: float) -> Released | Postponed | Limited |
 
 
 def after_failure(
-    job: JobRecord, error: BaseException, *, code: CodeType | None, random: Callable[[], float], rules: Rules = PLAIN
+    job: JobRecord,
+    error: BaseException,
+    *,
+    code: CodeType | None,
+    random: Callable[[], float],
+    rules: Rules = PLAIN,
+    cause: Cause = Cause.ERROR,
+    trace: str | None = None,
 ) -> Failed | Retried:
     """Decide by the job's stored options and the rules of its queue (protocol §5.1).
 
-    `code` is where its stack trace begins for a reader.
+    `code` is where its stack trace begins for a reader; `trace` is one that was written where it happened.
     """
     reason = failed_reason(error)
     options = stored_options(job)
-    stacktrace = extended_trace(job, trace_of(error, code), limit=options.stack_trace_limit)
+    stacktrace = extended_trace(
+        job, trace_of(error, code) if trace is None else shortened(trace), limit=options.stack_trace_limit
+    )
     failures = made_of(job) + 1
     if isinstance(error, Unrecoverable) or failures >= options.attempts:
-        return Failed(reason, stacktrace)
+        return Failed(reason, stacktrace, cause)
     if rules.max_started is not None and started_of(job) >= rules.max_started:
-        return Failed(reason, stacktrace)
+        return Failed(reason, stacktrace, cause)
     try:
         pause_ms = rules.pause_ms(options.backoff, failures, error, job, random)
     except NoBackoff as why:
-        return Failed(sayable(f"{reason} (not tried again: {why})"), stacktrace)
-    return Failed(reason, stacktrace) if pause_ms is None else Retried(reason, stacktrace, pause_ms)
+        return Failed(sayable(f"{reason} (not tried again: {why})"), stacktrace, cause)
+    return Failed(reason, stacktrace, cause) if pause_ms is None else Retried(reason, stacktrace, pause_ms, cause)
 
 
 def failed_reason(error: BaseException) -> str:
@@ -167,8 +179,12 @@ def trace_of(error: BaseException, code: CodeType | None) -> str:
     start = error.__traceback__
     while start is not None and start.tb_frame.f_code is not code:
         start = start.tb_next
-    shown = "".join(traceback.format_exception(type(error), error, start or error.__traceback__))
-    return shown if len(shown) <= LONGEST_TRACE else f"… {shown[-LONGEST_TRACE:]}"
+    return shortened("".join(traceback.format_exception(type(error), error, start or error.__traceback__)))
+
+
+def shortened(trace: str) -> str:
+    """The end of a trace that is too long, which says most."""
+    return trace if len(trace) <= LONGEST_TRACE else f"… {trace[-LONGEST_TRACE:]}"
 
 
 def extended_trace(job: JobRecord, trace: str, *, limit: int | None) -> str:
