@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from bullpen.errors import BullpenError, ProtocolError, Unrecoverable
 from bullpen.protocol.causes import Cause
 from bullpen.protocol.options import JobOptions
+from bullpen.runtime.deaths import Died, cause_of, written_trace
 from bullpen.runtime.rules import PLAIN, NoBackoff, Rules
 from bullpen.signals import Delay, RateLimited, Signal, WaitForChildren
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # A trace is for people; Redis keeps one for each failed attempt of each job.
 LONGEST_TRACE = 16_384
+# What the stalled check, ours and Node's, leaves in `defa` (protocol §6.2).
+STALLED = "job stalled more than allowable limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +115,15 @@ def after_failure(
     code: CodeType | None,
     random: Callable[[], float],
     rules: Rules = PLAIN,
-    cause: Cause = Cause.ERROR,
-    trace: str | None = None,
 ) -> Failed | Retried:
     """Decide by the job's stored options and the rules of its queue (protocol §5.1).
 
-    `code` is where its stack trace begins for a reader; `trace` is one that was written where it happened.
+    `code` is where its stack trace begins for a reader.
     """
     reason = failed_reason(error)
     options = stored_options(job)
-    stacktrace = extended_trace(
-        job, trace_of(error, code) if trace is None else shortened(trace), limit=options.stack_trace_limit
-    )
+    cause = Cause.LOST if job.deferred_failure == STALLED else cause_of(error)
+    stacktrace = extended_trace(job, trace_of(error, code), limit=options.stack_trace_limit)
     failures = made_of(job) + 1
     if isinstance(error, Unrecoverable) or failures >= options.attempts:
         return Failed(reason, stacktrace, cause)
@@ -141,7 +141,7 @@ def failed_reason(error: BaseException) -> str:
     text = sayable(str(error))
     if isinstance(error, BullpenError) and text:
         return text
-    name = type(error).__name__
+    name = error.shown_as if isinstance(error, Died) else type(error).__name__
     return f"{name}: {text}" if text else name
 
 
@@ -176,6 +176,8 @@ def started_of(job: JobRecord) -> int:
 
 def trace_of(error: BaseException, code: CodeType | None) -> str:
     """The stack trace from the job's own function on, without the worker's frames around it."""
+    if (written := written_trace(error)) is not None:
+        return shortened(written)
     start = error.__traceback__
     while start is not None and start.tb_frame.f_code is not code:
         start = start.tb_next

@@ -1,0 +1,54 @@
+"""The end of a job's time where it cannot simply be killed: on the loop, and in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+import traceback
+from typing import TYPE_CHECKING, TypeVar
+
+from bullpen.runtime.deaths import TimeUp, with_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+# How often a job whose time is up is told, and how long it gets to hear: a coroutine may swallow one cancellation in
+# its clean-up, and a thread looks at `ctx.stopping` when it can.
+TELLS = 3
+HEAR_SECONDS = 1.0
+
+
+async def within(limit: float, work: asyncio.Future[T], *, tell: Callable[[], None], where: Callable[[], str]) -> T:
+    """The outcome of `work`, if it comes in `limit` seconds.
+
+    Otherwise raises TimeUp, whatever the work does once it is told; when it does not even end, TimeUp names what is
+    left behind, with the stack trace that `where` gives.
+    """
+    await asyncio.wait({work}, timeout=limit)
+    if work.done():
+        return work.result()
+    for _ in range(TELLS):
+        tell()
+        await asyncio.wait({work}, timeout=HEAR_SECONDS)
+        if work.done():
+            raise TimeUp(limit) from (None if work.cancelled() else work.exception())
+    error = TimeUp(limit, left_behind=work)
+    raise with_trace(error, f"{where()}TimeoutError: {error}\n")
+
+
+def stack_of_task(task: asyncio.Task[T]) -> str:
+    """Where a coroutine waits."""
+    shown = io.StringIO()
+    task.print_stack(file=shown)
+    return shown.getvalue()
+
+
+def stack_of_thread(thread: int | None) -> str:
+    """Where a thread is at this moment; empty when it has not begun, or has just ended."""
+    frame = sys._current_frames().get(thread) if thread is not None else None  # noqa: SLF001 - its documented name
+    if frame is None:
+        return ""
+    return "Traceback (most recent call last):\n" + "".join(traceback.format_stack(frame))
