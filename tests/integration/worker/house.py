@@ -79,7 +79,7 @@ async def working(
 
 @asynccontextmanager
 async def process_app(url: str) -> AsyncIterator[App]:
-    """The app of `apps/process_app.py` on this Redis, importable by child processes too: serve it as `process_app:app`."""
+    """The app of `apps/process_app.py` on this Redis, which child processes can import as well."""
     if str(EXAMPLES) not in sys.path:
         sys.path.insert(0, str(EXAMPLES))
     app: App = importlib.import_module("process_app").app

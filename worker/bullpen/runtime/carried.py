@@ -50,19 +50,27 @@ def _pickled(error: BaseException) -> bytes | None:
     # SystemExit and its like end whoever lets them out, StopIteration a coroutine: none is raised in the worker.
     if not isinstance(error, Exception | Signal | Stopping) or isinstance(error, StopIteration | StopAsyncIteration):
         return None
-    try:
-        text = pickle.dumps(error)
-    except Exception:  # noqa: BLE001 - whatever the error's own code does: its likeness is carried
-        return None
-    return text if _unpickled(text) is not None else None
+    # By its own rules; else, as many an error's `__init__` takes other arguments than `args`, by what it holds.
+    for shape in (error, (type(error), error.args, vars(error))):
+        try:
+            text = pickle.dumps(shape)
+        except Exception:  # noqa: BLE001, S112 - whatever the error's own code does: its likeness is carried
+            continue
+        if _unpickled(text) is not None:
+            return text
+    return None
 
 
 def _unpickled(text: bytes) -> BaseException | None:
     try:
-        error = pickle.loads(text)  # noqa: S301 - between two processes of one program
+        found = pickle.loads(text)  # noqa: S301 - between two processes of one program
+        if isinstance(found, tuple):
+            kind, given, fields = found
+            found = kind.__new__(kind, *given)
+            vars(found).update(fields)
     except Exception:  # noqa: BLE001 - as above
         return None
-    return error if isinstance(error, BaseException) else None
+    return found if isinstance(found, BaseException) else None
 
 
 def _text(error: BaseException) -> str:

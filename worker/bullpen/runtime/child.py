@@ -271,7 +271,9 @@ def main() -> NoReturn:
     pipe = Pipe(socket.socket(fileno=int(sys.argv[1])))
     setup: Setup = pipe.receive()
     sys.path[:] = setup.path
-    logging.basicConfig(handlers=[PipeHandler(pipe)], level=setup.level, force=True)  # type: ignore[arg-type]
+    to_parent = PipeHandler(pipe)  # type: ignore[arg-type]
+    to_parent.setFormatter(logging.Formatter("%(message)s"))  # the rest of the line is the parent's
+    logging.basicConfig(handlers=[to_parent], level=setup.level, force=True)
     try:
         app = _imported(setup.app)
     except BaseException as error:  # noqa: BLE001 - whatever the app's module does: the parent tells

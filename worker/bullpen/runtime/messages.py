@@ -8,13 +8,13 @@ from __future__ import annotations
 import pickle
 import struct
 from dataclasses import dataclass
-from typing import Any, Final, TYPE_CHECKING
-
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from bullpen.runtime.carried import Carried
-    from bullpen.protocol.call import Argument
     import logging
+
+    from bullpen.protocol.call import Argument
+    from bullpen.runtime.carried import Carried
 
 HEAD: Final = struct.Struct(">Q")
 

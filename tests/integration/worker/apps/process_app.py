@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -109,13 +110,21 @@ def raising(data: str, ctx: Context) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
     if data == "memory":
         raise MemoryError("none left")
-    if data == "delay" and not ctx.progress(1).result():  # type: ignore[attr-defined]
-        raise Delay("100ms")
-    if data == "requeue":
-        raise Requeue
     if data == "the worker":
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(60)
+
+
+@videos.job("come-back", run="process")
+def come_back(data: list[str]) -> str:
+    """Raises each of these once, which a file remembers."""
+    seen = Path(data[0])
+    before = seen.read_text().split() if seen.exists() else []
+    left = [each for each in data[1:] if each not in before]
+    if not left:
+        return "done"
+    seen.write_text(" ".join([*before, left[0]]))
+    raise Delay("20ms") if left[0] == "delay" else Requeue
 
 
 @videos.job("busy", run="process", retry=Retry(attempts=2, backoff="as-told"))
