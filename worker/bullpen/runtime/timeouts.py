@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import sys
 import traceback
 from typing import TYPE_CHECKING, TypeVar
@@ -24,31 +23,36 @@ HEAR_SECONDS = 1.0
 async def within(limit: float, work: asyncio.Future[T], *, tell: Callable[[], None], where: Callable[[], str]) -> T:
     """The outcome of `work`, if it comes in `limit` seconds.
 
-    Otherwise raises TimeUp, whatever the work does once it is told; when it does not even end, TimeUp names what is
-    left behind, with the stack trace that `where` gives.
+    Otherwise raises TimeUp, whatever the work does once it is told, with the stack trace that `where` gives when the
+    time is up; what does not even end, TimeUp names as left behind.
     """
     await asyncio.wait({work}, timeout=limit)
     if work.done():
         return work.result()
+    stack = where()
     for _ in range(TELLS):
         tell()
         await asyncio.wait({work}, timeout=HEAR_SECONDS)
         if work.done():
-            raise TimeUp(limit) from (None if work.cancelled() else work.exception())
-    error = TimeUp(limit, left_behind=work)
-    raise with_trace(error, f"{where()}TimeoutError: {error}\n")
+            break
+    error = TimeUp(limit, left_behind=None if work.done() else work)
+    if not work.cancelled() and work.done():
+        error.__cause__ = work.exception()
+    raise with_trace(error, f"Traceback (most recent call last):\n{stack}TimeoutError: {error}\n")
 
 
 def stack_of_task(task: asyncio.Task[T]) -> str:
-    """Where a coroutine waits."""
-    shown = io.StringIO()
-    task.print_stack(file=shown)
-    return shown.getvalue()
+    """Where a coroutine waits, and those that it waits for."""
+    frames, waiting = [], task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
+        if frame is not None:
+            frames.append((frame, frame.f_lineno))
+        waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "gi_yieldfrom", None)
+    return "".join(traceback.StackSummary.extract(iter(frames)).format())
 
 
 def stack_of_thread(thread: int | None) -> str:
     """Where a thread is at this moment; empty when it has not begun, or has just ended."""
     frame = sys._current_frames().get(thread) if thread is not None else None  # noqa: SLF001 - its documented name
-    if frame is None:
-        return ""
-    return "Traceback (most recent call last):\n" + "".join(traceback.format_stack(frame))
+    return "" if frame is None else "".join(traceback.format_stack(frame))

@@ -168,16 +168,16 @@ def swell_with_care(data: int) -> int:
 
 @videos.job("late-async", timeout=0.2, retry=ONCE)
 async def late_async(data: str) -> str:
-    swallow = {"swallow": 1, "stuck": 9}.get(data, 0)
-    while True:
+    swallow = {"swallow": 1, "stuck": 99}.get(data, 0)
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
         try:
-            await asyncio.sleep(0.4 if data == "stuck" else 60)
-            if data == "stuck":
-                continue
+            await asyncio.sleep(end - time.monotonic())
         except asyncio.CancelledError:
             swallow -= 1
             if swallow < 0:
                 raise
+    return "slept"
 
 
 @videos.job("late-thread", timeout=timedelta(milliseconds=200), retry=ONCE)
