@@ -85,6 +85,7 @@ async def test_a_stuck_job_is_failed_its_slot_is_lost_and_the_worker_leaves(
     assert left == [75]
     assert record.cause is Cause.TIMEOUT
     assert "sleep(" in record.stack_trace[0]  # where it still is
+    assert "bullpen/runtime" not in record.stack_trace[0]
     if name == "late-thread":
         assert "This worker is to be replaced: 1 stuck job after 100ms; it ends with exit code 75" in caplog.text
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bullpen.context import Stopping
 from bullpen.errors import Unrecoverable
 from bullpen.runtime.deaths import with_trace
-from bullpen.runtime.endings import trace_of
+from bullpen.runtime.endings import text_of, trace_of
 from bullpen.signals import Signal
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Carried:
         return cls(
             pickled=_pickled(error),
             kind=type(error).__name__,
-            message=_text(error),
+            message=text_of(error),
             unrecoverable=isinstance(error, Unrecoverable),
             trace=trace_of(error, code),
         )
@@ -71,10 +71,3 @@ def _unpickled(text: bytes) -> BaseException | None:
     except Exception:  # noqa: BLE001 - as above
         return None
     return found if isinstance(found, BaseException) else None
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as fault:  # noqa: BLE001 - an error that cannot even be shown is still the job's
-        return f"(its text cannot be had: {type(fault).__name__})"

@@ -138,11 +138,19 @@ def after_failure(
 
 def failed_reason(error: BaseException) -> str:
     """One line for `failedReason`: our own errors speak for themselves, others need their class to be understood."""
-    text = sayable(str(error))
+    text = sayable(text_of(error))
     if isinstance(error, BullpenError) and text:
         return text
     name = error.shown_as if isinstance(error, Died) else type(error).__name__
     return f"{name}: {text}" if text else name
+
+
+def text_of(error: BaseException) -> str:
+    """What the error says, or why it says nothing: its class is the job's own code, and may fail in turn."""
+    try:
+        return str(error)
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the job must end
+        return f"(no text: its __str__ raised {type(fault).__name__})"
 
 
 def sayable(text: str) -> str:

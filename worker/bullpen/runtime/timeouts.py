@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bullpen.runtime.deaths import TimeUp, with_trace
 
@@ -18,6 +18,8 @@ T = TypeVar("T")
 # its clean-up, and a thread looks at `ctx.stopping` when it can.
 TELLS = 3
 HEAR_SECONDS = 1.0
+# The function of `runtime.executors` that calls the job's.
+FRAME_BELOW = "_called"
 
 
 async def within(limit: float, work: asyncio.Future[T], *, tell: Callable[[], None], where: Callable[[], str]) -> T:
@@ -43,7 +45,8 @@ async def within(limit: float, work: asyncio.Future[T], *, tell: Callable[[], No
 
 def stack_of_task(task: asyncio.Task[T]) -> str:
     """Where a coroutine waits, and those that it waits for."""
-    frames, waiting = [], task.get_coro()
+    frames = []
+    waiting: Any = task.get_coro()
     while waiting is not None:
         frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
         if frame is not None:
@@ -55,4 +58,6 @@ def stack_of_task(task: asyncio.Task[T]) -> str:
 def stack_of_thread(thread: int | None) -> str:
     """Where a thread is at this moment; empty when it has not begun, or has just ended."""
     frame = sys._current_frames().get(thread) if thread is not None else None  # noqa: SLF001 - its documented name
-    return "" if frame is None else "".join(traceback.format_stack(frame))
+    frames = traceback.extract_stack(frame) if frame is not None else []
+    below = max((place for place, each in enumerate(frames) if each.name == FRAME_BELOW), default=-1)
+    return "".join(traceback.format_list(frames[below + 1 :]))
