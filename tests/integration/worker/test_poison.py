@@ -108,7 +108,7 @@ async def test_an_error_that_cannot_be_shown_fails_its_job_alone(app: App, redis
 
     async with working(app, redis_url):
         job = await videos.add("x", retry=ONCE)
-        with pytest.raises(JobFailed, match="Mute: .no text: its __str__ raised ZeroDivisionError"):
+        with pytest.raises(JobFailed, match=r"Mute: .no text: its __str__ raised ZeroDivisionError"):
             await job.result(timeout=10)
 
 
