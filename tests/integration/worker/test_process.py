@@ -90,6 +90,22 @@ async def test_children_are_warm_and_as_few_as_there_are_jobs(videos: Queue, red
     assert not any(map(runs, left))
 
 
+async def test_a_worker_may_end_while_its_first_child_starts(
+    videos: Queue, redis_url: str, raw: redis.Redis, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        async with working(videos.app, redis_url, reference=APP) as worker:
+            processes = worker._executors.processes
+            assert processes is not None
+            processes.kill()  # as a worker whose loop is blocked does it
+    with serving(APP, redis_url, tmp_path / "log", DRAIN_SECONDS="0") as process:
+        job = await videos.add("sleep", 60.0)
+        await process.says("started")  # it waits for a child
+        process.signal(signal.SIGTERM)
+        assert await process.exit_code() == 0
+    assert raw.lrange(KEYS.wait, 0, -1) == [job.id]
+
+
 RAISED = {
     "value": ("ValueError: no such script", Cause.ERROR),
     "odd": ("Odd: odd", Cause.ERROR),

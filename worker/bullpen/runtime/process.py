@@ -120,6 +120,8 @@ class Process:
         self._send(Leave())
 
     def _kill_group(self) -> None:
+        if not self.pid:
+            return  # it is being started; group 0 would be our own
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
