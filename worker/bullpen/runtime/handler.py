@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import inspect
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, is_dataclass
 from enum import StrEnum
 from typing import Any
 
-from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from bullpen.context import Context
 from bullpen.errors import ConfigurationError, Unrecoverable
+from bullpen.runtime.parameters import context_second, hints_of, parameters_of
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from bullpen.context import Context
     from bullpen.retry import Retry
 
 
@@ -43,6 +44,15 @@ class Handler:
     takes_context: bool
     payload: TypeAdapter[Any] | None
     payload_type: str
+    needs: Mapping[str, Any] = field(default_factory=dict)
+    """The type of the resource that each further parameter asks for; they are given by name."""
+    returns: Any = None
+    """The model that it returns, None when that is none."""
+
+    @property
+    def label(self) -> str:
+        """What to call it in an error message."""
+        return label_of(self.function, self.name)
 
     def read(self, data: str | bytes) -> Any:
         """The job's data as the function wants it; raises `Unrecoverable`, naming each field that does not fit."""
@@ -86,53 +96,35 @@ def encode_result(value: object) -> bytes:
 
 def describe(function: Callable[..., Any], *, name: str | None, run: str | None, retry: Retry | None) -> Handler:
     """Read a function's signature once, when it is decorated; raises `ConfigurationError` for what cannot be called."""
-    label = f"job {name!r} ({function.__qualname__})" if name is not None else f"job {function.__qualname__}"
-    parameters = _parameters(function, label)
-    hints = _hints(function, label)
-    takes_context = bool(parameters) and (
-        len(parameters) == 2 or hints.get(parameters[0].name) is Context or parameters[0].name == "ctx"
-    )
-    takes_data = len(parameters) - takes_context == 1
-    payload, payload_type = _payload(hints.get(parameters[0].name, Any), label) if takes_data else (None, "")
+    label = label_of(function, name)
+    hints = hints_of(function, label)
+    parameters = parameters_of(function, hints, label)
+    takes_data = parameters.data is not None
+    payload, payload_type = _payload(hints.get(parameters.data or "", Any), label) if takes_data else (None, "")
     return Handler(
         name=name,
-        function=function,
+        function=context_second(function, parameters),
         run=_where(function, run, label),
         retry=retry,
         takes_data=takes_data,
-        takes_context=takes_context,
+        takes_context=parameters.context is not None,
         payload=payload,
         payload_type=payload_type,
+        needs=parameters.resources,
+        returns=_model(hints.get("return")),
     )
 
 
-def _parameters(function: Callable[..., Any], label: str) -> list[inspect.Parameter]:
-    parameters = list(inspect.signature(function).parameters.values())
-    required = [each for each in parameters if each.default is each.empty]
-    places = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    # The first place is the data's even when it has a default; what has one behind it is the function's own.
-    wanted = [
-        each
-        for place, each in enumerate(places)
-        if place == 0 or each in required or (place == 1 and each.name == "ctx")
-    ]
-    unknown = [each for each in required if each.kind is each.KEYWORD_ONLY]
-    if len(wanted) > 2 or unknown:
-        raise ConfigurationError(
-            f"{label}: takes {', '.join(each.name for each in parameters)}; "
-            "a job function takes its data and, if it wants, a Context: (data, ctx)"
-        )
-    return wanted
+def label_of(function: Callable[..., Any], name: str | None) -> str:
+    """What to call a job function in an error message."""
+    return f"job {name!r} ({function.__qualname__})" if name is not None else f"job {function.__qualname__}"
 
 
-def _hints(function: Callable[..., Any], label: str) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise ConfigurationError(
-            f"{label}: its annotation names {error.name!r}, which does not exist at run time; "
-            "import it outside `if TYPE_CHECKING` and define it at module level"
-        ) from error
+def _model(returned: Any) -> Any:
+    """The class of what a job returns, where its JSON can be read back as one."""
+    if isinstance(returned, type) and (issubclass(returned, BaseModel) or is_dataclass(returned)):
+        return returned
+    return None
 
 
 def _payload(annotation: Any, label: str) -> tuple[TypeAdapter[Any] | None, str]:
