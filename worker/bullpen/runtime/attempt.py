@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import random
 import threading
 import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 
 from bullpen.context import Answer, Context, Stopping, job_fields
 from bullpen.durations import spoken
 from bullpen.errors import JobMissing, LockLost, ProtocolError, Unrecoverable
 from bullpen.protocol.calls.flow import Waited, wait_for_children
 from bullpen.protocol.calls.job import log, progress
+from bullpen.runtime.around import layered
 from bullpen.runtime.endings import (
     Completed,
     Ending,
@@ -31,14 +34,18 @@ from bullpen.runtime.endings import (
     by_signal,
     made_of,
     sayable,
+    started_of,
     stored_options,
+    unknown_pause_seconds,
     unstartable,
 )
 from bullpen.runtime.handler import Handler, Run, encode_result
 from bullpen.runtime.planning import plan
-from bullpen.runtime.reports import Reports
+from bullpen.runtime.reports import LONGEST_REPORT, Reports, cut
 from bullpen.runtime.returning import Returned, returning
-from bullpen.signals import Signal
+from bullpen.runtime.tally import Outcome
+from bullpen.signals import Delay, Signal
+from bullpen.unjsonable import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -49,10 +56,12 @@ if TYPE_CHECKING:
     from bullpen.protocol.replies import Claimed
     from bullpen.runtime.delivery import Delivery
     from bullpen.runtime.executors import Threads
+    from bullpen.runtime.resources import Resources
     from bullpen.runtime.rules import Rules
     from bullpen.runtime.tally import Tally
 
 T = TypeVar("T")
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Stop(StrEnum):
@@ -78,6 +87,7 @@ class Station:
     rules: Rules
     ended: Callable[[Attempt, Ending], None]
     crashed: Callable[[BaseException], None]
+    resources: Resources
 
 
 class Attempt:
@@ -88,9 +98,11 @@ class Attempt:
         "_station",
         "began",
         "decided",
+        "error",
         "handler",
         "job",
         "renewed_at",
+        "saved",
         "seconds",
         "started_at",
         "stop",
@@ -108,6 +120,8 @@ class Attempt:
         self.stop: Stop | None = None
         self.began = False
         self.decided = False
+        self.error: BaseException | None = None
+        self.saved = claimed.job.checkpoint
         self._station = station
         self._reports: Reports | None = None
         found = station.handlers.get(claimed.job.name, station.fallback)
@@ -185,11 +199,27 @@ class Attempt:
             raise Unrecoverable(why)
         handler = self.handler
         if handler is None:
+            self._leave_to_others()
             raise Unrecoverable(self._nobody())
+        if layers := self._station.rules.around.middleware:
+            return await layered(layers, self._context(), lambda: self._work(handler))
+        return await self._work(handler)
+
+    async def _work(self, handler: Handler) -> Any:
         arguments = handler.arguments(self.job.data_text, self._context)
+        resources = await self._station.resources.provide(handler) if handler.needs else _NONE
         if handler.run is Run.ASYNC:
-            return await handler.function(*arguments)
-        return await self._station.threads.run(handler.function, arguments)
+            return await handler.function(*arguments, **resources)
+        return await self._station.threads.run(handler.function, arguments, resources)
+
+    def _leave_to_others(self) -> None:
+        """If the queue says so: each time for longer, because nothing else keeps this worker from taking it again."""
+        station = self._station
+        if not station.rules.leaves_unknown:
+            return
+        if not station.unhandled.outcomes[Outcome.RELEASED]:
+            station.logger.warning("%s; it and others like it are left for other workers", self._nobody())
+        raise Delay(unknown_pause_seconds(started_of(self.job), random.random))
 
     async def _plan_next_run(self) -> None:
         station = self._station
@@ -212,6 +242,7 @@ class Attempt:
         return self._after(error, code=self._code)
 
     def _after(self, error: BaseException, *, code: CodeType | None) -> Ending:
+        self.error = error
         return after_failure(self.job, error, code=code, random=random.random, rules=self._station.rules)
 
     async def _last_reports(self, reports: Reports, ending: Ending) -> None:
@@ -255,7 +286,7 @@ class Attempt:
 
     @property
     def _code(self) -> CodeType | None:
-        return getattr(self.handler.function, "__code__", None) if self.handler is not None else None
+        return getattr(inspect.unwrap(self.handler.function), "__code__", None) if self.handler is not None else None
 
     def _context(self) -> Context:
         return Context(self)
@@ -291,10 +322,9 @@ class Attempt:
         return self._station.logger
 
     def report_progress(self, value: object) -> asyncio.Future[None]:
-        try:
-            text = to_json(value, by_alias=True, inf_nan_mode="null").decode()
-        except (PydanticSerializationError, ValueError) as error:
-            raise TypeError(f"progress {type(value).__qualname__} is no JSON: {error}") from error
+        text = json_text(value, what="progress").decode()
+        if len(text) > LONGEST_REPORT:
+            text = to_json(cut(text)).decode()
         if self.logger.isEnabledFor(logging.INFO):
             shown = f"{value}%" if isinstance(value, (int, float)) and not isinstance(value, bool) else text
             self.logger.info("Job %s progress: %s", self.job.id, shown, extra=job_fields(self))
@@ -302,7 +332,9 @@ class Attempt:
 
     def report_log(self, line: str) -> asyncio.Future[None]:
         keep = stored_options(self.job).keep_logs or 0
-        return self._report(log(self._station.keys, job_id=self.job.id, row=sayable(line), keep=keep), "a log line")
+        return self._report(
+            log(self._station.keys, job_id=self.job.id, row=cut(sayable(line)), keep=keep), "a log line"
+        )
 
     def ask(self, call: Call[T]) -> Answer[T]:
         return Answer(asyncio.run_coroutine_threadsafe(self._ask(call), self._station.loop))

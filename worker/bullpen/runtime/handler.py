@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import json
 import typing
 from dataclasses import dataclass, field, is_dataclass
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json
 
+from bullpen.client.payload import NO_DATA
 from bullpen.errors import ConfigurationError, Unrecoverable
 from bullpen.runtime.parameters import context_second, hints_of, parameters_of
+from bullpen.unjsonable import json_text
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +49,8 @@ class Handler:
     payload_type: str
     needs: Mapping[str, Any] = field(default_factory=dict)
     """The type of the resource that each further parameter asks for; they are given by name."""
+    payload_class: Any = None
+    """What the payload is annotated as: an instance of it has been validated."""
     returns: Any = None
     """The model that it returns, None when that is none."""
 
@@ -65,6 +70,16 @@ class Handler:
             return self.payload.validate_json(data)
         except ValidationError as error:
             raise Unrecoverable(self._mismatch(error, data)) from None
+
+    def check(self, data: object, value: object) -> None:
+        """Raises ConfigurationError for data of a new job, `value` as JSON values, that would not fit the function."""
+        if self.payload is None or type(data) is self.payload_class:
+            return
+        text = "{}" if value is NO_DATA else json.dumps(value)
+        try:
+            self.read(text)
+        except Unrecoverable as misfit:
+            raise ConfigurationError(f"{self.label}: {misfit}") from None
 
     def arguments(self, data: str | bytes, context: Callable[[], Context]) -> tuple[Any, ...]:
         """What to call the function with."""
@@ -86,12 +101,9 @@ def encode_result(value: object) -> bytes:
     if value is None:
         return b"null"
     try:
-        return to_json(value, by_alias=True, inf_nan_mode="null")
-    except (PydanticSerializationError, ValueError) as error:
-        kind = type(value).__qualname__
-        raise Unrecoverable(
-            f"the job returned a {kind} that is no JSON: {error}; return JSON values or a model"
-        ) from error
+        return json_text(value, what="result")
+    except TypeError as error:
+        raise Unrecoverable(f"the job returned what is no JSON: {error}") from error
 
 
 def describe(function: Callable[..., Any], *, name: str | None, run: str | None, retry: Retry | None) -> Handler:
@@ -111,6 +123,7 @@ def describe(function: Callable[..., Any], *, name: str | None, run: str | None,
         payload=payload,
         payload_type=payload_type,
         needs=parameters.resources,
+        payload_class=_model(hints.get(parameters.data or "")),
         returns=_model(hints.get("return")),
     )
 

@@ -77,7 +77,9 @@ class Resources:
         return value, leave
 
 
-async def opened(function: Callable[..., Any], arguments: Mapping[str, Any], *, opens: bool) -> tuple[Any, Leave | None]:
+async def opened(
+    function: Callable[..., Any], arguments: Mapping[str, Any], *, opens: bool
+) -> tuple[Any, Leave | None]:
     """What the function makes, entered when it `opens`, and how to leave it."""
     made = function(**arguments)
     if inspect.isawaitable(made):
