@@ -99,8 +99,8 @@ class App(AppAround):
 
         `limiter=(100, "1m")`: at most 100 starts a minute, by all workers of the queue together; a limit stored in
         Redis wins. `max_started_attempts`: a job started more often is failed unrun, however its starts ended.
-        `unknown`: a job whose name no function handles fails ("fail", unless said), or goes back as delayed, without an
-        attempt counted, for a second at first and up to 5 minutes later, until a worker gets it that knows it ("leave").
+        `unknown`: a job whose name no function handles fails ("fail", unless said), or is delayed without an attempt
+        counted, for a second at first and up to 5 minutes later, until a worker that knows it gets it ("leave").
         Raises ConfigurationError for a name with a colon, options out of range, and other options than the first time.
         """
         QueueKeys(DEFAULT_PREFIX, name)  # names are checked where they are written

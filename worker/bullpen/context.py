@@ -74,7 +74,7 @@ class Read(Answer[T]):
 
 
 class Execution(Protocol):
-    """The attempt behind a context. `token` owns the job; `saved` is JSON text of what was saved last, None if nothing."""
+    """The attempt behind a context. `token` owns the job; `saved` is JSON text of what was saved last, if anything."""
 
     saved: str | None
 

@@ -91,10 +91,11 @@ class Hooked:
         self._on_failed.append(_checked(function, "on_failed"))
         return function
 
-    def _hooks(self, above: Hooked | None = None) -> Hooks:
+    def hooks(self, above: Hooked | None = None) -> Hooks:
+        """Those declared so far, behind those of `above`."""
         if above is None:
             return Hooks(tuple(self._on_completed), tuple(self._on_failed))
-        outer = above._hooks()
+        outer = above.hooks()
         return Hooks((*outer.completed, *self._on_completed), (*outer.failed, *self._on_failed))
 
 

@@ -81,7 +81,7 @@ class Queue(Hooked, Schedules, Upkeep):
             backoffs=self._app.backoffs,
             leaves_unknown=self._unknown == "leave",
             around=self._app.around,
-            hooks=self._hooks(self._app),
+            hooks=self.hooks(self._app),
         )
 
     def job(

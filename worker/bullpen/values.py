@@ -55,11 +55,11 @@ def plain(name: str, data: object) -> Any:
 
 @lru_cache(maxsize=256)
 def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    return TypeAdapter(cast("Any", kind))
 
 
 def typed(value: object, kind: type[T], *, what: str) -> T:
-    """JSON values as a type that pydantic understands. Raises ProtocolError, beginning with `what`, if they are none."""
+    """JSON values as a type that pydantic understands. Raises ProtocolError, which begins with `what`."""
     try:
         read: T = _adapter(cast("Hashable", kind)).validate_json(json.dumps(value))
     except ValidationError as error:

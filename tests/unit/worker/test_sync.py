@@ -23,6 +23,8 @@ MISSING = {
     "Queue.app": "plumbing of Job.children; whoever has a queue has its app",
     "Queue.producer": "the client underneath, which awaits: `Queue.awaiting` has it",
     "App.around": "for workers",
+    "App.hooks": "for workers",
+    "Queue.hooks": "for workers",
     "Queue.handlers": "for workers",
     "Queue.payload": "for what adds jobs by the client underneath",
     "Queue.returned_by": "plumbing of Job.result",

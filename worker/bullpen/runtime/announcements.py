@@ -12,7 +12,7 @@ from bullpen.runtime.endings import Completed, Failed, Retried
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from bullpen.hooks import Hook, Hooks
     from bullpen.runtime.attempt import Attempt
@@ -34,6 +34,7 @@ class Announcements:
         self._logger = logger
         self._caught_up = caught_up
         self._pending: set[asyncio.Task[None]] = set()
+        self._in_threads: set[object] = set()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hook")
 
     @property
@@ -53,7 +54,7 @@ class Announcements:
         task.add_done_callback(self._done)
 
     async def aclose(self) -> bool:
-        """Wait up to 3 s for the calls under way, then cancel them; whether none is left (a thread cannot be stopped)."""
+        """Wait up to 3 s for the calls under way, then cancel them; whether no thread is left, which cannot be."""
         if self._pending:
             await asyncio.wait(self._pending, timeout=LAST_SECONDS)
         left = list(self._pending)
@@ -63,7 +64,7 @@ class Announcements:
             self._logger.error("%d calls of hooks have not ended within %g s: given up", len(left), LAST_SECONDS)
             await asyncio.wait(left, timeout=1)
         self._threads.shutdown(wait=False, cancel_futures=True)
-        return not left
+        return not self._in_threads and all(task.done() for task in left)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         was_behind = self.behind
@@ -78,15 +79,24 @@ class Announcements:
                 async with asyncio.timeout(HOOK_SECONDS) as limit:
                     await self._called(hook, ended)
             except (Exception, SystemExit) as error:
-                late = isinstance(error, TimeoutError) and limit.expired()
-                what = f"has not ended within {HOOK_SECONDS:g} s" if late else f"raised {type(error).__name__}: {error}"
-                self._logger.error("Job %s: hook %s %s", ended.job_id, name, what, exc_info=None if late else error)
+                what = f"raised {type(error).__name__}: {error}"
+                if isinstance(error, TimeoutError) and limit.expired():
+                    what = f"has not ended within {HOOK_SECONDS:g} s"
+                self._logger.exception("Job %s: hook %s %s", ended.job_id, name, what)
+
+    def _in_thread(self, hook: Hook, ended: Ended) -> Awaitable[None] | None:
+        call = object()
+        self._in_threads.add(call)
+        try:
+            return hook(ended)
+        finally:
+            self._in_threads.discard(call)
 
     async def _called(self, hook: Hook, ended: Ended) -> None:
         if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(getattr(hook, "__call__", None)):  # noqa: B004
             answer = hook(ended)
         else:
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, hook, ended)
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._in_thread, hook, ended)
         if inspect.isawaitable(answer):
             await answer
 

@@ -43,7 +43,6 @@ from bullpen.runtime.handler import Handler, Run, encode_result
 from bullpen.runtime.planning import plan
 from bullpen.runtime.reports import LONGEST_REPORT, Reports, cut
 from bullpen.runtime.returning import Returned, returning
-from bullpen.runtime.tally import Outcome
 from bullpen.signals import Delay, Signal
 from bullpen.unjsonable import json_text
 
@@ -217,7 +216,8 @@ class Attempt:
         station = self._station
         if not station.rules.leaves_unknown:
             return
-        if not station.unhandled.outcomes[Outcome.RELEASED]:
+        station.unhandled.left += 1
+        if station.unhandled.left == 1:
             station.logger.warning("%s; it and others like it are left for other workers", self._nobody())
         raise Delay(unknown_pause_seconds(started_of(self.job), random.random))
 

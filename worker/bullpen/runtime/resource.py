@@ -30,7 +30,7 @@ _MANAGERS = (contextlib.AbstractContextManager, contextlib.AbstractAsyncContextM
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """`opens`: what the function gives is entered, and left at the end. `needs`: by parameter, the types it asks for."""
+    """`opens`: what the function gives is entered, and left at the end. `needs`: the type each parameter asks for."""
 
     provides: Any
     function: Callable[..., Any]

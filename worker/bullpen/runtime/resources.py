@@ -50,7 +50,7 @@ class Resources:
                 ) from error
 
     async def provide(self, handler: Handler) -> dict[str, Any]:
-        """By parameter, what this job function asks for, made now if it was not before; raises what making it raises."""
+        """By parameter, what this job function asks for, made now if need be; raises what making it raises."""
         if not handler.needs:
             return {}
         if any(kind not in self._made for kind in handler.needs.values()):
