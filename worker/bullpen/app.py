@@ -23,6 +23,7 @@ from bullpen.protocol.keys import DEFAULT_PREFIX, QueueKeys
 from bullpen.protocol.numbers import LARGEST, check_whole
 from bullpen.queue import Queue
 from bullpen.retry import BUILT_IN
+from bullpen.runtime.resources import Resources
 from bullpen.runtime.rules import Strategy
 from bullpen.runtime.settings import redis_from_environment
 
@@ -143,6 +144,11 @@ class App(AppAround):
             return strategy
 
         return declare
+
+    def check(self) -> None:
+        """Raises ConfigurationError for jobs that ask for a resource nobody provides, and resources in a circle."""
+        handlers = [handler for queue in self._queues.values() for handler in queue.handlers]
+        Resources(self._resources).check(handlers)
 
     async def flow(self, tree: Flow, *, parent: Context | Job | None = None) -> FlowJobs:
         """Add jobs that wait for other jobs: all of the tree, or nothing. Returns them in the same shape.

@@ -229,8 +229,14 @@ def in_order(values: Mapping[str, Any], *, parent: str) -> list[Any]:
 
     Ids given by `App.flow` say the place in the flow; in others, numbers count as numbers.
     """
-    ids = {key.rpartition(":")[2]: value for key, value in values.items()}
-    return [ids[each] for each in sorted(ids, key=_place) if not each.startswith(f"{parent}.")]
+    named = [(key.rpartition(":")[2], key) for key in values]
+    own = [each for each in named if not each[0].startswith(gathered_by(parent))]
+    return [values[key] for _, key in sorted(own, key=lambda each: (_place(each[0]), each[1]))]
+
+
+def gathered_by(parent: str) -> str:
+    """What the ids of jobs begin with that a job of this id has `App.gather` add; those of schedules have colons."""
+    return f"{parent.replace(':', '-')}."
 
 
 def _place(job_id: str) -> tuple[bool, list[tuple[bool, int, str]]]:

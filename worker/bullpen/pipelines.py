@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from bullpen.context import gathered_by
 from bullpen.errors import ConfigurationError
 from bullpen.flow import Flow
 from bullpen.protocol import QueueKeys
@@ -85,7 +86,7 @@ async def gather(app: App, flows: Iterable[Flow], *, parent: Context, stage: str
     """`App.gather`."""
     if not isinstance(stage, str) or not _STAGE.fullmatch(stage):
         raise ConfigurationError(f"gather: stage is {shown(stage)}: give a name of letters, digits, - and _")
-    jobs = [_numbered(flow, f"{parent.job_id}.{stage}.{place}") for place, flow in enumerate(flows)]
+    jobs = [_numbered(flow, f"{gathered_by(parent.job_id)}{stage}.{place}") for place, flow in enumerate(flows)]
     keys = [_key(app, each) for each in jobs]
     values, failures = await asyncio.gather(parent.children_values(), parent.children_failures())
     missing = [flow for flow, key in zip(jobs, keys, strict=True) if key not in values and key not in failures]

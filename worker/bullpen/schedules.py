@@ -94,10 +94,10 @@ class Schedules(ABC):
             immediately=immediately,
         )
         schedules = (await self.producer()).schedules
+        values = self.payload(scheduler_id if name is None else name, data)
         if data is NO_DATA:
             planned = await schedules.schedule(scheduler_id, when, name=name, options=options)
         else:
-            values = self.payload(scheduler_id if name is None else name, data)
             planned = await schedules.schedule(scheduler_id, when, name=name, data=values, options=options)
         return self.get(planned.job_id)
 

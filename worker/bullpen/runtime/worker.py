@@ -22,7 +22,7 @@ from bullpen.errors import BullpenError, ConnectionLost
 from bullpen.protocol.calls import marker, read
 from bullpen.protocol.heartbeat import read_beats
 from bullpen.protocol.keys import QueueKeys
-from bullpen.runtime.around import Surroundings
+from bullpen.runtime.around import NOTHING, Around, Surroundings
 from bullpen.runtime.counts import QueueCounts
 from bullpen.runtime.delivery import Delivery, Pause
 from bullpen.runtime.doorbell import Doorbell
@@ -106,7 +106,7 @@ class Worker:
         self._keys = [QueueKeys(settings.prefix, each.name) for each in served]
         self._threads = Threads(settings.concurrency * len(served))
         self._handlers = [handler for each in served for handler in each.handlers]
-        self._surroundings = Surroundings(served[0].rules.around, self._handlers)
+        self._surroundings = Surroundings(_around(served), self._handlers)
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -272,6 +272,11 @@ def log_name(queue: str) -> str:
     """`video-generation` → `VideoWorker`: the first word of the queue's name."""
     word = next(iter(re.findall(r"[^\W_]+", queue)), queue)
     return f"{word[:1].upper()}{word[1:]}Worker"
+
+
+def _around(served: Sequence[Served]) -> Around:
+    """All queues of an app have the same."""
+    return next((each.rules.around for each in served if each.rules is not PLAIN), NOTHING)
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:

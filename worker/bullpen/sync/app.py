@@ -87,6 +87,7 @@ class App(Facade[AwaitingApp]):
 
     queue = direct(AwaitingApp.queue, _queue)
     backoff = direct(AwaitingApp.backoff)
+    check = direct(AwaitingApp.check)
     resource = direct(AwaitingApp.resource)
     lifespan = direct(AwaitingApp.lifespan)
     middleware = direct(AwaitingApp.middleware)
