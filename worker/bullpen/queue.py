@@ -241,6 +241,7 @@ class Queue(Hooked, Schedules, Upkeep):
 
         Raises ConfigurationError for what is no JSON, and what does not fit the function of this app that does it.
         """
+        check_text("job name", name)
         value = plain(name, data)
         handler = self._handlers.get(name)
         if handler is not None:
