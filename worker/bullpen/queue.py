@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from bullpen.dedup import Dedup
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
+from bullpen.hooks import Hooked
 from bullpen.job import Job
 from bullpen.new_job import NewJob, prepared
 from bullpen.protocol.arguments import check_text, shown
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Queue(Schedules, Upkeep):
+class Queue(Hooked, Schedules, Upkeep):
     """Made by `App.queue(name)`.
 
     Every method that asks Redis raises ConnectionLost when it does not answer, ConfigurationError when it refuses the
@@ -48,11 +49,14 @@ class Queue(Schedules, Upkeep):
         app: App,
         limiter: RateLimit | None = None,
         max_started_attempts: int | None = None,
+        unknown: Literal["fail", "leave"] | None = None,
     ) -> None:
+        super().__init__()
         self.name = name
         self._app = app
         self._limiter = limiter
         self._max_started = max_started_attempts
+        self._unknown = unknown
         self._handlers: dict[str | None, Handler] = {}
         self._settled: tuple[tuple[object, ...], JobOptions] | None = None
 
@@ -72,7 +76,14 @@ class Queue(Schedules, Upkeep):
     @property
     def rules(self) -> Rules:
         """How its jobs are worked on."""
-        return Rules(limiter=self._limiter, max_started=self._max_started, backoffs=self._app.backoffs)
+        return Rules(
+            limiter=self._limiter,
+            max_started=self._max_started,
+            backoffs=self._app.backoffs,
+            leaves_unknown=self._unknown == "leave",
+            around=self._app.around,
+            hooks=self.hooks(self._app),
+        )
 
     def job(
         self,
@@ -85,11 +96,12 @@ class Queue(Schedules, Upkeep):
     ) -> Callable[[F], F]:
         """Declare the function that does jobs of this name, or, without a name, of every other name.
 
-        The function takes the job's data, validated against its annotation, and if it wants a `Context`. `run` is
-        "async" for coroutine functions and "thread" for plain ones unless said; "process" is for either. `retry` is
-        what `add` stores with the jobs it adds; jobs of other producers bring their own. An attempt that runs longer
-        than `timeout` (a duration or a timedelta) fails; `memory` (bytes, or text such as "512MiB") caps what the
-        process of a job with run="process" may use. Raises ConfigurationError for what cannot work.
+        The function takes the job's data, validated against its annotation, if it wants a `Context`, and resources by
+        their types (`App.resource`). `run` is "async" for coroutine functions and "thread" for plain ones unless said;
+        "process" is for either. `retry` is what `add` stores with the jobs it adds; jobs of other producers bring their
+        own. An attempt that runs longer than `timeout` (a duration or a timedelta) fails; `memory` (bytes, or text such
+        as "512MiB") caps what the process of a job with run="process" may use. Raises ConfigurationError for what
+        cannot work.
         """
         if name == "":
             raise ConfigurationError(
@@ -149,8 +161,10 @@ class Queue(Schedules, Upkeep):
             dedup=dedup,
         )
         producer = await self._app.producer(self.name)
-        added = await producer.add(name, plain(name, data), options=options)
-        return Job(added.job_id, queue=self, deduplicated=added.deduplicated)
+        added = await producer.add(name, self.payload(name, data), options=options)
+        # A job there is already may have any name.
+        own = not added.deduplicated and job_id is None
+        return Job(added.job_id, queue=self, deduplicated=added.deduplicated, name=name if own else None)
 
     async def add_bulk(self, jobs: Iterable[NewJob] | AsyncIterable[NewJob]) -> list[Job]:
         """Add many jobs, in order; returns them in the same order. Much faster than one `add` after the other.
@@ -230,6 +244,23 @@ class Queue(Schedules, Upkeep):
             remove_on_fail=_keep("remove_on_fail", remove_on_fail),
             deduplication=_dedup(dedup),
         )
+
+    def payload(self, name: str, data: object) -> Any:
+        """Data of a job of that name as JSON values.
+
+        Raises ConfigurationError for what is no JSON, and what does not fit the function of this app that does it.
+        """
+        check_text("job name", name)
+        value = plain(name, data)
+        handler = self._handlers.get(name)
+        if handler is not None:
+            handler.check(data, value)
+        return value
+
+    def returned_by(self, name: str | None) -> Any:
+        """The model that jobs of that name return, None when this app does not know one."""
+        handler = self._handlers.get(name) if name is not None else None
+        return None if handler is None else handler.returns
 
     async def dedup_owner(self, dedup_id: str) -> Job | None:
         """The job that owns a deduplication id; None when the next job added with it is stored."""

@@ -60,7 +60,7 @@ async def test_a_process_job_reports_logs_and_returns(
 ) -> None:
     with serving(APP, redis_url, tmp_path / "log") as process:
         job = await videos.add("render", {"userId": "u1"})
-        assert await job.result(timeout=20) == {"userId": "u1"}  # by alias both ways
+        assert await job.result(timeout=20, as_=dict) == {"userId": "u1"}  # by alias both ways
         await process.says("completed")
     assert raw.lrange(KEYS.logs(job.id), 0, -1) == [f"line {line}" for line in range(20)]
     assert raw.hget(KEYS.job(job.id), "progress") == '{"step":"merge"}'
@@ -120,13 +120,13 @@ RAISED = {
 async def test_errors_of_a_process_read_as_elsewhere(videos: Queue, redis_url: str) -> None:
     async with working(videos.app, redis_url, reference=APP, concurrency=2):
         jobs = {name: await videos.add("raise", name) for name in RAISED}
-        jobs["misfit"] = await videos.add("render", {})
+        jobs["misfit"] = videos.get((await (await videos.producer()).add("render", {})).job_id)
         jobs["thing"] = await videos.add("thing")
         records = dict(zip(jobs, await ended(videos, *(job.id for job in jobs.values())), strict=True))
     assert {name: (records[name].failed_reason, records[name].cause) for name in RAISED} == RAISED
     assert records["misfit"].failed_reason == "data does not fit Render: userId: Field required"
     assert records["misfit"].attempts_made == 1  # retries would change nothing
-    assert str(records["thing"].failed_reason).startswith("the job returned a object that is no JSON")
+    assert str(records["thing"].failed_reason).startswith("the job returned what is no JSON: result: a object is no JSON")
     (trace,) = records["value"].stack_trace
     assert trace.startswith("Traceback (most recent call last):\n  File")
     assert trace.count("File") == 1  # the job's own frame alone

@@ -113,7 +113,9 @@ async def odd(data: _Odd) -> None: ...
 @pytest.mark.parametrize(
     ("function", "run", "message"),
     [
-        pytest.param(too_many, None, "takes data, ctx, more; a job function takes its data", id="three parameters"),
+        pytest.param(
+            too_many, None, "takes data, ctx, more; a job function takes its data", id="a parameter without a type"
+        ),
         pytest.param(keyword, None, "takes data, more", id="a required keyword"),
         pytest.param(unknown_type, None, "'Decimal', which does not exist at run time", id="a type for checkers only"),
         pytest.param(odd, None, "annotated as _Odd, which pydantic cannot validate", id="a class pydantic cannot read"),
@@ -142,7 +144,7 @@ def test_a_result_is_json(value: object, text: bytes) -> None:
 
 
 def test_a_result_that_is_no_json_fails_for_good_and_names_its_type() -> None:
-    with pytest.raises(Unrecoverable, match="returned a _Odd that is no JSON"):
+    with pytest.raises(Unrecoverable, match=r"result: a .*_Odd is no JSON \("):
         encode_result(_Odd())
 
 

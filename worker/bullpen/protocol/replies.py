@@ -131,6 +131,11 @@ class JobRecord:
         return self.number(b"stc") or 0
 
     @property
+    def checkpoint(self) -> str | None:
+        """JSON text of what an attempt saved for later ones; a field of ours, which BullMQ ignores."""
+        return self.text(b"bp:state")
+
+    @property
     def deferred_failure(self) -> str | None:
         """Why the next worker must fail the job without running it."""
         return self.text(b"defa")

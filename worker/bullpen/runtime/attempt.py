@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import random
 import time
@@ -10,10 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bullpen.context import Stopping, job_fields
+from pydantic_core import from_json
+
+from bullpen.context import Context, Stopping, job_fields
 from bullpen.durations import spoken
 from bullpen.errors import JobMissing, LockLost, ProtocolError, Unrecoverable
 from bullpen.protocol.calls.flow import Waited, wait_for_children
+from bullpen.runtime.around import layered
 from bullpen.runtime.deaths import TimeUp
 from bullpen.runtime.endings import (
     Completed,
@@ -26,14 +30,16 @@ from bullpen.runtime.endings import (
     Waiting,
     after_failure,
     by_signal,
+    started_of,
     stored_options,
+    unknown_pause_seconds,
     unstartable,
 )
 from bullpen.runtime.execution import JobExecution
-from bullpen.runtime.handler import Handler, Run, encode_result
+from bullpen.runtime.handler import Encoded, Handler, Run, encode_result
 from bullpen.runtime.planning import plan
 from bullpen.runtime.returning import Returned, returning
-from bullpen.signals import Signal
+from bullpen.signals import Delay, Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -81,6 +87,7 @@ class Attempt(JobExecution):
     __slots__ = (
         "began",
         "decided",
+        "error",
         "handler",
         "left_behind",
         "renewed_at",
@@ -88,13 +95,11 @@ class Attempt(JobExecution):
         "started_at",
         "tally",
         "task",
-        "token",
         "work",
     )
 
     def __init__(self, claimed: Claimed, station: Station, *, asked_at: float) -> None:
-        super().__init__(claimed.job, station)
-        self.token = claimed.token
+        super().__init__(claimed, station)
         self.started_at = time.monotonic()
         self.renewed_at = asked_at
         self.seconds = 0.0
@@ -102,6 +107,7 @@ class Attempt(JobExecution):
         self.decided = False
         self.work: asyncio.Future[Any] | None = None
         self.left_behind: asyncio.Future[Any] | None = None
+        self.error: BaseException | None = None
         found = station.handlers.get(claimed.job.name, station.fallback)
         self.handler: Handler | None = None if found is None else found[0]
         self.tally: Tally = station.unhandled if found is None else found[1]
@@ -186,8 +192,28 @@ class Attempt(JobExecution):
             raise Unrecoverable(why)
         handler = self.handler
         if handler is None:
+            self._leave_to_others()
             raise Unrecoverable(self._nobody())
-        return await self._station.executors.run(handler, self)
+        executors = self._station.executors
+        layers = self._station.rules.around.middleware
+        if not layers:
+            return await executors.run(handler, self)
+
+        async def work() -> Any:
+            value = await executors.run(handler, self)
+            return from_json(value) if isinstance(value, Encoded) else value
+
+        return await layered(layers, Context(self), work)
+
+    def _leave_to_others(self) -> None:
+        """If the queue says so: each time for longer, because nothing else keeps this worker from taking it again."""
+        station = self._station
+        if not station.rules.leaves_unknown:
+            return
+        station.unhandled.left += 1
+        if station.unhandled.left == 1:
+            station.logger.warning("%s; it and others like it are left for other workers", self._nobody())
+        raise Delay(unknown_pause_seconds(started_of(self.job), random.random))
 
     async def _plan_next_run(self) -> None:
         station = self._station
@@ -212,6 +238,7 @@ class Attempt(JobExecution):
         return self._after(error, code=self._code)
 
     def _after(self, error: BaseException, *, code: CodeType | None) -> Ending:
+        self.error = error
         return after_failure(self.job, error, code=code, random=random.random, rules=self._station.rules)
 
     async def _last_reports(self, reports: Reports, ending: Ending) -> None:
@@ -255,7 +282,7 @@ class Attempt(JobExecution):
 
     @property
     def _code(self) -> CodeType | None:
-        return getattr(self.handler.function, "__code__", None) if self.handler is not None else None
+        return getattr(inspect.unwrap(self.handler.function), "__code__", None) if self.handler is not None else None
 
     # --- what the loop says about it -----------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import inspect
 import itertools
 import logging
 import os
@@ -48,9 +49,10 @@ from bullpen.runtime.messages import (
     Unfit,
     packed,
 )
+from bullpen.runtime.resources import Resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from bullpen.protocol.call import Call
 
@@ -116,6 +118,8 @@ class ChildExecution:
         self.queue = order.queue
         self.number = order.number
         self.deadline = order.deadline
+        self.token = order.token
+        self.saved = order.saved
         self.keys = QueueKeys(order.prefix, order.queue)
         self.logger = logging.getLogger(order.logger)
         self.stopping = False
@@ -154,17 +158,22 @@ class Child:
         """Do jobs until told to leave. One event loop serves all of them, so that what is opened on it stays usable."""
         threading.Thread(target=self._listen, name="parent", daemon=True).start()
         self._pipe.send(Ready())
+        resources = Resources(self._app.around.resources)
         with asyncio.Runner() as runner:
-            while (order := self._orders.get()) is not None:
-                self._pipe.send(self._done(order, runner))
+            try:
+                while (order := self._orders.get()) is not None:
+                    self._pipe.send(self._done(order, runner, resources))
+            finally:
+                runner.run(resources.aclose())
 
-    def _done(self, order: Order, runner: asyncio.Runner) -> Returned | Raised:
+    def _done(self, order: Order, runner: asyncio.Runner, resources: Resources) -> Returned | Raised:
         code = None
         self._execution = execution = ChildExecution(order, self._questions)
         try:
             handler = self._handler(order)
-            code = getattr(handler.function, "__code__", None)
-            value = _call(handler, order, execution, runner)
+            code = getattr(inspect.unwrap(handler.function), "__code__", None)
+            named = runner.run(resources.provide(handler)) if handler.needs else {}
+            value = _call(handler, order, execution, runner, named)
             return Returned(encode_result(value).decode())
         except BaseException as error:  # noqa: BLE001 - SystemExit of a job is that job's failure
             return Raised(Carried.of(error, code))
@@ -209,9 +218,11 @@ class PipeHandler(QueueHandler):
         self.queue.send(Record(record))
 
 
-def _call(handler: Handler, order: Order, execution: ChildExecution, runner: asyncio.Runner) -> Any:
+def _call(
+    handler: Handler, order: Order, execution: ChildExecution, runner: asyncio.Runner, named: Mapping[str, Any]
+) -> Any:
     arguments = handler.arguments(order.data, lambda: Context(execution))
-    returned = handler.function(*arguments)
+    returned = handler.function(*arguments, **named)
     if not asyncio.iscoroutine(returned):
         return returned
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from bullpen.protocol.replies import JobRecord
 
+# A job that nobody here knows is looked at again after so long, and then half as often each time: ten thousand of them
+# are 33 claims a second in the end.
+UNKNOWN_FIRST_SECONDS = 1.0
+UNKNOWN_LONGEST_SECONDS = 300.0
 # A trace is for people; Redis keeps one for each failed attempt of each job.
 LONGEST_TRACE = 16_384
 # What the stalled check, ours and Node's, leaves in `defa` (protocol §6.2).
@@ -106,6 +110,12 @@ def by_signal(signal: Signal, *, now: float) -> Released | Postponed | Limited |
             return Waiting()
         case _:
             return Released()
+
+
+def unknown_pause_seconds(starts: int, random: Callable[[], float]) -> float:
+    """How long a job is left that was started so often and that no function handles; with jitter, 1 s to 5 minutes."""
+    longest = min(UNKNOWN_FIRST_SECONDS * 2.0 ** min(max(starts - 1, 0), 30), UNKNOWN_LONGEST_SECONDS)
+    return max(UNKNOWN_FIRST_SECONDS, longest * (1 - random() / 4))
 
 
 def after_failure(

@@ -8,17 +8,18 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 
 from bullpen.context import Answer, job_fields
 from bullpen.protocol.calls.job import log, progress
 from bullpen.runtime.endings import made_of, sayable, stored_options
-from bullpen.runtime.reports import Reports
+from bullpen.runtime.reports import LONGEST_REPORT, Reports, cut
+from bullpen.unjsonable import json_text
 
 if TYPE_CHECKING:
     from bullpen.protocol.call import Call
     from bullpen.protocol.keys import QueueKeys
-    from bullpen.protocol.replies import JobRecord
+    from bullpen.protocol.replies import Claimed
     from bullpen.runtime.attempt import Station, Stop
 
 T = TypeVar("T")
@@ -27,10 +28,12 @@ T = TypeVar("T")
 class JobExecution:
     """One job being run. `deadline` in epoch seconds; `stop` and `timed_out` are why it should stop."""
 
-    __slots__ = ("_reports", "_station", "deadline", "job", "stop", "timed_out")
+    __slots__ = ("_reports", "_station", "deadline", "job", "saved", "stop", "timed_out", "token")
 
-    def __init__(self, job: JobRecord, station: Station) -> None:
-        self.job = job
+    def __init__(self, claimed: Claimed, station: Station) -> None:
+        self.job = claimed.job
+        self.token = claimed.token
+        self.saved = claimed.job.checkpoint
         self.stop: Stop | None = None
         self.timed_out = False
         self.deadline: float | None = None
@@ -76,7 +79,9 @@ class JobExecution:
 
     def report_log(self, line: str) -> asyncio.Future[None]:
         keep = stored_options(self.job).keep_logs or 0
-        return self._report(log(self._station.keys, job_id=self.job.id, row=sayable(line), keep=keep), "a log line")
+        return self._report(
+            log(self._station.keys, job_id=self.job.id, row=cut(sayable(line)), keep=keep), "a log line"
+        )
 
     def ask(self, call: Call[T]) -> Answer[T]:
         return Answer(asyncio.run_coroutine_threadsafe(self._ask(call), self._station.loop))
@@ -100,10 +105,9 @@ class JobExecution:
 
 def progress_text(value: object) -> tuple[str, str]:
     """Progress as the JSON that is stored, and as a log line shows it; raises TypeError for what is no JSON."""
-    try:
-        text = to_json(value, by_alias=True, inf_nan_mode="null").decode()
-    except (PydanticSerializationError, ValueError) as error:
-        raise TypeError(f"progress {type(value).__qualname__} is no JSON: {error}") from error
+    text = json_text(value, what="progress").decode()
+    if len(text) > LONGEST_REPORT:
+        text = to_json(cut(text)).decode()
     shown = f"{value}%" if isinstance(value, (int, float)) and not isinstance(value, bool) else text
     return text, shown
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from bullpen.context import Context
 from bullpen.runtime.deaths import TimeUp
@@ -16,11 +18,15 @@ from bullpen.runtime.handler import Handler, Run
 from bullpen.runtime.timeouts import stack_of_task, stack_of_thread, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from bullpen.runtime.attempt import Attempt
     from bullpen.runtime.processes import Processes
+    from bullpen.runtime.resources import Resources
     from bullpen.runtime.stuck import StuckJobs
+
+
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Threads:
@@ -34,11 +40,17 @@ class Threads:
         self._pool = ThreadPoolExecutor(max_workers=size, thread_name_prefix="job")
 
     def start(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...], begun: Callable[[int], None] | None = None
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        named: Mapping[str, Any] = _NONE,
+        begun: Callable[[int], None] | None = None,
     ) -> asyncio.Future[Any]:
         """Call the function in a thread, in a copy of the caller's context; `begun` gets the thread's identifier."""
         context = contextvars.copy_context()
-        return asyncio.get_running_loop().run_in_executor(self._pool, context.run, _called, function, arguments, begun)
+        return asyncio.get_running_loop().run_in_executor(
+            self._pool, context.run, _called, function, arguments, named, begun
+        )
 
     def close(self) -> None:
         """Take no more calls; does not wait for those that run."""
@@ -52,6 +64,7 @@ class Executors:
     threads: Threads
     processes: Processes | None
     stuck: StuckJobs
+    resources: Resources
 
     async def run(self, handler: Handler, attempt: Attempt) -> Any:
         """What the job's function returns (JSON text from a process); raises what it raises, or why it was ended."""
@@ -60,15 +73,19 @@ class Executors:
                 raise RuntimeError("this worker was made without processes")
             return await self.processes.run(handler, attempt)
         arguments = handler.arguments(attempt.job.data_text, lambda: Context(attempt))
+        named = await self.resources.provide(handler) if handler.needs else _NONE
         if handler.timeout is not None:
-            return await self._timed(handler, arguments, attempt, handler.timeout)
+            return await self._timed(handler, arguments, named, attempt)
         if handler.run is Run.ASYNC:
-            return await handler.function(*arguments)
-        return await self.threads.start(handler.function, arguments)
+            return await handler.function(*arguments, **named)
+        return await self.threads.start(handler.function, arguments, named)
 
-    async def _timed(self, handler: Handler, arguments: tuple[Any, ...], attempt: Attempt, limit: float) -> Any:
+    async def _timed(
+        self, handler: Handler, arguments: tuple[Any, ...], named: Mapping[str, Any], attempt: Attempt
+    ) -> Any:
+        limit = handler.timeout or math.inf
         attempt.deadline = time.time() + limit
-        work, where = self._begun(handler, arguments)
+        work, where = self._begun(handler, arguments, named)
 
         def tell() -> None:
             attempt.timed_out = True
@@ -85,20 +102,27 @@ class Executors:
         finally:
             attempt.work = None
 
-    def _begun(self, handler: Handler, arguments: tuple[Any, ...]) -> tuple[asyncio.Future[Any], Callable[[], str]]:
+    def _begun(
+        self, handler: Handler, arguments: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> tuple[asyncio.Future[Any], Callable[[], str]]:
         if handler.run is Run.ASYNC:
-            task = asyncio.get_running_loop().create_task(handler.function(*arguments))
+            task = asyncio.get_running_loop().create_task(handler.function(*arguments, **named))
             return task, lambda: stack_of_task(task)
         threads: list[int] = []
-        work = self.threads.start(handler.function, arguments, threads.append)
+        work = self.threads.start(handler.function, arguments, named, threads.append)
         return work, lambda: stack_of_thread(threads[0] if threads else None)
 
 
-def _called(function: Callable[..., Any], arguments: tuple[Any, ...], begun: Callable[[int], None] | None) -> Any:
+def _called(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    named: Mapping[str, Any],
+    begun: Callable[[int], None] | None,
+) -> Any:
     if begun is not None:
         begun(threading.get_ident())
     try:
-        return function(*arguments)
+        return function(*arguments, **named)
     except StopIteration as error:
         # A future takes no StopIteration: before Python 3.11.8 it never ends (python/cpython#112182).
         raise RuntimeError(f"the job raised StopIteration({error})") from error

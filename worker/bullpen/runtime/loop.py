@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bullpen.errors import BullpenError, ConnectionLost
 from bullpen.protocol.calls.work import work
+from bullpen.protocol.replies import Status
+from bullpen.runtime.announcements import Announcements
 from bullpen.runtime.attempt import Attempt, Station, Stop
 from bullpen.runtime.delivery import Delivery, Pause
 from bullpen.runtime.doorbell import LONGEST_LIMIT_SECONDS
@@ -74,6 +76,7 @@ class QueueLoop:
         self.running: dict[str, Attempt] = {}
         self.delivery = delivery
         self.bell: Bell | None = None
+        self.announcements = Announcements(setup.rules.hooks, logger=setup.logger, caught_up=self._wake)
         self._strays = Strays(setup.keys, delivery)
         self._stopped = False
         self._limited_until = 0.0
@@ -184,7 +187,7 @@ class QueueLoop:
                 self._woken = False
 
     def _ask(self, decisions: int) -> int:
-        if self._stopped or self._limited:
+        if self._stopped or self._limited or self.announcements.behind:
             return 0
         # A queue known to be empty is asked for the slots of the finished jobs only: that costs no call of its own.
         return self.slots.ask(BATCH if self._hungry else min(BATCH, decisions))
@@ -223,6 +226,8 @@ class QueueLoop:
                 decision.attempt.refuse(error_of_children)
             else:
                 settle_status(decision, status, setup.logger)
+                if status is Status.OK:
+                    self.announcements.ended(decision.attempt, decision.ending)
                 self._leave(decision.attempt)
         self._claimed(reply, asked, asked_at)
 
@@ -266,6 +271,7 @@ class QueueLoop:
             self._decided.append(decide(attempt, ending))
         else:
             settle(attempt, ending, self.setup.logger)
+            self.announcements.ended(attempt, ending)
             self._leave(attempt)
             if isinstance(ending, Limited):
                 self._limit(ending.limit_ms)

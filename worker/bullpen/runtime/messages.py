@@ -53,6 +53,8 @@ class Order:
     data: str
     logger: str
     deadline: float | None
+    token: str
+    saved: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,4 +216,6 @@ def _order(handler: Handler, job: JobExecution) -> Order:
         data=job.job.data_text,
         logger=job.logger.name,
         deadline=job.deadline,
+        token=job.token,
+        saved=job.saved,
     )

@@ -22,6 +22,7 @@ from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost
 from bullpen.protocol.calls import marker, read
 from bullpen.protocol.heartbeat import read_beats
 from bullpen.protocol.keys import QueueKeys
+from bullpen.runtime.around import NOTHING, Around, Surroundings
 from bullpen.runtime.counts import QueueCounts
 from bullpen.runtime.delivery import Delivery, Pause
 from bullpen.runtime.doorbell import Doorbell
@@ -36,7 +37,7 @@ from bullpen.runtime.rules import PLAIN, Rules
 from bullpen.runtime.stuck import StuckJobs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from bullpen.client.connection import Link
     from bullpen.runtime.handler import Handler
@@ -109,11 +110,14 @@ class Worker:
         self._served = served
         self._keys = [QueueKeys(settings.prefix, each.name) for each in served]
         self._replaced = False
+        self._handlers = [handler for each in served for handler in each.handlers]
+        self._surroundings = Surroundings(_around(served), self._handlers)
         self._stuck = StuckJobs(limit=settings.stuck_jobs, seconds=settings.stuck_seconds, replace=self._replace)
         self._executors = Executors(
             threads=Threads(settings.concurrency * len(served)),
             processes=_processes(served, settings),
             stuck=self._stuck,
+            resources=self._surroundings.resources,
         )
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
@@ -150,7 +154,12 @@ class Worker:
         """
         async with AsyncExitStack() as stack:
             links = await stack.enter_async_context(Links(self._settings.redis))
-            if not await self._greeted(links):
+            if not await self._unless_told(self._greet(links)):
+                return
+            stack.push_async_callback(self._surroundings.aclose)
+            # Those of jobs in processes are made there.
+            here = [handler for handler in self._handlers if handler.run in (Run.ASYNC, Run.THREAD)]
+            if not await self._unless_told(self._surroundings.start(here)):
                 return
             bells: list[Doorbell] = []
             for served, keys in zip(self._served, self._keys, strict=True):
@@ -213,9 +222,10 @@ class Worker:
         # The marker an ear had just taken belongs to somebody else now.
         await _briefly(queue.delivery.run(marker.announce(queue.setup.keys)) for queue in queues)
         drained = await drain(queues, seconds=seconds, hurry=self._hurry)
+        told = await asyncio.gather(*[queue.announcements.aclose() for queue in queues])
         # So does a job whose claim this worker never heard the answer of.
         await _briefly(queue.release_strays() for queue in queues)
-        return drained
+        return drained and all(told)
 
     def _leave_behind(self, leases: Leases, rest: Sequence[Held], code: int) -> None:
         if rest:
@@ -225,19 +235,20 @@ class Worker:
         leases.last_act(rest)
         self._leave(code)
 
-    async def _greeted(self, links: Links) -> bool:
-        """Ask every queue's counts once: says at the start what Redis refuses. False when told to stop before."""
-        greeting = asyncio.create_task(self._greet(links))
+    async def _unless_told(self, step: Coroutine[Any, Any, None]) -> bool:
+        """Do what has to be done before jobs are claimed. False when told to stop before it was."""
+        doing = asyncio.create_task(step)
         told = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait({greeting, told}, return_when=asyncio.FIRST_COMPLETED)
-            if greeting.done():
-                greeting.result()
-            return greeting.done()
+            await asyncio.wait({doing, told}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                doing.result()
+            return doing.done()
         finally:
-            await _end((greeting, told))
+            await _end((doing, told))
 
     async def _greet(self, links: Links) -> None:
+        """Ask every queue's counts once: says at the start what Redis refuses."""
         # By a connection that says at once when Redis is not there; a Link goes on trying for its whole timeout.
         async with BlockingLink(self._settings.redis, queue=self._keys[0]) as first:
             said, pause = Delivery(await links.of(self._keys[0]), logger=logger), Pause()
@@ -301,6 +312,11 @@ def log_name(queue: str) -> str:
     """`video-generation` → `VideoWorker`: the first word of the queue's name."""
     word = next(iter(re.findall(r"[^\W_]+", queue)), queue)
     return f"{word[:1].upper()}{word[1:]}Worker"
+
+
+def _around(served: Sequence[Served]) -> Around:
+    """All queues of an app have the same."""
+    return next((each.rules.around for each in served if each.rules is not PLAIN), NOTHING)
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
