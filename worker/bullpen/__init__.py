@@ -29,6 +29,7 @@ from bullpen.protocol.replies import Counts, JobRecord, JobState, Logs
 from bullpen.queue import Queue
 from bullpen.retry import Retry
 from bullpen.signals import Delay, RateLimited, Requeue, WaitForChildren
+from bullpen.webhook import Webhook
 
 __version__ = version("bullpen")
 
@@ -65,6 +66,7 @@ __all__ = [
     "Scheduler",
     "Unrecoverable",
     "WaitForChildren",
+    "Webhook",
     "WrongState",
     "__version__",
 ]

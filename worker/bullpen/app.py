@@ -23,6 +23,7 @@ from bullpen.queue import Queue
 from bullpen.retry import BUILT_IN
 from bullpen.runtime.rules import Strategy
 from bullpen.runtime.settings import redis_from_environment
+from bullpen.webhooks import AppWebhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Strategy)
 
 
-class App:
+class App(AppWebhooks):
     """Declares queues and jobs; `bullpen serve module:app` runs them, and any code of yours adds jobs through it.
 
     `redis` (a URL) and `prefix` win over the environment's REDIS_URL_FILE, REDIS_URL and QUEUE_PREFIX, which are read
@@ -46,6 +47,7 @@ class App:
     """
 
     def __init__(self, *, redis: str | None = None, prefix: str | None = None) -> None:
+        super().__init__()
         location = None if redis is None else RedisLocation.parse(redis)
         self._redis: LocationSource | None = None if location is None else lambda: location
         self._prefix = prefix

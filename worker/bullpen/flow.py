@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bullpen.durations import Duration
     from bullpen.protocol.options import KeepJobs
     from bullpen.retry import Retry
+    from bullpen.webhook import Webhook
 
 Effect: TypeAlias = Literal["fail_parent", "continue_parent", "ignore_failure", "remove_dependency"]
 _EFFECTS: Final[dict[str, OnFailure]] = {
@@ -64,6 +65,7 @@ class Flow:
     lifo: bool = False
     remove_on_complete: bool | int | KeepJobs | None = None
     remove_on_fail: bool | int | KeepJobs | None = None
+    webhook: Webhook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def _node(app: App, flow: Flow, *, has_parent: bool) -> FlowNode:
         "lifo": flow.lifo,
         "remove_on_complete": flow.remove_on_complete,
         "remove_on_fail": flow.remove_on_fail,
+        "webhook": flow.webhook,
     }
     data = {} if flow.data is NO_DATA else {"data": plain(flow.name, flow.data)}
     return FlowNode(

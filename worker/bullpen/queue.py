@@ -21,6 +21,7 @@ from bullpen.runtime.rules import Rules
 from bullpen.schedules import Schedules
 from bullpen.upkeep import Upkeep
 from bullpen.values import NO_DATA, plain
+from bullpen.webhooks import QueueWebhooks
 
 if TYPE_CHECKING:
     from bullpen.app import App
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
     from bullpen.protocol.calls.clients import ConnectedWorker
     from bullpen.protocol.calls.work import RateLimit
     from bullpen.protocol.deduplication import Deduplication
+    from bullpen.webhook import Webhook
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Queue(Schedules, Upkeep):
+class Queue(Schedules, Upkeep, QueueWebhooks):
     """Made by `App.queue(name)`.
 
     Every method that asks Redis raises ConnectionLost when it does not answer, ConfigurationError when it refuses the
@@ -48,6 +50,7 @@ class Queue(Schedules, Upkeep):
         limiter: RateLimit | None = None,
         max_started_attempts: int | None = None,
     ) -> None:
+        super().__init__()
         self.name = name
         self._app = app
         self._limiter = limiter
@@ -116,6 +119,7 @@ class Queue(Schedules, Upkeep):
         remove_on_complete: bool | int | KeepJobs | None = None,
         remove_on_fail: bool | int | KeepJobs | None = None,
         dedup: Dedup | str | None = None,
+        webhook: Webhook | None = None,
     ) -> Job:
         """Add a job; `data` is a pydantic model (written by alias), a dataclass, or anything JSON can say.
 
@@ -125,6 +129,7 @@ class Queue(Schedules, Upkeep):
         `remove_on_complete` and `remove_on_fail`: True, or how many to keep; unset keeps all.
         `dedup` is an id that one job may own at a time, or a `Dedup` that says for how long; a job that is discarded
         for the owner's sake shows in `Job.deduplicated`, and the returned `Job` is the owner.
+        `webhook` is told when the job has completed or failed for good.
         Raises ConfigurationError for values outside these ranges and data that is no JSON, ConnectionLost when Redis
         did not answer.
         """
@@ -138,6 +143,7 @@ class Queue(Schedules, Upkeep):
             remove_on_complete=remove_on_complete,
             remove_on_fail=remove_on_fail,
             dedup=dedup,
+            webhook=webhook,
         )
         producer = await self._app.producer(self.name)
         added = await producer.add(name, plain(name, data), options=options)
@@ -179,12 +185,13 @@ class Queue(Schedules, Upkeep):
         remove_on_complete: bool | int | KeepJobs | None = None,
         remove_on_fail: bool | int | KeepJobs | None = None,
         dedup: Dedup | str | None = None,
+        webhook: Webhook | None = None,
     ) -> JobOptions:
         """What is stored with a job of that name that is added with these settings of `add`.
 
         Raises ConfigurationError for durations and backoffs that nobody understands.
         """
-        settings = (name, delay, retry, job_id, priority, lifo, remove_on_complete, remove_on_fail, dedup)
+        settings = (name, delay, retry, job_id, priority, lifo, remove_on_complete, remove_on_fail, dedup, webhook)
         # Most jobs are added with the settings of the one before. Not by equality: True and 1 are different rules.
         settled = self._settled  # looked at once: another thread's loop may use the queue too (`App.sync`)
         if settled is None or not all(map(is_, settings, settled[0])):
@@ -202,6 +209,7 @@ class Queue(Schedules, Upkeep):
         remove_on_complete: bool | int | KeepJobs | None,
         remove_on_fail: bool | int | KeepJobs | None,
         dedup: Dedup | str | None,
+        webhook: Webhook | None,
     ) -> JobOptions:
         if retry is not None and not isinstance(retry, Retry):
             raise ConfigurationError(f"retry is {shown(retry)}: give a Retry")
@@ -220,6 +228,7 @@ class Queue(Schedules, Upkeep):
             remove_on_complete=_keep("remove_on_complete", remove_on_complete),
             remove_on_fail=_keep("remove_on_fail", remove_on_fail),
             deduplication=_dedup(dedup),
+            extra={} if webhook is None else self.webhook_option(webhook),
         )
 
     async def dedup_owner(self, dedup_id: str) -> Job | None:

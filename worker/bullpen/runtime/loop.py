@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bullpen.protocol.replies import WorkReply
     from bullpen.runtime.executors import Threads
     from bullpen.runtime.handler import Handler
+    from bullpen.runtime.notices import Notices
 
 LANES = 3
 # One call's share of Redis' time: at some 25 µs a job, other clients wait 2 ms at the most.
@@ -63,6 +64,7 @@ class QueueSetup:
     tokens: Callable[[], str]
     logger: logging.Logger
     rules: Rules = PLAIN
+    notices: Notices
 
 
 class QueueLoop:
@@ -259,7 +261,7 @@ class QueueLoop:
         # The call that finishes it may claim the next one already: its slot is free from now on.
         self.slots.leave()
         if isinstance(ending, (Completed, Failed)):
-            self._decided.append(decide(attempt, ending))
+            self._decided.append(decide(attempt, ending, self.setup.notices))
         else:
             settle(attempt, ending, self.setup.logger)
             self._leave(attempt)

@@ -42,6 +42,8 @@ class Settings:
     log_format: str = "text"
     log_level: str = "info"
     metrics_port: int | None = None
+    webhook_concurrency: int = DEFAULT_CONCURRENCY
+    webhook_allow_private: bool = False
     lock_seconds: float = 30.0
     stalled_seconds: float = 30.0
 
@@ -99,6 +101,8 @@ class _Reader:
             log_format=self._choice("LOG_FORMAT", LOG_FORMATS, default="text"),
             log_level=self._choice("LOG_LEVEL", LOG_LEVELS, default="info"),
             metrics_port=self._port(),
+            webhook_concurrency=self._number("WEBHOOK_CONCURRENCY", DEFAULT_CONCURRENCY, 0, MAX_CONCURRENCY),
+            webhook_allow_private=self._choice("WEBHOOK_ALLOW_PRIVATE", ("false", "true"), default="false") == "true",
         )
         if self._wrong:
             raise ConfigurationError("\n".join(self._wrong))

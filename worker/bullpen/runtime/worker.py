@@ -29,6 +29,7 @@ from bullpen.runtime.drain import GRACE_SECONDS, drain
 from bullpen.runtime.executors import Threads
 from bullpen.runtime.leases import Held, Identity, Leases, held
 from bullpen.runtime.loop import QueueLoop, QueueSetup
+from bullpen.runtime.notices import Notices
 from bullpen.runtime.rules import PLAIN, Rules
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from bullpen.client.connection import Link
     from bullpen.runtime.handler import Handler
     from bullpen.runtime.settings import Settings
+    from bullpen.webhook import Hook
 
 logger = logging.getLogger("bullpen.WorkerService")
 
@@ -49,11 +51,17 @@ LEAVE_SECONDS = GRACE_SECONDS + 5.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A queue of the app, with the functions for its jobs."""
+    """A queue of the app, with the functions for its jobs and who is told of their ends.
+
+    `heard`: some worker of this app delivers that. `slots` None: as many as the settings say.
+    """
 
     name: str
     handlers: Sequence[Handler]
     rules: Rules = PLAIN
+    hooks: Sequence[Hook] = ()
+    heard: bool = True
+    slots: int | None = None
 
 
 @dataclass(slots=True)
@@ -102,7 +110,7 @@ class Worker:
         self._claims = itertools.count(1)
         self._served = served
         self._keys = [QueueKeys(settings.prefix, each.name) for each in served]
-        self._threads = Threads(settings.concurrency * len(served))
+        self._threads = Threads(sum(each.slots or settings.concurrency for each in served))
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -231,12 +239,13 @@ class Worker:
         setup = QueueSetup(
             keys=keys,
             handlers=served.handlers,
-            slots=settings.concurrency,
+            slots=served.slots or settings.concurrency,
             lock_ms=int(settings.lock_seconds * 1000),
             worker=self._identity.pod,
             tokens=lambda: f"{self._identity.instance}:{self._identity.boot}:{next(self._claims)}",
             logger=queue_logger,
             rules=served.rules,
+            notices=Notices(keys, served.hooks, heard=served.heard, logger=queue_logger),
         )
         return QueueLoop(setup, delivery=Delivery(link, logger=queue_logger), threads=self._threads)
 

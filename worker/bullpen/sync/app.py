@@ -87,6 +87,7 @@ class App(Facade[AwaitingApp]):
 
     queue = direct(AwaitingApp.queue, _queue)
     backoff = direct(AwaitingApp.backoff)
+    webhook_secret = direct(AwaitingApp.webhook_secret)
     job_at = direct(AwaitingApp.job_at, _job)
 
     def flow(self, tree: Flow, *, parent: Context | Job | None = None) -> FlowJobs:

@@ -118,6 +118,7 @@ class Queue(Facade[AwaitingQueue]):
         return repr(self.awaiting)
 
     job = direct(AwaitingQueue.job)
+    webhook = direct(AwaitingQueue.webhook)
     get = direct(AwaitingQueue.get, _job)
     add = blocking(AwaitingQueue.add, _job)
 
