@@ -81,7 +81,7 @@ async def add_flow(app: App, tree: Flow, parent: Context | Job | None) -> FlowJo
     try:
         node = _node(app, tree, has_parent=parent is not None)
         queues = {*_queues(node), *(() if parent is None else (_parent(app, parent).keys.queue,))}
-        producer = FlowProducer(link=await app.link(sorted(queues)), prefix=app.prefix)
+        producer = FlowProducer(link=await app.link(sorted(queues)), prefix=app.prefix, tracing=app.telemetry)
         added = await producer.add(node, parent=None if parent is None else _parent(app, parent))
     except RecursionError:
         raise ConfigurationError("the flow is nested too deeply: let a job add what comes after it") from None

@@ -59,7 +59,7 @@ async def working(app: App, url: str, *, left: list[int] | None = None, **settin
     location = RedisLocation.parse(url)
     chosen = Settings(redis=lambda: location, pod_name="test", **settings)
     codes: list[int] = [] if left is None else left
-    worker = Worker(served_queues(app, None, chosen), chosen, leave=codes.append)
+    worker = Worker(served_queues(app, None, chosen), chosen, telemetry=app.telemetry, leave=codes.append)
     task = asyncio.create_task(worker.run())
     try:
         await until(lambda: worker.health.started or task.done(), "the worker starts")

@@ -22,6 +22,7 @@ MISSING = {
     "App.events": "plumbing of Queue.events",
     "Queue.app": "plumbing of Job.children; whoever has a queue has its app",
     "Queue.producer": "the client underneath, which awaits: `Queue.awaiting` has it",
+    "App.telemetry": "plumbing",
     "App.keep_webhook_secret": "plumbing of Queue.webhook",
     "App.webhook_secrets": "for workers",
     "Queue.webhooks": "for workers",

@@ -95,6 +95,8 @@ def _run(
     )
     configure(form=settings.log_format, level="debug" if debug else settings.log_level)
     loaded = load_app(app)
+    if loaded.telemetry is not None:
+        configure(form=settings.log_format, level="debug" if debug else settings.log_level, traced=loaded.telemetry.ids)
     if loaded.redis is not None:
         settings = dataclasses.replace(settings, redis=loaded.redis)
     settings = dataclasses.replace(settings, prefix=loaded.prefix)
@@ -143,7 +145,7 @@ def served_queues(app: App, only: str | None, settings: Settings | None = None) 
 
 
 async def _serve(app: App, settings: Settings) -> None:
-    worker = Worker(served_queues(app, settings.queue, settings), settings)
+    worker = Worker(served_queues(app, settings.queue, settings), settings, telemetry=app.telemetry)
     health = worker.health
     probes = {"/startedz": health.start, "/livez": health.live, "/readyz": health.ready}
     server = None

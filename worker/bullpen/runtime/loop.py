@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bullpen.runtime.executors import Threads
     from bullpen.runtime.handler import Handler
     from bullpen.runtime.notices import Notices
+    from bullpen.telemetry import Telemetry
 
 LANES = 3
 # One call's share of Redis' time: at some 25 µs a job, other clients wait 2 ms at the most.
@@ -65,6 +66,7 @@ class QueueSetup:
     logger: logging.Logger
     rules: Rules = PLAIN
     notices: Notices
+    telemetry: Telemetry | None = None
 
 
 class QueueLoop:
@@ -100,6 +102,7 @@ class QueueLoop:
             loop=self._loop,
             loop_thread=threading.get_ident(),
             rules=setup.rules,
+            telemetry=setup.telemetry,
             ended=self._ended,
             crashed=self._crashed,
         )

@@ -123,6 +123,8 @@ def _say(attempt: Attempt, ending: Ending, logger: logging.Logger) -> None:
         return
     job_id, took = attempt.job.id, spoken(attempt.seconds)
     extra = job_fields(attempt)
+    if attempt.span is not None:
+        extra.update(attempt.span.ids)
     match ending:
         case Completed():
             logger.log(level, "Job %s completed (%s)", job_id, took, extra=extra)

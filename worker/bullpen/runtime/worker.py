@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from bullpen.client.connection import Link
     from bullpen.runtime.handler import Handler
     from bullpen.runtime.settings import Settings
+    from bullpen.telemetry import Telemetry
     from bullpen.webhook import Hook
 
 logger = logging.getLogger("bullpen.WorkerService")
@@ -97,8 +98,14 @@ class Worker:
     """Serves queues until it is told to stop, or a fault ends it. Made and run in one event loop."""
 
     def __init__(
-        self, served: Sequence[Served], settings: Settings, *, leave: Callable[[int], None] = os._exit
+        self,
+        served: Sequence[Served],
+        settings: Settings,
+        *,
+        telemetry: Telemetry | None = None,
+        leave: Callable[[int], None] = os._exit,
     ) -> None:
+        self._telemetry = telemetry
         self._settings = settings
         self._leave = leave
         self._identity = Identity(
@@ -245,6 +252,7 @@ class Worker:
             tokens=lambda: f"{self._identity.instance}:{self._identity.boot}:{next(self._claims)}",
             logger=queue_logger,
             rules=served.rules,
+            telemetry=self._telemetry,
             notices=Notices(keys, served.hooks, heard=served.heard, logger=queue_logger),
         )
         return QueueLoop(setup, delivery=Delivery(link, logger=queue_logger), threads=self._threads)
