@@ -110,6 +110,12 @@ MUTATIONS: Final = (
         "tonumber(made) > tonumber(ARGV[at + 5])",
     ),
     Mutation(
+        "the first field of a finish is lost",
+        "test_item_51_a_final_failure_says_why",
+        "local first, last, additions = at + 7",
+        "local first, last, additions = at + 9",
+    ),
+    Mutation(
         "one job too many is kept",
         "test_item_48_keep_jobs_by_count",
         "call('ZREMRANGEBYRANK', set, 0, -(count + 1))",

@@ -7,6 +7,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic_core import from_json
+
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.calls.work import Addition
 from bullpen.protocol.keys import QueueKeys
@@ -92,6 +94,15 @@ class Notices:
         )
 
 
+def _result(value: str) -> dict[str, Any]:
+    if len(value) <= MOST_RESULT_BYTES and len(value.encode()) <= MOST_RESULT_BYTES:
+        try:
+            return {"result": from_json(value)}
+        except ValueError:  # nested deeper than receivers will read
+            pass
+    return {"cut": ["result"]}
+
+
 def payload_of(queue: str, job: JobRecord, ending: Completed | Failed, *, now: datetime) -> str:
     """The event as JSON text. What is too large for a webhook is left out or shortened, and `cut` names it."""
     data: dict[str, Any] = {
@@ -104,10 +115,8 @@ def payload_of(queue: str, job: JobRecord, ending: Completed | Failed, *, now: d
         data["failedReason"] = ending.reason[:MOST_REASON_CHARACTERS]
         if len(ending.reason) > MOST_REASON_CHARACTERS:
             data["cut"] = ["failedReason"]
-    elif len(ending.value) <= MOST_RESULT_BYTES and len(ending.value.encode()) <= MOST_RESULT_BYTES:
-        data["result"] = json.loads(ending.value)
     else:
-        data["cut"] = ["result"]
+        data.update(_result(ending.value))
     kind = "job.completed" if isinstance(ending, Completed) else "job.failed"
     at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return json.dumps({"type": kind, "timestamp": at, "data": data}, separators=(",", ":"))
