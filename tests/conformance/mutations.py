@@ -110,10 +110,10 @@ MUTATIONS: Final = (
         "tonumber(made) > tonumber(ARGV[at + 5])",
     ),
     Mutation(
-        "the first field of a finish is lost",
+        "the last field of a finish is lost",
         "test_item_51_a_final_failure_says_why",
-        "local first, last, additions = at + 7",
-        "local first, last, additions = at + 9",
+        "at + 7, at + 6 + tonumber(ARGV[at + 6])",
+        "at + 7, at + 4 + tonumber(ARGV[at + 6])",
     ),
     Mutation(
         "one job too many is kept",
