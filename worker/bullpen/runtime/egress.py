@@ -101,7 +101,8 @@ async def _resolved(host: str, port: int) -> list[Address]:
 async def _sent(
     target: httpx.URL, addresses: list[Address], body: bytes, headers: Mapping[str, str], now: float
 ) -> Answered:
-    pool = httpx.AsyncHTTPTransport(verify=_trusted(), limits=httpx.Limits(max_keepalive_connections=0))
+    trusted = await asyncio.to_thread(_trusted)  # reads all certificates, the first time
+    pool = httpx.AsyncHTTPTransport(verify=trusted, limits=httpx.Limits(max_keepalive_connections=0))
     async with pool:
         for place, address in enumerate(addresses[:_MOST_ADDRESSES], 1):
             request = httpx.Request(
