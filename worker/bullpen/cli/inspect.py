@@ -139,9 +139,17 @@ async def _page(queue: Queue, state: str, start: int, limit: int, reverse: bool,
 
 async def one_job(queue: Queue, job_id: str) -> dict[str, Any]:
     """Everything there is of a job, its logs and children too. Raises JobMissing."""
+    from bullpen.protocol.calls import look
+    from bullpen.protocol.keys import QueueKeys
+
     job = queue.get(job_id)
-    record, state, logs, children = await asyncio.gather(
-        job.record(), job.state(), job.logs(start=-_MOST_LOGS), job.children()
+    due = look.due(QueueKeys(queue.app.prefix, queue.name), job_id=job_id)
+    record, state, logs, children, due_on = await asyncio.gather(
+        job.record(),
+        job.state(),
+        job.logs(start=-_MOST_LOGS),
+        job.children(),
+        (await queue.app.link([queue.name])).run(due),
     )
     states = await asyncio.gather(*(child.state() for child in children))
     family = [
@@ -149,4 +157,4 @@ async def one_job(queue: Queue, job_id: str) -> dict[str, Any]:
         for child, state in zip(children, states, strict=True)
     ]
     values = shape.fields(record, queue=queue.name, state=state)
-    return {**values, "children": family, "logs": list(logs.rows), "logCount": logs.count}
+    return {**values, "dueOn": due_on, "children": family, "logs": list(logs.rows), "logCount": logs.count}

@@ -86,8 +86,7 @@ def described(job: Mapping[str, Any]) -> str:
 
 
 def _state(job: Mapping[str, Any]) -> str:
-    due = job["timestamp"] + job["delay"]
-    return f"delayed, due {ago(due)}" if job["state"] == "delayed" and job["delay"] else str(job["state"])
+    return f"delayed, due {ago(job['dueOn'])}" if job["dueOn"] else str(job["state"])
 
 
 def _ended(job: Mapping[str, Any]) -> str | None:
