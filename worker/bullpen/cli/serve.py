@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bullpen.cli.loading import load_app
-from bullpen.cli.target import debug, queue_names
+from bullpen.cli.target import queue_names
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.keys import QueueKeys
 from bullpen.runtime.burst import stop_when_empty
@@ -49,10 +49,8 @@ app_argument = click.argument("app", envvar="BULLPEN_APP", required=False, metav
 @click.option("--reload", is_flag=True, help="Start anew when a Python file below this directory changes.")
 @click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Lines for people or for machines (LOG_FORMAT).")
 @click.option("--log-level", type=click.Choice(LOG_LEVELS), help="The least that is logged (LOG_LEVEL).")
-@debug
-@click.pass_context
+@click.option("--debug", is_flag=True, help="Show tracebacks and debug lines.")
 def serve(
-    ctx: click.Context,
     app: str | None,
     queues: tuple[str, ...],
     burst: bool,
@@ -60,6 +58,7 @@ def serve(
     concurrency: int | None,
     log_format: str | None,
     log_level: str | None,
+    debug: bool,
 ) -> int:
     """Run the jobs of an app until SIGTERM or Ctrl-C.
 
@@ -80,7 +79,7 @@ def serve(
     # Nothing is held until the worker runs. Process 1 of a container does not even hear a signal it has no handler for.
     before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
-        _run(app, queues, concurrency, log_format, log_level, burst=burst, verbose="--debug" in sys.argv)
+        _run(app, queues, concurrency, log_format, log_level, burst=burst, verbose=debug)
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0
