@@ -144,7 +144,7 @@ def _retry(attempts: int | None, backoff: str | None, declared: Retry | None) ->
     retry = declared or DEFAULT_RETRY
     if backoff is not None:
         kind, _, delay = backoff.partition(":")
-        retry = dataclasses.replace(retry, backoff=kind, **({"delay": delay} if delay else {}))
+        retry = dataclasses.replace(retry, backoff=kind, delay=delay or retry.delay)
     return retry if attempts is None else dataclasses.replace(retry, attempts=attempts)
 
 

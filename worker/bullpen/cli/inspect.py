@@ -30,7 +30,11 @@ _COUNTS = (
     Column("completed", "COMPLETED", right=True),
     Column("failed", "FAILED", right=True),
 )
-_QUEUES = (Column("queue", "QUEUE"), *_COUNTS, Column("paused", "PAUSED", show=lambda paused: "paused" if paused else ""))
+_QUEUES = (
+    Column("queue", "QUEUE"),
+    *_COUNTS,
+    Column("paused", "PAUSED", show=lambda paused: "paused" if paused else ""),
+)
 _JOBS = (
     Column("id", "ID"),
     Column("name", "NAME"),

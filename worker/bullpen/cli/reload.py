@@ -52,7 +52,8 @@ class Reloader:
 
     def _run(self) -> int:
         logger.info("Watching the Python files in %s", self._directory)
-        code = self._start()
+        code: int | None = None
+        self._start()
         for changes in watch(
             self._directory,
             watch_filter=PythonFilter(),
@@ -66,14 +67,15 @@ class Reloader:
                 self._end()
                 if self._told.is_set():
                     break
-                code = self._start()
+                code = None
+                self._start()
             elif code is None and self._child is not None and (code := self._child.poll()) is not None:
                 logger.warning("The worker ended with %d: waiting for a change of a Python file", code)
         ended = self._child.wait() if self._child is not None else 0
         return ended if code is None else 0
 
     def _start(self) -> None:
-        self._child = subprocess.Popen(self._command)
+        self._child = subprocess.Popen(self._command)  # noqa: S603 - this program, with the arguments it got
 
     def _end(self) -> None:
         """The worker drains as it does in a pod; a second signal makes it hurry."""

@@ -68,7 +68,9 @@ async def ask(source: LocationSource, *, prefix: str, queues: Sequence[str]) -> 
     policy = _line(info, "maxmemory_policy")
     if version and version < OLDEST:
         oldest = ".".join(map(str, OLDEST))
-        warnings.append(f"Redis at {location} is {software}, and Redis {oldest} is the oldest tested; upgrade the server")
+        warnings.append(
+            f"Redis at {location} is {software}, and Redis {oldest} is the oldest tested; upgrade the server"
+        )
     if not info:
         warnings.append(f"Redis at {location} does not tell its version and eviction policy: allow the user INFO")
     elif policy and policy != SAFE_POLICY:

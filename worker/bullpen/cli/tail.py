@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @queue_argument
-@click.option(
-    "--from", "after", metavar="ID", help="Begin after the event of this id; 0-0: with the oldest there is."
-)
+@click.option("--from", "after", metavar="ID", help="Begin after the event of this id; 0-0: with the oldest there is.")
 @click.option("--job", metavar="JOB", help="Only what concerns this job.")
 @click.option("--event", "kinds", multiple=True, metavar="KIND", help="Only events of this kind, such as failed.")
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after so many events.")

@@ -22,13 +22,14 @@ _PLAIN: Final = {
     "object": "Record<string, unknown>",
     "array": "unknown[]",
 }
-_RESERVED: Final = frozenset(
-    "any await bigint boolean break case catch class const continue debugger declare default delete do else enum "
-    "export extends false finally for function if implements import in instanceof interface let never new null number "
-    "object package private protected public return static string super switch symbol this throw true try type typeof "
-    "undefined unknown var void while with yield Jobs QueueName JobName JobData JobResult QueueData QueueResult".split()
-)
-
+# Words of the language, and the names that every module has.
+_RESERVED: Final = """
+    any await bigint boolean break case catch class const continue debugger declare default delete do else enum
+    export extends false finally for function if implements import in instanceof interface let never new null
+    number object package private protected public return static string super switch symbol this throw true try
+    type typeof undefined unknown var void while with yield Array Record Jobs QueueName JobName JobData JobResult
+    QueueData QueueResult
+"""
 _END: Final = """
 export type QueueName = keyof Jobs;
 /** The names of a queue's jobs. */
@@ -64,7 +65,7 @@ class _Writer:
 
     def _free(self, name: str) -> str:
         made = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "Type"
-        if made[0].isdigit() or made in _RESERVED:
+        if made[0].isdigit() or made in _RESERVED.split():
             made = f"{made}_" if not made[0].isdigit() else f"_{made}"
         while made in self._names.values():
             made += "_"
