@@ -126,8 +126,7 @@ async def _one(desk: Desk, queue: Queue, output: Output) -> None:
     if settings.rate_max is not None:
         lines.append(("limit", f"{plural(settings.rate_max)} in {(settings.rate_duration_ms or 0):,} ms"))
     lines.append(("workers", f"{len(alive)} that send heartbeats (bullpen workers {queue.name})"))
-    for what in ("added", "completed", "failed"):
-        lines.append((f"{what[:5]}. rate" if len(what) > 6 else f"{what} rate", rate(getattr(measured, what))))
+    lines += [("rate in", rate(measured.added)), ("done", rate(measured.completed)), ("failing", rate(measured.failed))]
     output.record(full, "\n".join(f"{title:<12} {value}" for title, value in lines))
 
 
