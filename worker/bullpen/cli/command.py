@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
@@ -48,7 +47,9 @@ SECTIONS: Final[Mapping[str, Sequence[Entry]]] = {
 
 def _version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
-        click.echo(f"bullpen, version {version('bullpen')}")
+        import bullpen
+
+        click.echo(f"bullpen, version {bullpen.__version__}")
         ctx.exit()
 
 
