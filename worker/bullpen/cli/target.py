@@ -76,7 +76,9 @@ class Target:
         for name, strategy in (loaded.backoffs if loaded is not None else {}).items():
             app.backoff(name)(strategy)
         # By a connection that says at once when Redis is not there; the app's goes on trying for ten seconds.
-        anything = QueueKeys(app.prefix if prefix is None else prefix, "{bullpen}")  # a name that has a place in a cluster too
+        anything = QueueKeys(
+            app.prefix if prefix is None else prefix, "{bullpen}"
+        )  # a name that has a place in a cluster too
         async with BlockingLink(source, queue=anything) as link:
             await link.run(discover.known(anything), block=CONNECT_SECONDS)
         async with app:
