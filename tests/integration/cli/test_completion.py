@@ -15,7 +15,7 @@ def completed(bullpen_process: Command, *words: str, **environ: str) -> list[str
     typed = " ".join(("bullpen", *words))
     said = bullpen_process(_BULLPEN_COMPLETE="bash_complete", COMP_WORDS=typed, COMP_CWORD=str(len(words)), **environ)
     assert said.err == ""
-    return [line.partition(",")[2] for line in said.lines]
+    return [line.partition(",")[2] for line in said.lines if line]
 
 
 def test_commands_options_and_queues_are_completed(bullpen: Command, bullpen_process: Command) -> None:
