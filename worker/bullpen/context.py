@@ -59,6 +59,8 @@ class Execution(Protocol):
     @property
     def stopping(self) -> bool: ...
     @property
+    def deadline(self) -> float | None: ...
+    @property
     def logger(self) -> logging.Logger: ...
     def report_progress(self, value: object) -> Awaitable[None]: ...
     def report_log(self, line: str) -> Awaitable[None]: ...
@@ -97,8 +99,13 @@ class Context:
 
     @property
     def stopping(self) -> bool:
-        """Whether the job should stop: its lock is lost, or the worker's time to drain is over."""
+        """Whether the job should stop: its lock or its time is lost, or the worker's time to drain is over."""
         return self._execution.stopping
+
+    @property
+    def deadline(self) -> float | None:
+        """When the job's `timeout` strikes, in epoch seconds (as `time.time()`); None without one."""
+        return self._execution.deadline
 
     def raise_if_stopping(self) -> None:
         """Leave the job by `Stopping` when `stopping` is true; call it between steps of long work in a thread."""

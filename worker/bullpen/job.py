@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bullpen.protocol.calls.children import ChildrenCounts
+    from bullpen.protocol.causes import Cause
     from bullpen.protocol.replies import JobRecord, JobState, Logs
     from bullpen.queue import Queue
 
@@ -45,6 +46,13 @@ class Job:
         if record is None:
             raise JobMissing(f"job {self.id} does not exist: it was removed, or its id is wrong")
         return record
+
+    async def cause(self) -> Cause | None:
+        """What its last failed attempt died of ("error", "timeout", "oom", "signal", "lost"); None if none did.
+
+        Failures under Node's workers leave no cause. Raises JobMissing.
+        """
+        return (await self.record()).cause
 
     async def progress(self) -> Any:
         """What the job last reported, 0 before its first report. Raises JobMissing."""

@@ -16,7 +16,7 @@ from bullpen.protocol.arguments import check_text, shown
 from bullpen.protocol.calls.add import check_job_id
 from bullpen.protocol.options import Backoff, JobOptions, KeepJobs
 from bullpen.retry import BUILT_IN, DEFAULT_RETRY, Retry
-from bullpen.runtime.handler import Handler, describe
+from bullpen.runtime.handler import Handler, Timeout, describe
 from bullpen.runtime.rules import Rules
 from bullpen.schedules import Schedules
 from bullpen.upkeep import Upkeep
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bullpen.protocol.calls.clients import ConnectedWorker
     from bullpen.protocol.calls.work import RateLimit
     from bullpen.protocol.deduplication import Deduplication
+    from bullpen.sizes import Size
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,13 +75,21 @@ class Queue(Schedules, Upkeep):
         return Rules(limiter=self._limiter, max_started=self._max_started, backoffs=self._app.backoffs)
 
     def job(
-        self, name: str | None = None, *, run: Literal["async", "thread"] | None = None, retry: Retry | None = None
+        self,
+        name: str | None = None,
+        *,
+        run: Literal["async", "thread", "process"] | None = None,
+        retry: Retry | None = None,
+        timeout: Timeout | None = None,
+        memory: Size | None = None,
     ) -> Callable[[F], F]:
         """Declare the function that does jobs of this name, or, without a name, of every other name.
 
         The function takes the job's data, validated against its annotation, and if it wants a `Context`. `run` is
-        "async" for coroutine functions and "thread" for plain ones unless said. `retry` is what `add` stores with the
-        jobs it adds; jobs of other producers bring their own. Raises ConfigurationError for what cannot work.
+        "async" for coroutine functions and "thread" for plain ones unless said; "process" is for either. `retry` is
+        what `add` stores with the jobs it adds; jobs of other producers bring their own. An attempt that runs longer
+        than `timeout` (a duration or a timedelta) fails; `memory` (bytes, or text such as "512MiB") caps what the
+        process of a job with run="process" may use. Raises ConfigurationError for what cannot work.
         """
         if name == "":
             raise ConfigurationError(
@@ -97,7 +106,7 @@ class Queue(Schedules, Upkeep):
                     f"queue {self.name!r}: {what} are done by {known} already; "
                     f"{function.__qualname__} needs another name"
                 )
-            self._handlers[name] = describe(function, name=name, run=run, retry=retry)
+            self._handlers[name] = describe(function, name=name, run=run, retry=retry, timeout=timeout, memory=memory)
             self._settled = None  # its retry counts from now on
             return function
 

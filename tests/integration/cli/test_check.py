@@ -27,6 +27,7 @@ def test_queues_jobs_and_tries_are_listed(bullpen: Command) -> None:
     assert lines[0].startswith("redis redis://127.0.0.1:")
     assert lines[0].endswith(", noeviction")
     assert "  job generate: typed_app.generate, async, data: Render, 5 attempts, exponential 2s" in lines
+    assert "  job merge: typed_app.merge, process, data: list, timeout 20m 00s, memory 512 MiB" in lines
     assert "queue emails, at most 10 starts in 1000 ms" in lines
     [told] = bullpen("check", "typed_app:app", "--json").ok().json
     assert told["redis"]["maxmemoryPolicy"] == "noeviction"

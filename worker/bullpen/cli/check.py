@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bullpen.cli.loading import load_app
-from bullpen.cli.output import clean, dumped
+from bullpen.cli.output import clean, dumped, size
 from bullpen.cli.serve import app_argument, served_queues
 from bullpen.cli.server import ask
 from bullpen.cli.target import debug
+from bullpen.durations import spoken
 from bullpen.errors import BullpenError, ConfigurationError
 from bullpen.protocol.keys import DEFAULT_PREFIX
 from bullpen.runtime.settings import read_settings, redis_from_environment
@@ -113,6 +114,8 @@ def _job(handler: Handler) -> dict[str, Any]:
         "function": f"{handler.function.__module__}.{handler.function.__qualname__}",
         "run": handler.run.value,
         "data": handler.payload_type or None,
+        "timeoutSeconds": handler.timeout,
+        "memoryBytes": handler.memory,
         "retry": None
         if retry is None
         else {"attempts": retry.attempts, "backoff": retry.backoff, "delay": retry.delay, "jitter": retry.jitter},
@@ -139,6 +142,8 @@ def _words(job: Mapping[str, Any]) -> str:
         f"{name}: {job['function']}",
         job["run"],
         f"data: {job['data']}" if job["data"] else "",
+        f"timeout {spoken(job['timeoutSeconds'])}" if job["timeoutSeconds"] else "",
+        f"memory {size(job['memoryBytes'])}" if job["memoryBytes"] else "",
         _tries(job["retry"]),
     )
     return ", ".join(filter(None, parts))

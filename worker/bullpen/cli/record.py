@@ -37,7 +37,7 @@ def fields(record: JobRecord, *, queue: str, state: str) -> dict[str, Any]:
         "processedBy": record.processed_by,
         "returnvalue": _value(record, b"returnvalue", None),
         "failedReason": record.failed_reason,
-        "cause": record.text(b"bp:cause"),
+        "cause": record.cause,
         "stacktrace": _value(record, b"stacktrace", []) or [],
         "parentKey": record.parent_key,
         "deduplicationId": record.deduplication_id,

@@ -98,6 +98,7 @@ def _run(
     read = read_settings()
     settings = dataclasses.replace(
         read,
+        app=app,
         concurrency=concurrency or read.concurrency,
         log_format=log_format or read.log_format,
         log_level=log_level or read.log_level,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -12,7 +13,10 @@ from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapt
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from bullpen.context import Context
+from bullpen.durations import Duration, seconds
 from bullpen.errors import ConfigurationError, Unrecoverable
+from bullpen.protocol.arguments import shown
+from bullpen.sizes import Size, size_bytes
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +24,16 @@ if typing.TYPE_CHECKING:
     from bullpen.retry import Retry
 
 
+Timeout: typing.TypeAlias = Duration | timedelta
+
 # A long list of wrong values has as many misfits; a reason is a line for people.
 MOST_MISFITS = 10
+
+
+class Encoded(str):
+    """A result that is JSON text already: a process' jobs encode their own."""
+
+    __slots__ = ()
 
 
 class Run(StrEnum):
@@ -29,11 +41,15 @@ class Run(StrEnum):
 
     ASYNC = "async"
     THREAD = "thread"
+    PROCESS = "process"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
-    """One decorated function. `name` is None for the handler of every other name."""
+    """One decorated function. `name` is None for the handler of every other name.
+
+    `timeout` in seconds, `memory` in bytes: None for no limit, and for that of the worker.
+    """
 
     name: str | None
     function: Callable[..., Any]
@@ -43,6 +59,8 @@ class Handler:
     takes_context: bool
     payload: TypeAdapter[Any] | None
     payload_type: str
+    timeout: float | None = None
+    memory: int | None = None
 
     def read(self, data: str | bytes) -> Any:
         """The job's data as the function wants it; raises `Unrecoverable`, naming each field that does not fit."""
@@ -75,6 +93,8 @@ def encode_result(value: object) -> bytes:
     """A return value as JSON (models by alias); raises `Unrecoverable`: running again would not change its type."""
     if value is None:
         return b"null"
+    if isinstance(value, Encoded):
+        return value.encode()
     try:
         return to_json(value, by_alias=True, inf_nan_mode="null")
     except (PydanticSerializationError, ValueError) as error:
@@ -84,7 +104,15 @@ def encode_result(value: object) -> bytes:
         ) from error
 
 
-def describe(function: Callable[..., Any], *, name: str | None, run: str | None, retry: Retry | None) -> Handler:
+def describe(
+    function: Callable[..., Any],
+    *,
+    name: str | None,
+    run: str | None,
+    retry: Retry | None,
+    timeout: Timeout | None = None,
+    memory: Size | None = None,
+) -> Handler:
     """Read a function's signature once, when it is decorated; raises `ConfigurationError` for what cannot be called."""
     label = f"job {name!r} ({function.__qualname__})" if name is not None else f"job {function.__qualname__}"
     parameters = _parameters(function, label)
@@ -93,16 +121,19 @@ def describe(function: Callable[..., Any], *, name: str | None, run: str | None,
         len(parameters) == 2 or hints.get(parameters[0].name) is Context or parameters[0].name == "ctx"
     )
     takes_data = len(parameters) - takes_context == 1
+    where = _where(function, run, label)
     payload, payload_type = _payload(hints.get(parameters[0].name, Any), label) if takes_data else (None, "")
     return Handler(
         name=name,
         function=function,
-        run=_where(function, run, label),
+        run=where,
         retry=retry,
         takes_data=takes_data,
         takes_context=takes_context,
         payload=payload,
         payload_type=payload_type,
+        timeout=None if timeout is None else _timeout(timeout, label),
+        memory=None if memory is None else _memory(memory, where, label),
     )
 
 
@@ -156,12 +187,27 @@ def _where(function: Callable[..., Any], run: str | None, label: str) -> Run:
     try:
         where = Run(run)
     except ValueError:
-        raise ConfigurationError(f'{label}: run={run!r} is unknown; use "async" or "thread"') from None
-    if is_async and where is not Run.ASYNC:
+        raise ConfigurationError(f'{label}: run={run!r} is unknown; use "async", "thread" or "process"') from None
+    if is_async and where is Run.THREAD:
         raise ConfigurationError(f'{label}: run={run!r} needs a plain "def"; an "async def" runs on the loop')
     if not is_async and where is Run.ASYNC:
         raise ConfigurationError(f'{label}: run="async" needs an "async def"; a plain "def" runs in a thread')
     return where
+
+
+def _timeout(timeout: Timeout, label: str) -> float:
+    told = f"{label}: timeout={shown(timeout)}"
+    limit = seconds(timeout.total_seconds() if isinstance(timeout, timedelta) else timeout, of=told)
+    if limit <= 0:
+        raise ConfigurationError(f"{told}: leaves no time to run; leave it out for no limit")
+    return limit
+
+
+def _memory(memory: Size, where: Run, label: str) -> int:
+    told = f"{label}: memory={shown(memory)}"
+    if where is not Run.PROCESS:
+        raise ConfigurationError(f'{told}: only a job with run="process" has memory of its own; this one has {where}')
+    return size_bytes(memory, of=told)
 
 
 def _start(data: str | bytes) -> str:

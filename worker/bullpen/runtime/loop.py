@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bullpen.errors import BullpenError, ConnectionLost
 from bullpen.protocol.calls.work import work
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from bullpen.protocol.keys import QueueKeys
     from bullpen.protocol.replies import WorkReply
-    from bullpen.runtime.executors import Threads
+    from bullpen.runtime.executors import Executors
     from bullpen.runtime.handler import Handler
 
 LANES = 3
@@ -68,7 +68,7 @@ class QueueSetup:
 class QueueLoop:
     """Serves one queue with a number of slots. All but the reading of counts happens in the event loop's thread."""
 
-    def __init__(self, setup: QueueSetup, *, delivery: Delivery, threads: Threads) -> None:
+    def __init__(self, setup: QueueSetup, *, delivery: Delivery, executors: Executors) -> None:
         self.setup = setup
         self.slots = Slots(setup.slots)
         self.running: dict[str, Attempt] = {}
@@ -92,7 +92,7 @@ class QueueLoop:
             handlers=handled,
             fallback=fallback,
             unhandled=Tally(""),
-            threads=threads,
+            executors=executors,
             delivery=delivery,
             logger=setup.logger,
             loop=self._loop,
@@ -257,7 +257,11 @@ class QueueLoop:
 
     def _ended(self, attempt: Attempt, ending: Ending) -> None:
         # The call that finishes it may claim the next one already: its slot is free from now on.
-        self.slots.leave()
+        if attempt.left_behind is None:
+            self.slots.leave()
+        else:  # its function still has a thread, or the loop's time
+            self.slots.stick()
+            attempt.left_behind.add_done_callback(self._unstuck)
         if isinstance(ending, (Completed, Failed)):
             self._decided.append(decide(attempt, ending))
         else:
@@ -265,6 +269,11 @@ class QueueLoop:
             self._leave(attempt)
             if isinstance(ending, Limited):
                 self._limit(ending.limit_ms)
+        self._wake()
+
+    def _unstuck(self, _work: asyncio.Future[Any]) -> None:
+        self.slots.unstick()
+        self._hungry = True
         self._wake()
 
     # A job said so (protocol §5.4). With a limiter Redis knows of it too, and every claim asks; without one Redis does

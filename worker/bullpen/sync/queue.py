@@ -83,6 +83,7 @@ class Job(Facade[AwaitingJob]):
 
     state = blocking(AwaitingJob.state)
     record = blocking(AwaitingJob.record)
+    cause = blocking(AwaitingJob.cause)
     progress = blocking(AwaitingJob.progress)
     result = blocking(AwaitingJob.result)
     remove_dedup = blocking(AwaitingJob.remove_dedup)

@@ -89,7 +89,7 @@ async def generate(data: Render) -> Clip:
     raise NotImplementedError
 
 
-@videos.job("merge")
+@videos.job("merge", run="process", timeout="20m", memory="512Mi")
 def merge(data: list[Scene]) -> None: ...
 
 
