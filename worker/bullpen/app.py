@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import os
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakSet
 
 from bullpen.client.connections import Connections
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Strategy)
 
+apps: Final[WeakSet[App]] = WeakSet()
+"""All there are in this process: how `bullpen.testing` finds who declared a function."""
+
 
 class App:
     """Declares queues and jobs; `bullpen serve module:app` runs them, and any code of yours adds jobs through it.
@@ -54,6 +57,7 @@ class App:
         self._backoffs: dict[str, Strategy] = {}
         self._connections: dict[asyncio.AbstractEventLoop, Connections] = {}
         self._sync: SyncApp | None = None
+        apps.add(self)
 
     @property
     def queues(self) -> Mapping[str, Queue]:
@@ -64,6 +68,14 @@ class App:
     def redis(self) -> LocationSource | None:
         """Where Redis is if the app says so itself, None where the environment does."""
         return self._redis
+
+    def redirect(self, redis: LocationSource | None) -> LocationSource | None:
+        """Take Redis from there (None: from the environment) at the next connect; returns what it replaces.
+
+        For `bullpen.testing`: connections that are open stay where they are, `aclose` and `sync.close` end them.
+        """
+        before, self._redis = self._redis, redis
+        return before
 
     @property
     def prefix(self) -> str:

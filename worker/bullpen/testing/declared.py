@@ -1,0 +1,54 @@
+"""Which job a function is, among all apps of this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bullpen.app import apps
+from bullpen.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bullpen.app import App
+    from bullpen.queue import Queue as AwaitingQueue
+    from bullpen.runtime.handler import Handler
+    from bullpen.sync.queue import Queue as SyncQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A job function where it was declared."""
+
+    app: App
+    queue: AwaitingQueue
+    handler: Handler
+
+
+def declared(
+    function: Callable[..., Any], *, queue: AwaitingQueue | SyncQueue | None = None, name: str | None = None
+) -> Declared:
+    """Find `@queue.job` of a function; queue and job name choose when it has several.
+
+    Raises ConfigurationError when it has none, and when it has several that it may be.
+    """
+    found = [
+        Declared(app, each, handler)
+        for app in tuple(apps)
+        for each in app.queues.values()
+        for handler in each.handlers
+        if handler.function is function and (queue is None or (queue.app.queues.get(each.name) is each))
+    ]
+    if queue is not None:
+        found = [each for each in found if each.queue.name == queue.name]
+    if name is not None and len(found) > 1:
+        found = [each for each in found if each.handler.name == name] or found
+    label = getattr(function, "__qualname__", repr(function))
+    if not found:
+        where = "" if queue is None else f" of queue {queue.name!r}"
+        raise ConfigurationError(f"{label} is no job{where}: decorate it with @queue.job(name)")
+    if len(found) > 1:
+        places = ", ".join(sorted({f"{each.queue.name}/{each.handler.name or '*'}" for each in found}))
+        raise ConfigurationError(f"{label} does several jobs ({places}): say which with queue= or name=")
+    return found[0]
