@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bullpen.testing.stage import due_seconds
 
 if TYPE_CHECKING:
-    from fakeredis import FakeRedis
+    from collections.abc import Mapping, Sequence
 
     from bullpen.protocol.keys import QueueKeys
     from bullpen.runtime.worker import Served
+    from bullpen.testing.door import Data
 
 _SCHEDULED = b"repeat:"
 
@@ -52,7 +52,7 @@ class Backlog:
 
 
 def backlog(
-    client: FakeRedis, served: Sequence[Served], queues: Sequence[QueueKeys], limited: Mapping[str, float]
+    client: Data, served: Sequence[Served], queues: Sequence[QueueKeys], limited: Mapping[str, float]
 ) -> Backlog:
     """Look at the queues; `limited` has for each the seconds for which its worker starts nothing."""
     found = Backlog()
@@ -68,23 +68,24 @@ def backlog(
     return found
 
 
-def _ready(client: FakeRedis, keys: QueueKeys) -> list[str]:
+def _ready(client: Data, keys: QueueKeys) -> list[str]:
     if client.hexists(keys.meta, "paused"):
         return []
     return _named(client, keys, [*client.lrange(keys.wait, 0, -1), *client.zrange(keys.prioritized, 0, -1)])
 
 
-def _limit_seconds(client: FakeRedis, served: Served, keys: QueueKeys) -> float:
+def _limit_seconds(client: Data, served: Served, keys: QueueKeys) -> float:
     """For how long the queue's rate limit lets nothing be started."""
     stored = client.hget(keys.meta, "max")
     limiter = served.rules.limiter
     most = int(stored) if stored else limiter.max if limiter is not None else None
     if most is None or int(client.get(keys.limiter) or 0) < most:
         return 0.0
-    return max(0, client.pttl(keys.limiter)) / 1000
+    left_ms: int = client.pttl(keys.limiter)
+    return max(0, left_ms) / 1000
 
 
-def _look_ahead(client: FakeRedis, keys: QueueKeys, found: Backlog) -> None:
+def _look_ahead(client: Data, keys: QueueKeys, found: Backlog) -> None:
     own = False
     for job_id, score in client.zrange(keys.delayed, 0, -1, withscores=True):
         due, scheduled = due_seconds(score), job_id.startswith(_SCHEDULED)
@@ -97,7 +98,7 @@ def _look_ahead(client: FakeRedis, keys: QueueKeys, found: Backlog) -> None:
             return
 
 
-def _named(client: FakeRedis, keys: QueueKeys, ids: Sequence[bytes]) -> list[str]:
+def _named(client: Data, keys: QueueKeys, ids: Sequence[bytes]) -> list[str]:
     return [
         f"job {job_id.decode()} ({(client.hget(keys.job(job_id.decode()), 'name') or b'?').decode()}) of {keys.queue}"
         for job_id in ids

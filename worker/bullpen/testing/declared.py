@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bullpen.app import apps
 from bullpen.errors import ConfigurationError
+from bullpen.sync.queue import Queue as SyncQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from bullpen.app import App
     from bullpen.queue import Queue as AwaitingQueue
     from bullpen.runtime.handler import Handler
-    from bullpen.sync.queue import Queue as SyncQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,14 @@ def declared(
 
     Raises ConfigurationError when it has none, and when it has several that it may be.
     """
+    wanted = queue.awaiting if isinstance(queue, SyncQueue) else queue
     found = [
         Declared(app, each, handler)
         for app in tuple(apps)
         for each in app.queues.values()
         for handler in each.handlers
-        if handler.function is function and (queue is None or (queue.app.queues.get(each.name) is each))
+        if handler.function is function and wanted in (None, each)
     ]
-    if queue is not None:
-        found = [each for each in found if each.queue.name == queue.name]
     if name is not None and len(found) > 1:
         found = [each for each in found if each.handler.name == name] or found
     label = getattr(function, "__qualname__", repr(function))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from redis.exceptions import RedisError
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Data: TypeAlias = Any
+"""A `fakeredis.FakeRedis`, which answers in bytes; its types, redis-py's, say that it may be anything."""
+
 ADDRESS: Final = "127.0.0.1"
 # What our scripts and our client ask for; the fake answers as that version does.
 VERSION: Final = (7, 2)
@@ -45,7 +48,7 @@ class Door:
         self._callers: set[_Caller] = set()
         self._thread = threading.Thread(target=self._turn, name="bullpen-testing-redis", daemon=True)
         self._opened: concurrent.futures.Future[int] = concurrent.futures.Future()
-        self.client = fakeredis.FakeRedis(server=self._server, protocol=2)
+        self.client: Data = fakeredis.FakeRedis(server=self._server, protocol=2)
         """The same data without a socket; to be used in `run` alone."""
 
     def open(self) -> RedisLocation:
@@ -60,7 +63,7 @@ class Door:
             self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(END_SECONDS)
 
-    def run(self, question: Callable[[fakeredis.FakeRedis], T]) -> concurrent.futures.Future[T]:
+    def run(self, question: Callable[[Data], T]) -> concurrent.futures.Future[T]:
         """Do something with `client` while no other client is served: all of it happens at one moment."""
         answer: concurrent.futures.Future[T] = concurrent.futures.Future()
 
@@ -120,7 +123,7 @@ class _Caller(asyncio.Protocol):
         if self._socket is not None:
             self._socket.sendall(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         self._callers.discard(self)
         socket, self._socket = self._socket, None
         if socket is not None:

@@ -1,11 +1,10 @@
-"""One job function, run alone as the worker runs it: data validated, resources and middleware around it, its end read."""
+"""One job function, run alone as the worker runs it, with all that is around it, and how that run ended."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -22,17 +21,18 @@ from bullpen.protocol.replies import JobRecord, JobState
 from bullpen.runtime.handler import Handler, Run
 from bullpen.signals import RateLimited
 from bullpen.testing.declared import Declared, declared
+from bullpen.testing.running import at_work
 from bullpen.testing.stage import Stage, staged
-from bullpen.testing.worker import at_work
 from bullpen.values import NO_DATA
 
 if TYPE_CHECKING:
-    from fakeredis import FakeRedis
+    from collections.abc import Callable, Mapping, Sequence
 
     from bullpen.queue import Queue
     from bullpen.retry import Retry
     from bullpen.runtime.worker import Served
     from bullpen.sync.queue import Queue as SyncQueue
+    from bullpen.testing.door import Data
 
 _LOOK_SECONDS: Final = 0.001
 # A run is one start: the next one, of a job that is tried again at once, is not to happen.
@@ -61,8 +61,7 @@ class JobRun:
     """What one run of a job came to.
 
     `value` is what Redis keeps of the return value, None unless it completed. `error` is what the function raised,
-    None when it did not, or was not called because its data did not fit: `reason` says why a job failed in any case.
-    `again_in` is in seconds, None when it does not run again by itself. `added` has the jobs that it added.
+    None when it did not, or was not called because its data did not fit; `reason` says why in any case. `again_in` is in seconds, None when it does not run again by itself. `added` has the jobs that it added.
     """
 
     job_id: str
@@ -151,7 +150,7 @@ def _name(found: Declared, name: str | None) -> str:
     return name or found.handler.name or ""
 
 
-def _alone(found: Declared, call: _Call) -> list[Served]:
+def _alone(found: Declared, call: _Call) -> Sequence[Served]:
     """The queue as it is served, with this one function, and started once."""
     return [
         replace(
@@ -163,7 +162,7 @@ def _alone(found: Declared, call: _Call) -> list[Served]:
     ]
 
 
-def _prepare(client: FakeRedis, keys: QueueKeys, job_id: str, attempt: int, children: Mapping[str, object]) -> None:
+def _prepare(client: Data, keys: QueueKeys, job_id: str, attempt: int, children: Mapping[str, object]) -> None:
     made = attempt - 1
     client.hset(keys.job(job_id), mapping={"atm": made, "ats": made})
     for child, value in children.items():
@@ -179,7 +178,7 @@ class _Seen:
     limit_ms: int
 
 
-def _look(client: FakeRedis, keys: QueueKeys, job_id: str, attempt: int) -> _Seen | None:
+def _look(client: Data, keys: QueueKeys, job_id: str, attempt: int) -> _Seen | None:
     """What is stored of the job once this start of it has ended."""
     record = JobRecord(job_id, client.hgetall(keys.job(job_id)))
     if record.attempts_started < attempt or client.llen(keys.active):
@@ -194,7 +193,7 @@ def _look(client: FakeRedis, keys: QueueKeys, job_id: str, attempt: int) -> _See
     )
 
 
-def _state(client: FakeRedis, keys: QueueKeys, job_id: str) -> JobState:
+def _state(client: Data, keys: QueueKeys, job_id: str) -> JobState:
     places = (
         (keys.completed, JobState.COMPLETED),
         (keys.failed, JobState.FAILED),
@@ -237,5 +236,3 @@ def _ending(seen: _Seen, error: BaseException | None, *, tried: bool) -> tuple[E
             return Ending.RATE_LIMITED, error.limit_ms / 1000
         case _:
             return Ending.REQUEUED, 0.0
-
-

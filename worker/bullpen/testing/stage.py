@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from bullpen.app import App as AwaitingApp
 from bullpen.errors import ConfigurationError
-from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.replies import JobRecord
 from bullpen.sync.app import App as SyncApp
 from bullpen.testing.clock import Clock
-from bullpen.testing.door import Door
+from bullpen.testing.door import Data, Door
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from fakeredis import FakeRedis
-
     from bullpen.client.settings import RedisLocation
+    from bullpen.protocol.keys import QueueKeys
 
 T = TypeVar("T")
 App = AwaitingApp | SyncApp
@@ -39,14 +37,14 @@ class Stage:
     location: RedisLocation
     clock: Clock = field(default_factory=Clock)
 
-    async def ask(self, question: Callable[[FakeRedis], T]) -> T:
+    async def ask(self, question: Callable[[Data], T]) -> T:
         """Look at the data, or change it, without a connection."""
         return await asyncio.wrap_future(self.door.run(question))
 
     async def forward(self, seconds: float, *, queues: Sequence[QueueKeys]) -> None:
         """Make it later for everybody at the same moment. Who holds a job keeps it; idle workers look around."""
 
-        def jump(client: FakeRedis) -> None:
+        def jump(client: Data) -> None:
             held = list(client.scan_iter("*:lock"))
             for lock in held:
                 client.persist(lock)
@@ -101,7 +99,7 @@ async def _hang_up(app: AwaitingApp) -> None:
     await asyncio.to_thread(app.sync.close)
 
 
-def _records(client: FakeRedis, prefix: str, queue: str | None) -> Iterator[tuple[str, JobRecord]]:
+def _records(client: Data, prefix: str, queue: str | None) -> Iterator[tuple[str, JobRecord]]:
     found = []
     for key in client.scan_iter(f"{prefix}:{'*' if queue is None else queue}:*", _type="hash"):
         fields = client.hgetall(key)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from bullpen.client.portal import Portal
 from bullpen.sync.facade import Facade, blocking
+from bullpen.testing import running as awaiting
 from bullpen.testing import runs
-from bullpen.testing import worker as awaiting
 from bullpen.testing.runs import Ending, JobRun
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,8 @@ from bullpen.testing.backlog import Backlog, backlog
 from bullpen.testing.stage import App, Stage, staged
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
     from bullpen.protocol.replies import JobRecord
     from bullpen.queue import Queue
     from bullpen.runtime.worker import Served
@@ -33,7 +34,7 @@ _START_SECONDS: Final = 10.0
 class RunningWorker:
     """What `worker(app)` gives; its methods are for the event loop on which that was entered."""
 
-    def __init__(self, stage: Stage, worker: Worker, served: list[Served], running: asyncio.Task[None]) -> None:
+    def __init__(self, stage: Stage, worker: Worker, served: Sequence[Served], running: asyncio.Task[None]) -> None:
         self._stage = stage
         self._worker = worker
         self._served = served
@@ -79,7 +80,7 @@ class RunningWorker:
         await self._drained(deadline)
 
     async def settled(self, *, timeout: Duration = PATIENCE) -> None:
-        """Make it later, step by step, until every job has ended: after retries, delays and rate limits, not waited for.
+        """Make it later, step by step, until every job has ended, with all retries, delays and rate limits.
 
         Schedules run on beside, but their next runs are not waited for. Raises TimeoutError as `drained` does.
         """
@@ -148,7 +149,7 @@ async def worker(app: App, *, concurrency: int = 10) -> AsyncIterator[RunningWor
 
 
 @asynccontextmanager
-async def at_work(stage: Stage, served: list[Served], concurrency: int) -> AsyncIterator[RunningWorker]:
+async def at_work(stage: Stage, served: Sequence[Served], concurrency: int) -> AsyncIterator[RunningWorker]:
     """The worker of these queues."""
     settings = Settings(
         redis=lambda: stage.location,
