@@ -61,7 +61,8 @@ class JobRun:
     """What one run of a job came to.
 
     `value` is what Redis keeps of the return value, None unless it completed. `error` is what the function raised,
-    None when it did not, or was not called because its data did not fit; `reason` says why in any case. `again_in` is in seconds, None when it does not run again by itself. `added` has the jobs that it added.
+    None when it did not, or was not called because its data did not fit; `reason` says why in any case. `again_in` is
+    in seconds, None when the job does not run again by itself. `added` has the jobs that it added.
     """
 
     job_id: str
