@@ -26,6 +26,7 @@ setup:
 lint: setup ## Format, lint, types, and who may import whom
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy worker operator tests hack benchmarks examples
+	@MYPYPATH=examples/api $(BIN)/mypy examples/api/app.py examples/api/jobs.py
 	@$(BIN)/lint-imports
 
 format: setup
@@ -67,5 +68,5 @@ crds: setup ## Write the CRD from the models
 
 lock: setup ## Resolve the dependencies anew
 	@$(BIN)/pip install --quiet uv
-	@for extra in dev worker operator; do $(BIN)/$(COMPILE) pyproject.toml --extra $$extra -o lock/$$extra.txt; done
+	@for extra in dev worker operator examples; do $(BIN)/$(COMPILE) pyproject.toml --extra $$extra -o lock/$$extra.txt; done
 	@echo 'hatchling>=1.27' | $(BIN)/$(COMPILE) - -o lock/build.txt
