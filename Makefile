@@ -68,5 +68,5 @@ crds: setup ## Write the CRD from the models
 
 lock: setup ## Resolve the dependencies anew
 	@$(BIN)/pip install --quiet uv
-	@for extra in dev worker operator examples; do $(BIN)/$(COMPILE) pyproject.toml --extra $$extra -o lock/$$extra.txt; done
+	@for extra in dev worker operator; do $(BIN)/$(COMPILE) pyproject.toml --extra $$extra -o lock/$$extra.txt; done
 	@echo 'hatchling>=1.27' | $(BIN)/$(COMPILE) - -o lock/build.txt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def declared(
         for app in tuple(apps)
         for each in app.queues.values()
         for handler in each.handlers
-        if handler.function is function and wanted in (None, each)
+        if inspect.unwrap(handler.function) is inspect.unwrap(function) and wanted in (None, each)
     ]
     if name is not None and len(found) > 1:
         found = [each for each in found if each.handler.name == name] or found

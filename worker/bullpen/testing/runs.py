@@ -23,7 +23,7 @@ from bullpen.signals import RateLimited
 from bullpen.testing.declared import Declared, declared
 from bullpen.testing.running import at_work
 from bullpen.testing.stage import Stage, staged
-from bullpen.values import NO_DATA
+from bullpen.values import NO_DATA, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +91,7 @@ async def run_job(
 ) -> JobRun:
     """Run one attempt at a job that was declared with `@queue.job`, and tell how it ended.
 
-    The job is added with `data` and `retry` as `Queue.add` would, and the worker runs it, on an empty Redis inside this
+    The job is added with `data` and `retry` as any producer might, and the worker runs it, on an empty Redis inside this
     process; but no other job runs, and one of `run="process"` runs in a thread here. `attempt` 2 is the first retry.
     `children` are what `ctx.children_values` gives. `name` is the job's name where the function does several.
     Raises ConfigurationError for what `Queue.add` refuses, and TimeoutError when it has not ended in time.
@@ -100,27 +100,26 @@ async def run_job(
     found = declared(function, queue=queue, name=name)
     deadline = time.monotonic() + seconds(timeout, of="timeout")
     async with staged(found.app) as stage:
-        job = await found.queue.add(_name(found, name), data, retry=retry, job_id=job_id)
+        job = await _add(found, _name(found, name), data, retry=retry, job_id=job_id)
         keys = QueueKeys(found.app.prefix, found.queue.name)
-        await stage.ask(lambda client: _prepare(client, keys, job.id, attempt, children or {}))
-        call = _Call(function)
+        await stage.ask(lambda client: _prepare(client, keys, job, attempt, children or {}))
+        call = _Call()
         async with at_work(stage, _alone(found, call), concurrency=1):
-            while not (seen := await stage.ask(lambda client: _look(client, keys, job.id, attempt))):
+            while not (seen := await stage.ask(lambda client: _look(client, keys, job, attempt))):
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"job {_name(found, name)!r} has not ended within {timeout!r}")
                 await asyncio.sleep(_LOOK_SECONDS)
-            return await _told(stage, keys, job.id, seen, call, attempt)
+            return await _told(stage, keys, job, seen, call, attempt)
 
 
 class _Call:
-    """The function, and what it raised."""
+    """The call of the function, and what it raised."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self) -> None:
         self.error: BaseException | None = None
-        self._function = function
 
     def wrapped(self, handler: Handler) -> Handler:
-        function = self._function
+        function = handler.function
 
         @functools.wraps(function)
         async def awaited(*arguments: Any, **named: Any) -> Any:
@@ -151,6 +150,13 @@ def _name(found: Declared, name: str | None) -> str:
     return name or found.handler.name or ""
 
 
+async def _add(found: Declared, name: str, data: object, *, retry: Retry | None, job_id: str | None) -> str:
+    """As another producer may add it: whether the data fits is for the worker to say."""
+    options = found.queue.options(name, retry=retry, job_id=job_id)
+    added = await (await found.queue.producer()).add(name, plain(name, data), options=options)
+    return added.job_id
+
+
 def _alone(found: Declared, call: _Call) -> Sequence[Served]:
     """The queue as it is served, with this one function, and started once."""
     return [
@@ -159,7 +165,8 @@ def _alone(found: Declared, call: _Call) -> Sequence[Served]:
             handlers=[call.wrapped(handler) for handler in each.handlers if handler is found.handler],
             rules=replace(each.rules, limiter=_ONE_START),
         )
-        for each in served_queues(found.app, found.queue.name)
+        for each in served_queues(found.app, None)
+        if each.name == found.queue.name
     ]
 
 
