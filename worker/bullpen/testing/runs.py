@@ -91,8 +91,8 @@ async def run_job(
 ) -> JobRun:
     """Run one attempt at a job that was declared with `@queue.job`, and tell how it ended.
 
-    The job is added with `data` and `retry` as any producer might, and the worker runs it, on an empty Redis inside this
-    process; but no other job runs, and one of `run="process"` runs in a thread here. `attempt` 2 is the first retry.
+    The job is added with `data` and `retry` as any producer might, and a worker runs it, on an empty Redis inside this
+    process; but no other job, and one of `run="process"` in a thread here. `attempt` 2 is the first retry.
     `children` are what `ctx.children_values` gives. `name` is the job's name where the function does several.
     Raises ConfigurationError for what `Queue.add` refuses, and TimeoutError when it has not ended in time.
     """
