@@ -8,8 +8,9 @@ from bullpen import App, Delay, RateLimited, Requeue, Retry, Unrecoverable
 from bullpen.errors import ConfigurationError
 from bullpen.testing import Ending, run_job
 from bullpen.testing import sync as blocking_kit
+from bullpen.testing.declared import reference
 from tests.integration.testing import studio
-from tests.integration.testing.studio import Render
+from tests.integration.testing.studio import Render, app
 
 
 async def test_what_a_job_returns_and_reports_is_told() -> None:
@@ -133,3 +134,8 @@ async def test_a_job_that_does_not_end_is_named() -> None:
 
     with pytest.raises(TimeoutError, match="job 'sleep' has not ended within '50ms'"):
         await run_job(sleep, timeout="50ms")
+
+
+def test_an_app_is_found_by_the_name_that_a_process_can_import() -> None:
+    assert reference(app) == f"{studio.__name__}:app"
+    assert reference(App()) is None

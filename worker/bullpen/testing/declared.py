@@ -1,13 +1,15 @@
-"""Which job a function is, among all apps of this process."""
+"""Where things were declared, among all apps of this process: a job by its function, an app by its name."""
 
 from __future__ import annotations
 
 import inspect
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bullpen.app import apps
 from bullpen.errors import ConfigurationError
+from bullpen.sync.app import App as SyncApp
 from bullpen.sync.queue import Queue as SyncQueue
 
 if TYPE_CHECKING:
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
     from bullpen.app import App
     from bullpen.queue import Queue as AwaitingQueue
     from bullpen.runtime.handler import Handler
+
+
+def reference(app: App) -> str | None:
+    """`module:attribute` of an app, by which a job in a process of its own can import it; None when it has no name."""
+    jobs = {handler.function.__module__ for queue in app.queues.values() for handler in queue.handlers}
+    for module in sorted(sys.modules, key=lambda name: name not in jobs):
+        for name, value in tuple(getattr(sys.modules[module], "__dict__", {}).items()):
+            if value is app or (isinstance(value, SyncApp) and value.awaiting is app):
+                return f"{module}:{name}"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

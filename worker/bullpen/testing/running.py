@@ -14,6 +14,7 @@ from bullpen.protocol.keys import QueueKeys
 from bullpen.runtime.settings import Settings
 from bullpen.runtime.worker import Worker
 from bullpen.testing.backlog import Backlog, backlog
+from bullpen.testing.declared import reference
 from bullpen.testing.stage import App, Stage, staged
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ async def at_work(stage: Stage, served: Sequence[Served], concurrency: int) -> A
     """The worker of these queues."""
     settings = Settings(
         redis=lambda: stage.location,
+        app=reference(stage.app),
         prefix=stage.app.prefix,
         concurrency=concurrency,
         pod_name="testing",
