@@ -112,7 +112,8 @@ async def signals(_app: App, queue: Queue) -> None:
 async def failures(_app: App, queue: Queue) -> None:
     await queue.add("final", None)
     await queue.add("unknown", None)
-    await queue.add("thread", "no number")
+    other = await queue.producer()  # as another producer, who does not know what fits
+    await other.add("thread", "no number", options=queue.options("thread"))
     await queue.add("final", None, remove_on_fail=True)
 
 

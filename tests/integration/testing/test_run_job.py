@@ -79,7 +79,7 @@ async def test_data_that_does_not_fit_fails_without_a_call() -> None:
 async def test_a_result_that_is_no_json_fails_the_job() -> None:
     run = await run_job(studio.odd, None)
     assert run.ending is Ending.FAILED
-    assert "returned a object that is no JSON" in str(run.reason)
+    assert "no JSON" in str(run.reason)
 
 
 async def test_a_plain_function_runs_in_a_thread() -> None:
