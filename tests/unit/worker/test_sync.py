@@ -24,6 +24,7 @@ MISSING = {
     "Queue.producer": "the client underneath, which awaits: `Queue.awaiting` has it",
     "App.around": "for workers",
     "App.hooks": "for workers",
+    "App.redirect": "for `bullpen.testing`",
     "Queue.hooks": "for workers",
     "Queue.handlers": "for workers",
     "Queue.payload": "for what adds jobs by the client underneath",

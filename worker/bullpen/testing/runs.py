@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bullpen.testing.door import Data
 
 _LOOK_SECONDS: Final = 0.001
+CHECKPOINT: Final = "bp:state"
 # A run is one start: the next one, of a job that is tried again at once, is not to happen.
 _ONE_START: Final = RateLimit(max=1, duration_ms=3_600_000)
 
@@ -62,7 +63,8 @@ class JobRun:
 
     `value` is what Redis keeps of the return value, None unless it completed. `error` is what the function raised,
     None when it did not, or was not called because its data did not fit; `reason` says why in any case. `again_in` is
-    in seconds, None when the job does not run again by itself. `added` has the jobs that it added.
+    in seconds, None when the job does not run again by itself. `checkpoint` is what it, or the attempt before, saved
+    last. `added` has the jobs that it added.
     """
 
     job_id: str
@@ -73,6 +75,7 @@ class JobRun:
     again_in: float | None
     progress: tuple[Any, ...]
     logs: tuple[str, ...]
+    checkpoint: Any
     record: JobRecord
     added: tuple[JobRecord, ...]
 
@@ -87,13 +90,15 @@ async def run_job(
     job_id: str | None = None,
     retry: Retry | None = None,
     children: Mapping[str, object] | None = None,
+    checkpoint: object = None,
     timeout: Duration = "10s",
 ) -> JobRun:
     """Run one attempt at a job that was declared with `@queue.job`, and tell how it ended.
 
     The job is added with `data` and `retry` as any producer might, and a worker runs it, on an empty Redis inside this
     process; but no other job, and one of `run="process"` in a thread here. `attempt` 2 is the first retry.
-    `children` are what `ctx.children_values` gives. `name` is the job's name where the function does several.
+    `children` are what `ctx.children_values` gives, `checkpoint` is what an earlier attempt saved. `name` is the job's
+    name where the function does several.
     Raises ConfigurationError for what `Queue.add` refuses, and TimeoutError when it has not ended in time.
     """
     check_whole("attempt", attempt, lowest=1)
@@ -102,7 +107,7 @@ async def run_job(
     async with staged(found.app) as stage:
         job = await _add(found, _name(found, name), data, retry=retry, job_id=job_id)
         keys = QueueKeys(found.app.prefix, found.queue.name)
-        await stage.ask(lambda client: _prepare(client, keys, job, attempt, children or {}))
+        await stage.ask(lambda client: _prepare(client, keys, job, attempt, children or {}, checkpoint))
         call = _Call()
         async with at_work(stage, _alone(found, call), concurrency=1):
             while not (seen := await stage.ask(lambda client: _look(client, keys, job, attempt))):
@@ -170,9 +175,13 @@ def _alone(found: Declared, call: _Call) -> Sequence[Served]:
     ]
 
 
-def _prepare(client: Data, keys: QueueKeys, job_id: str, attempt: int, children: Mapping[str, object]) -> None:
+def _prepare(
+    client: Data, keys: QueueKeys, job_id: str, attempt: int, children: Mapping[str, object], checkpoint: object
+) -> None:
     made = attempt - 1
     client.hset(keys.job(job_id), mapping={"atm": made, "ats": made})
+    if checkpoint is not None:
+        client.hset(keys.job(job_id), CHECKPOINT, to_json(checkpoint, by_alias=True))
     for child, value in children.items():
         client.hset(f"{keys.job(job_id)}:processed", child, to_json(value, by_alias=True))
 
@@ -223,6 +232,7 @@ async def _told(stage: Stage, keys: QueueKeys, job_id: str, seen: _Seen, call: _
         again_in=again_in,
         progress=seen.progress,
         logs=seen.logs,
+        checkpoint=None if seen.record.checkpoint is None else from_json(seen.record.checkpoint),
         record=seen.record,
         added=tuple(job for queue, job in others if (queue, job.id) != (keys.queue, job_id)),
     )
