@@ -300,6 +300,15 @@ class QueueLoop:
     def _limited(self) -> bool:
         return time.monotonic() < self._limited_until
 
+    @property
+    def limited_seconds(self) -> float:
+        """For how long this worker claims nothing, because a job said so."""
+        return max(0.0, self._limited_until - time.monotonic())
+
+    def forward(self, seconds: float) -> None:
+        """The clock was moved by so much (`bullpen.testing`): what this worker waits for ends so much earlier."""
+        self._limited_until -= seconds
+
     def _listen_for_its_end(self) -> None:
         if self.bell is not None:
             left = self._limited_until - time.monotonic()
