@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.durations import seconds
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.keys import DEFAULT_PREFIX
+from bullpen.runtime.recycling import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +27,21 @@ DEFAULT_REDIS_URL = "redis://127.0.0.1:6379"
 DEFAULT_CONCURRENCY = 10
 DEFAULT_DRAIN_SECONDS = 30.0
 MAX_CONCURRENCY = 10_000
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(|[kKMGT]i?)")
+# As Kubernetes writes quantities.
+_UNITS = {
+    "": 1,
+    "k": 1000,
+    "K": 1000,
+    "Ki": 2**10,
+    "M": 1000**2,
+    "Mi": 2**20,
+    "G": 1000**3,
+    "Gi": 2**30,
+    "T": 1000**4,
+    "Ti": 2**40,
+}
+LEAST_MEMORY = 2**25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +61,7 @@ class Settings:
     metrics_port: int | None = None
     lock_seconds: float = 30.0
     stalled_seconds: float = 30.0
+    recycling: Limits = Limits()  # noqa: RUF009 - frozen
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -99,6 +117,7 @@ class _Reader:
             log_format=self._choice("LOG_FORMAT", LOG_FORMATS, default="text"),
             log_level=self._choice("LOG_LEVEL", LOG_LEVELS, default="info"),
             metrics_port=self._port(),
+            recycling=self._recycling(),
         )
         if self._wrong:
             raise ConfigurationError("\n".join(self._wrong))
@@ -114,6 +133,31 @@ class _Reader:
         if not text:
             return DEFAULT_DRAIN_SECONDS
         return self._try(lambda: seconds(text, of=f"DRAIN_SECONDS={text}"), DEFAULT_DRAIN_SECONDS)
+
+    def _recycling(self) -> Limits:
+        jobs = self._number("MAX_JOBS", 0, 1, 10**12)
+        age = self._environ.get("MAX_AGE")
+        return Limits(
+            jobs=jobs or None,
+            memory=self._memory(),
+            age=self._try(lambda: self._age(age), None) if age else None,
+        )
+
+    def _age(self, text: str) -> float:
+        age = seconds(text, of=f"MAX_AGE={text}")
+        if age < 1:
+            raise ConfigurationError(f"MAX_AGE={text}: must be a second at least, for example 12h")
+        return age
+
+    def _memory(self) -> int | None:
+        text = self._environ.get("MAX_MEMORY")
+        if not text:
+            return None
+        size = _SIZE.fullmatch(text.strip())
+        if size is not None and (found := int(float(size[1]) * _UNITS[size[2]])) >= LEAST_MEMORY:
+            return found
+        self._wrong.append(f"MAX_MEMORY={text}: must be bytes, 32Mi at least, for example 512Mi or 2G")
+        return None
 
     def _port(self) -> int | None:
         return self._number("METRICS_PORT", 0, 1, 65535) if self._environ.get("METRICS_PORT") else None

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import os
+import random
 import re
 import time
 import uuid
@@ -20,14 +21,16 @@ from bullpen.client.transports import CONNECT_SECONDS
 from bullpen.durations import spoken
 from bullpen.errors import BullpenError, ConnectionLost
 from bullpen.protocol.calls import marker, read
+from bullpen.protocol.calls.clients import connection_name
 from bullpen.protocol.heartbeat import read_beats
 from bullpen.protocol.keys import QueueKeys
+from bullpen.runtime.beats import Identity
 from bullpen.runtime.counts import QueueCounts
 from bullpen.runtime.delivery import Delivery, Pause
 from bullpen.runtime.doorbell import Doorbell
 from bullpen.runtime.drain import GRACE_SECONDS, drain
 from bullpen.runtime.executors import Threads
-from bullpen.runtime.leases import Held, Identity, Leases, held
+from bullpen.runtime.leases import Held, Leases, held
 from bullpen.runtime.loop import QueueLoop, QueueSetup
 from bullpen.runtime.rules import PLAIN, Rules
 
@@ -98,7 +101,9 @@ class Worker:
             boot=uuid.uuid4().hex[:12],
             pod=settings.pod_name,
             version=bullpen.__version__,
+            lasting=settings.pod_uid is not None,
         )
+        self._name = connection_name(instance=self._identity.instance, boot=self._identity.boot)
         self._claims = itertools.count(1)
         self._served = served
         self._keys = [QueueKeys(settings.prefix, each.name) for each in served]
@@ -111,16 +116,26 @@ class Worker:
 
     def counts(self) -> Sequence[QueueCounts]:
         """The numbers of every queue served, for `/metrics`."""
-        return [QueueCounts(queue) for queue in self.health.queues]
+        leases = self.health.leases
+        return [] if leases is None else [QueueCounts(queue, leases) for queue in self.health.queues]
 
     def stop(self) -> None:
         """Drain and end; the second time, hurry. May be called from a signal handler or another thread."""
         self._signals += 1
         first = self._signals == 1
         seconds = self._settings.drain_seconds if first else 0.0
+        self._leave_in(seconds)
+        self._loop.call_soon_threadsafe((self._stopping if first else self._hurry).set)
+
+    def _recycle(self, why: str) -> None:
+        # Not counted as a signal: a SIGTERM during this drain is the first one, and does not hurry it.
+        logger.info("Recycling this process: %s", why)
+        self._leave_in(self._settings.drain_seconds)
+        self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def _leave_in(self, seconds: float) -> None:
         if self.health.leases is not None:
             self.health.leases.leave_at = time.monotonic() + seconds + LEAVE_SECONDS
-        self._loop.call_soon_threadsafe((self._stopping if first else self._hurry).set)
 
     async def run(self) -> None:
         """Serve; returns when drained.
@@ -129,7 +144,7 @@ class Worker:
         loop. Jobs that cannot be stopped are handed back as the process' last act: then this does not return.
         """
         async with AsyncExitStack() as stack:
-            links = await stack.enter_async_context(Links(self._settings.redis))
+            links = await stack.enter_async_context(Links(self._settings.redis, name=self._name))
             if not await self._greeted(links):
                 return
             bells: list[Doorbell] = []
@@ -163,7 +178,9 @@ class Worker:
         if not drained:
             self._leave_behind(leases, held(queues), 0 if fault is None else 1)
         if fault is not None:
-            raise RuntimeError(f"{fault.get_name()} ended unexpectedly: {fault.exception()!r}") from fault.exception()
+            why = None if fault.cancelled() else fault.exception()
+            said = "it was cancelled by code of the app" if fault.cancelled() else repr(why)
+            raise RuntimeError(f"{fault.get_name()} ended unexpectedly: {said}") from why
         logger.info("Worker stopped")
 
     async def _drain(
@@ -173,7 +190,7 @@ class Worker:
         leases: Leases,
         fault: asyncio.Task[None] | None,
     ) -> bool:
-        leases.draining = True
+        leases.beats.draining = True
         seconds = self._settings.drain_seconds if fault is None else 0.0
         running = sum(queue.slots.running for queue in queues)
         if fault is not None:
@@ -212,7 +229,7 @@ class Worker:
 
     async def _greet(self, links: Links) -> None:
         # By a connection that says at once when Redis is not there; a Link goes on trying for its whole timeout.
-        async with BlockingLink(self._settings.redis, queue=self._keys[0]) as first:
+        async with BlockingLink(self._settings.redis, name=self._name, queue=self._keys[0]) as first:
             said, pause = Delivery(await links.of(self._keys[0]), logger=logger), Pause()
             while True:
                 try:
@@ -237,17 +254,20 @@ class Worker:
             tokens=lambda: f"{self._identity.instance}:{self._identity.boot}:{next(self._claims)}",
             logger=queue_logger,
             rules=served.rules,
+            instance=self._identity.instance,
         )
         return QueueLoop(setup, delivery=Delivery(link, logger=queue_logger), threads=self._threads)
 
     def _leases(self, queues: Sequence[QueueLoop]) -> Leases:
         return Leases(
             queues,
-            links=SyncLinks(self._settings.redis),
+            links=SyncLinks(self._settings.redis, name=self._name),
             identity=self._identity,
             stalled_seconds=self._settings.stalled_seconds,
             loop=self._loop,
             logger=logger,
+            limits=self._settings.recycling.share(random.random()),
+            recycle=self._recycle,
             leave=self._leave,
         )
 
