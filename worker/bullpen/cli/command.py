@@ -134,7 +134,7 @@ async def _serve(app: App, settings: Settings) -> None:
     probes = {"/startedz": health.start, "/livez": health.live, "/readyz": health.ready}
     server = None
     if settings.metrics_port is not None:
-        server = ProbeServer(settings.metrics_port, probes=probes, metrics=exposition(worker.counts))
+        server = ProbeServer(settings.metrics_port, probes=probes, metrics=exposition(worker.counts, worker.usage))
         server.start()
 
     def told(_signal: int, _frame: FrameType | None) -> None:

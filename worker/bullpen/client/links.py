@@ -98,3 +98,8 @@ class SyncLinks:
             link = SyncLink(self._source, timeout=self._timeout, name=self._name, queue=keys)
             self._links[slot] = link
         return link
+
+    def close(self) -> None:
+        """Drops the connections; a later use opens new ones."""
+        for link in self._links.values():
+            link.close()

@@ -32,12 +32,12 @@ class Heartbeat:
     """State of one worker process for one queue.
 
     `instance` is the pod uid; `boot` tells restarts of its container apart. `cpu` is seconds of CPU time used by the
-    process tree since its start, `rss` its resident bytes. `oldest` is when its longest running job began, `first_claim`
-    when it claimed its first job: epoch seconds of the server's clock, as the worker knows it. `done` and `failed` count
-    outcomes since the start. `waits` counts first starts by how long the job had been ready: one number for each of
-    `BOUNDS`, not cumulated, and one for all that is longer. `draining` = it stops or is marked, and claims nothing;
-    `drained` = and no claim is in flight, nothing held. `stuck` counts threads whose job is over its time and cannot be
-    stopped. `at` is set by Redis when the beat is written: epoch seconds of its clock.
+    process tree since its start, `rss` its resident bytes. `oldest` is when its longest running job began,
+    `first_claim` when it claimed its first job: epoch seconds of the server's clock, as the worker knows it. `done` and
+    `failed` count outcomes since the start. `waits` counts first starts by how long the job had been ready: one number
+    for each of `BOUNDS`, not cumulated, and one for all that is longer. `draining` = it stops or is marked, and claims
+    nothing; `drained` = and no claim is in flight, nothing held. `stuck` counts threads whose job is over its time and
+    cannot be stopped. `at` is set by Redis when the beat is written: epoch seconds of its clock.
     """
 
     instance: str

@@ -17,13 +17,13 @@ from bullpen.protocol.keys import QueueKeys
 from bullpen.runtime.attempt import Attempt, Stop
 from bullpen.runtime.beats import Beats, Identity
 from bullpen.runtime.line import Line, RunsSyncFor
-from bullpen.runtime.recycling import Limits
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterable, Sequence
 
     from bullpen.runtime.loop import QueueLoop
+    from bullpen.runtime.recycling import Limits
 
 # Locks renewed in one call: some 2 ms of Redis' time.
 BATCH = 500
@@ -99,6 +99,10 @@ class Leases:
                 return
             except BullpenError as error:
                 self._logger.warning("Job %s could not be handed back: %s", job_id, error)
+
+    def hang_up(self) -> None:
+        """Drop the connection, after the last act."""
+        self._line.links.close()
 
     def _run(self) -> None:
         try:

@@ -30,6 +30,7 @@ class RunsSyncFor(Protocol):
     """This thread's connection for each queue (`bullpen.client.links.SyncLinks`)."""
 
     def of(self, keys: QueueKeys) -> RunsSync: ...
+    def close(self) -> None: ...
 
 
 class Line:

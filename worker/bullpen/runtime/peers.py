@@ -1,4 +1,4 @@
-"""Which other workers are dead. Silence is not death: a stopped process, a blocked network and a busy core are silent too.
+"""Which other workers are dead. Silence is not death: who is stopped, cut off or starved is silent too.
 
 A worker is taken for dead when its last beat is two seconds old in two answers of Redis to us, and in both of them none
 of its connections was there any more: the kernel closes those of a process that is gone. When Redis itself was away,
@@ -8,7 +8,6 @@ then the locks say who lives. Pure: observations in, verdicts out. All times are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from bullpen.protocol.heartbeat import DEAD_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from bullpen.protocol.calls.clients import Server
 

@@ -43,7 +43,7 @@ class Reclaiming:
         return self._memory.suspects
 
     def heard(self, *, at: float, late: Iterable[Heartbeat]) -> bool:
-        """Redis answered a beat at `at`: judge who is late. Returns whether to look again before the next beat is due."""
+        """Redis answered a beat at `at`: judge who is late. Returns whether to look again before the next is due."""
         if self._returning:
             self._return()
         if self._line.troubles != self._troubles:
@@ -138,7 +138,7 @@ class Reclaiming:
         if not self._warned:
             self._warned = True
             self._logger.warning(
-                "Jobs of dead workers come back when their locks expire, not at once, because the connections cannot be "
+                "Jobs of dead workers come back when their locks expire, not at once, because connections cannot be "
                 "looked at: %s (allow +client|list +info)",
                 error,
             )

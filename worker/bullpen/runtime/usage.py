@@ -14,7 +14,7 @@ FAMILY_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """`cpu`: seconds of CPU time since the start; `rss`: resident bytes, pages that processes share counted for each."""
+    """`cpu`: seconds of CPU time since the start; `rss`: resident bytes, shared pages counted for each process."""
 
     cpu: float
     rss: int

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bullpen.client.connection import Link
     from bullpen.runtime.handler import Handler
     from bullpen.runtime.settings import Settings
+    from bullpen.runtime.usage import Used
 
 logger = logging.getLogger("bullpen.WorkerService")
 
@@ -119,6 +120,10 @@ class Worker:
         leases = self.health.leases
         return [] if leases is None else [QueueCounts(queue, leases) for queue in self.health.queues]
 
+    def usage(self) -> Used | None:
+        """CPU time and memory of this process and its children at the last beat, for `/metrics`."""
+        return None if self.health.leases is None else self.health.leases.beats.used
+
     def stop(self) -> None:
         """Drain and end; the second time, hurry. May be called from a signal handler or another thread."""
         self._signals += 1
@@ -177,6 +182,7 @@ class Worker:
             self._threads.close()
         if not drained:
             self._leave_behind(leases, held(queues), 0 if fault is None else 1)
+        leases.hang_up()
         if fault is not None:
             why = None if fault.cancelled() else fault.exception()
             said = "it was cancelled by code of the app" if fault.cancelled() else repr(why)
