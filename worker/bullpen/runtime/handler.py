@@ -43,6 +43,7 @@ class Handler:
     takes_context: bool
     payload: TypeAdapter[Any] | None
     payload_type: str
+    timeout: float | None = None
 
     def read(self, data: str | bytes) -> Any:
         """The job's data as the function wants it; raises `Unrecoverable`, naming each field that does not fit."""

@@ -32,6 +32,7 @@ from bullpen.runtime.drain import GRACE_SECONDS, drain
 from bullpen.runtime.executors import Threads
 from bullpen.runtime.leases import Held, Leases, held
 from bullpen.runtime.loop import QueueLoop, QueueSetup
+from bullpen.runtime.patience import patience
 from bullpen.runtime.rules import PLAIN, Rules
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("bullpen.WorkerService")
 
-# A loop blocked by a job is no reason to kill the pod before its job could be done; a stuck lease thread is.
-LOOP_BLOCKED_SECONDS = 300.0
 LEASES_STUCK_SECONDS = 60.0
 # The operator gives a pod 15 s more than DRAIN_SECONDS before it is killed; this is when a blocked loop is left behind.
 LEAVE_SECONDS = GRACE_SECONDS + 5.0
@@ -80,7 +79,8 @@ class Health:
         now = time.monotonic()
         if (silent := now - self.leases.turned_at) > LEASES_STUCK_SECONDS:
             return f"the thread that renews locks has not turned for {silent:.0f} s"
-        if (silent := now - self.leases.looped_at) > LOOP_BLOCKED_SECONDS:
+        running = [each for queue in self.queues for each in queue.running.copy().values()]
+        if (silent := now - self.leases.looped_at) > patience(running):
             return f"the event loop has been blocked for {silent:.0f} s"
         return None
 
@@ -184,9 +184,8 @@ class Worker:
             self._leave_behind(leases, held(queues), 0 if fault is None else 1)
         leases.hang_up()
         if fault is not None:
-            why = None if fault.cancelled() else fault.exception()
-            said = "it was cancelled by code of the app" if fault.cancelled() else repr(why)
-            raise RuntimeError(f"{fault.get_name()} ended unexpectedly: {said}") from why
+            cause = None if fault.cancelled() else fault.exception()
+            raise RuntimeError(f"{fault.get_name()} ended unexpectedly: {_why(fault)}") from cause
         logger.info("Worker stopped")
 
     async def _drain(
@@ -201,7 +200,8 @@ class Worker:
         running = sum(queue.slots.running for queue in queues)
         if fault is not None:
             self.health.failed = f"{fault.get_name()} has ended"
-            logger.error("Unexpected end of %s: handing back %d running jobs", fault.get_name(), running)
+            name, why = fault.get_name(), _why(fault)
+            logger.error("Unexpected end of %s (%s): handing back %d running jobs", name, why, running)
         else:
             logger.info("Stopping: no new jobs, up to %s for %d running", spoken(seconds), running)
         for queue in queues:
@@ -215,7 +215,8 @@ class Worker:
         return drained
 
     def _leave_behind(self, leases: Leases, rest: Sequence[Held], code: int) -> None:
-        logger.warning("Leaving %d jobs that could not be stopped: they go back to the queue", len(rest))
+        if rest:
+            logger.warning("Leaving %d jobs that could not be stopped: they go back to the queue", len(rest))
         for handler in logging.getLogger().handlers:
             handler.flush()
         leases.last_act(rest)
@@ -282,6 +283,10 @@ def log_name(queue: str) -> str:
     """`video-generation` → `VideoWorker`: the first word of the queue's name."""
     word = next(iter(re.findall(r"[^\W_]+", queue)), queue)
     return f"{word[:1].upper()}{word[1:]}Worker"
+
+
+def _why(fault: asyncio.Task[None]) -> str:
+    return "it was cancelled by code of the app" if fault.cancelled() else repr(fault.exception())
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
