@@ -68,7 +68,7 @@ async def test_a_password_that_was_rotated_is_read_from_its_file(own_redis: Redi
             held = await videos.add("async-sleep", 5)
             await process.says(f"Job {held.id} started")
             allow(own_redis, "second")
-            raw.execute_command("CLIENT", "KILL", "USER", "worker")
+            raw.client_kill_filter(user="worker")
             await process.says("refused the login: check user name and password")
             assert not process.ended
             secret.write_text(f"redis://worker:second@127.0.0.1:{own_redis.port}/0\n")
