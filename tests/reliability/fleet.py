@@ -67,7 +67,7 @@ class Fleet:
     """Started, killed, replaced; remembers when each process died."""
 
     def __init__(self, url: str, directory: Path, **environ: str) -> None:
-        self.url, self.directory, self._environ = url, directory, {"QUEUE_CONCURRENCY": "10", **environ}
+        self.url, self.directory, self._environ = url, directory, {"QUEUE_CONCURRENCY": "30", **environ}
         self.workers: list[Worker] = []
         self.deaths: dict[int, float] = {}
         self._made = 0
@@ -170,8 +170,8 @@ def records(raw: Any, ids: list[str]) -> dict[str, dict[str, str]]:
 
 
 async def settled(raw: Any, count: int, *, seconds: float = 120) -> None:
-    """Every job has ended."""
-    deadline = time.monotonic() + seconds
+    """Every job has ended; fails when none has for so many seconds."""
+    deadline, most = time.monotonic() + seconds, -1
     while True:
         try:
             ended = raw.zcard(KEYS.completed) + raw.zcard(KEYS.failed)
@@ -179,6 +179,8 @@ async def settled(raw: Any, count: int, *, seconds: float = 120) -> None:
             ended = -1
         if ended >= count:
             return
+        if ended > most:
+            deadline, most = time.monotonic() + seconds, ended
         assert time.monotonic() < deadline, (
             f"{ended} of {count} jobs have ended; active {raw.lrange(KEYS.active, 0, 20)}, wait {raw.llen(KEYS.wait)}"
         )

@@ -25,7 +25,7 @@ class Reclaimed:
 def reclaim(keys: QueueKeys, *, instance: str, boot: str, begin: int = 0, max_stalled: int = 1) -> Call[Reclaimed]:
     """Returns the jobs of one dead start of a worker to wait, each one stall more and cause `lost`.
 
-    One call looks at up to 10,000 active jobs and moves up to 100. The caller must know
+    One call looks at up to 2,000 active jobs and moves up to 100. The caller must know
     that the worker is dead: a live one loses its jobs.
     """
     return _reclaim(keys, instance, boot, max_stalled, begin, ())

@@ -1,8 +1,9 @@
 -- Takes the jobs of a worker that is dead, by the beginning of the tokens in their locks. Ours: BullMQ waits for the
 -- locks to expire. What becomes of a job is what the stalled check would make of it (§6.2), with its cause of death.
 --
--- It looks at up to 10,000 active jobs a call (some 5 ms), the newest first, and moves up to 100: the caller goes on at
--- the place in the reply. A job that slips through while the list moves is left to the stalled check.
+-- It looks at up to 2,000 active jobs a call, the newest first, and moves up to 100: the caller goes on at the place in
+-- the reply, a bit before the last one, because the list moves meanwhile. What slips through all the same is left to the
+-- stalled check.
 --
 -- KEYS[1] P
 -- ARGV    instance | boot, '' = every one but those that follow | how often a job may be lost before it is given up |
@@ -33,7 +34,7 @@ end
 
 -- Nothing is moved while it looks, or the places would shift.
 local at, found = tonumber(ARGV[4]), {}
-local last, next_at = at + 10000, -1
+local last, next_at = at + 2000, -1
 while at < last and #found < 100 do
   local ids = call('LRANGE', P .. 'active', at, at + 999)
   if #ids == 0 then
@@ -55,7 +56,7 @@ while at < last and #found < 100 do
   end
 end
 if at < call('LLEN', P .. 'active') then
-  next_at = at - #found
+  next_at = math.max(0, at - #found - 100)
 end
 
 for _, id in ipairs(found) do
