@@ -32,7 +32,7 @@ from bullpen.serving.metrics import exposition
 from bullpen.serving.probes import ProbeServer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
     from types import FrameType
 
     from bullpen.app import App
@@ -55,6 +55,9 @@ app_argument = click.argument("app", envvar="BULLPEN_APP", required=False, metav
 )
 @click.option("--burst", is_flag=True, help="End once the queues are empty.")
 @click.option("--reload", is_flag=True, help="Start anew when a Python file below this directory changes.")
+@click.option("--max-jobs", metavar="NUMBER", help="End, to be started anew, after about so many jobs (MAX_JOBS).")
+@click.option("--max-memory", metavar="SIZE", help="… or with about so much memory in use, as 512Mi (MAX_MEMORY).")
+@click.option("--max-age", metavar="TIME", help="… or after about such a time, as 12h (MAX_AGE).")
 @click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Lines for people or for machines (LOG_FORMAT).")
 @click.option("--log-level", type=click.Choice(LOG_LEVELS), help="The least that is logged (LOG_LEVEL).")
 @click.option("--debug", is_flag=True, help="Show tracebacks and debug lines.")
@@ -64,6 +67,9 @@ def serve(
     burst: bool,
     reload: bool,
     concurrency: int | None,
+    max_jobs: str | None,
+    max_memory: str | None,
+    max_age: str | None,
     log_format: str | None,
     log_level: str | None,
     debug: bool,
@@ -87,7 +93,11 @@ def serve(
     # Nothing is held until the worker runs. Process 1 of a container does not even hear a signal it has no handler for.
     before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
-        _run(app, queues, concurrency, log_format, log_level, burst=burst, verbose=debug)
+        limits = {"MAX_JOBS": max_jobs, "MAX_MEMORY": max_memory, "MAX_AGE": max_age}
+        given = {name: value for name, value in limits.items() if value is not None}
+        _run(
+            app, queues, concurrency, log_format, log_level, environ={**os.environ, **given}, burst=burst, verbose=debug
+        )
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0
@@ -100,10 +110,11 @@ def _run(
     log_format: str | None,
     log_level: str | None,
     *,
+    environ: Mapping[str, str],
     burst: bool,
     verbose: bool,
 ) -> None:
-    read = read_settings()
+    read = read_settings(environ)
     settings = dataclasses.replace(
         read,
         app=app,
@@ -167,7 +178,7 @@ async def _serve(app: App, served: Sequence[Served], settings: Settings, *, burs
     probes = {"/startedz": health.start, "/livez": health.live, "/readyz": health.ready}
     server = None
     if settings.metrics_port is not None:
-        server = ProbeServer(settings.metrics_port, probes=probes, metrics=exposition(worker.counts))
+        server = ProbeServer(settings.metrics_port, probes=probes, metrics=exposition(worker.counts, worker.usage))
         server.start()
 
     def told(_signal: int, _frame: FrameType | None) -> None:

@@ -145,8 +145,11 @@ async def worker(app: App, *, concurrency: int = 10) -> AsyncIterator[RunningWor
     `concurrency` is the jobs at once per queue. Jobs that still run at the end are stopped; those of threads that do
     not end are left alone. Raises ConfigurationError when the app has no jobs.
     """
-    async with staged(app) as stage, at_work(stage, served_queues(stage.app, None), concurrency) as running:
-        yield running
+    async with staged(app) as stage:
+        # Webhooks are left undelivered: a test looks at them by `added(…)`.
+        served = [each for each in served_queues(stage.app, None) if each.name in stage.app.queues]
+        async with at_work(stage, served, concurrency) as running:
+            yield running
 
 
 @asynccontextmanager
