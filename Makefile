@@ -52,6 +52,7 @@ test-cluster: setup
 else
 test-cluster: setup cluster-up ## Against a real Kubernetes
 	@$(CLUSTER) build && $(CLUSTER) load
+	@$(BIN)/pytest -q tests/images
 	@$(BIN)/pytest -n $(CLUSTER_PROCESSES) --timeout=400 -q -m "cluster and not alone" tests/cluster
 	@$(BIN)/pytest -q --timeout=600 -m alone tests/cluster
 endif
