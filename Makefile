@@ -8,7 +8,7 @@ CLUSTER := $(PYTHON) hack/cluster
 # Cluster tests mostly wait for pods, so more of them than cores run side by side.
 CLUSTER_PROCESSES ?= 4
 
-.PHONY: help demo demo-down test setup lint format test-unit servers test-redis fuzz mutants test-cluster cluster-up cluster-down crds lock
+.PHONY: help demo demo-down test setup lint format test-unit servers test-redis conformance fuzz mutants test-cluster cluster-up cluster-down crds lock
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -39,6 +39,9 @@ servers: setup
 
 test-redis: setup servers ## Against a real Redis and Node's BullMQ
 	@$(BIN)/pytest -n 2 -q tests/integration tests/conformance
+
+conformance: setup servers ## Against Node's BullMQ on another server: CONFORMANCE_SERVER=redis-8.2, valkey-9.1, …
+	@$(BIN)/pytest -n 2 -q tests/conformance
 
 fuzz: setup ## Random sequences on BullMQ and on ours, new ones each time: FUZZ_SEQUENCES=1000 with each generation
 	@FUZZ_SEQUENCES=$${FUZZ_SEQUENCES:-1000} $(BIN)/pytest -n 2 -q tests/conformance/fuzz

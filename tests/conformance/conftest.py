@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest_asyncio
 
 from tests.conformance.arena import Arena, opened
 from tests.conformance.node_side import PACKAGES, NodeDriver
-from tests.integration.redis_server import RedisServer
+from tests.integration.redis_server import RedisServer, programs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -25,7 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    program = programs()[os.environ.get("CONFORMANCE_SERVER", "installed")]
+    server = RedisServer(tmp_path_factory.mktemp("redis"), program=program)
     server.start()
     yield server.port
     server.stop()

@@ -106,8 +106,8 @@ MUTATIONS: Final = (
     Mutation(
         "retries-exhausted one attempt late",
         "test_item_61_an_exponential_backoff_doubles",
-        "made >= tonumber(ARGV[at + 5])",
-        "made > tonumber(ARGV[at + 5])",
+        "tonumber(made) >= tonumber(ARGV[at + 5])",
+        "tonumber(made) > tonumber(ARGV[at + 5])",
     ),
     Mutation(
         "one job too many is kept",

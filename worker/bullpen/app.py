@@ -169,7 +169,7 @@ class App:
 
         In a Redis cluster it is one for each hash slot. Raises ConfigurationError for a queue that cannot live there.
         """
-        return await self._opened().producer(QueueKeys(self.prefix, queue))
+        return await self._opened().producer(self.prefix, queue)
 
     async def link(self, queues: Iterable[str]) -> Link:
         """The connection for what touches several queues at once; in a Redis cluster they must share a hash slot.

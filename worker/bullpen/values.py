@@ -18,6 +18,9 @@ DEEPEST: Final = 99
 """How many lists and objects deep data may be: deeper JSON is refused by parsers in one language or another."""
 
 
+_JSON: Final = frozenset((dict, list, str, int, float, bool, type(None)))
+
+
 class _NotJSON(ValueError):
     """Why a value is refused."""
 
@@ -31,7 +34,8 @@ def plain(name: str, data: object) -> Any:
     if data is NO_DATA:
         return data
     try:
-        _check(data, 0)
+        if _check(data, 0):
+            return data
         value = to_jsonable_python(data, by_alias=True, inf_nan_mode="constants")
         _check(value, 0)  # what models and dataclasses hold
     except (PydanticSerializationError, ValueError, RecursionError) as error:
@@ -41,21 +45,23 @@ def plain(name: str, data: object) -> Any:
     return value
 
 
-def _check(value: object, depth: int) -> None:
-    """Raises _NotJSON for a JSON value that some reader would not understand."""
+def _check(value: object, depth: int) -> bool:
+    """Whether it is JSON as it stands. Raises _NotJSON for a JSON value that some reader would not understand."""
+    as_it_stands = type(value) in _JSON
     if isinstance(value, dict):
         _check_depth(depth)
         for key, each in value.items():
             if key is None or isinstance(key, tuple):
                 raise _NotJSON(f"{shown(key)} is no name of a field (give text)")
             _check_single(key)
-            _check(each, depth + 1)
+            as_it_stands = _check(each, depth + 1) and as_it_stands and type(key) is str
     elif isinstance(value, list | tuple):
         _check_depth(depth)
         for each in value:
-            _check(each, depth + 1)
+            as_it_stands = _check(each, depth + 1) and as_it_stands
     else:
         _check_single(value)
+    return as_it_stands
 
 
 def _check_single(value: object) -> None:

@@ -91,11 +91,13 @@ _repeat: Final[SearchStrategy[dict[str, Any]]] = st.one_of(
 )
 _states: Final = st.sampled_from(["completed", "failed"])
 _cleaned: Final = st.sampled_from(["completed", "failed", "wait", "delayed", "prioritized", "active", "paused"])
+_bulk: Final = st.lists(st.tuples(_options, st.one_of(st.none(), _dedup)), min_size=1, max_size=6)
 
 # How often each is made. Most jobs have to live through starts and ends; what empties or stops a queue is rare.
 _WEIGHED: Final = (
     (12, _move("add", opts=_options, data=_values)),
     (6, _move("add_deduplicated", opts=_options, deduplication=_dedup)),
+    (4, _move("add_bulk", jobs=_bulk)),
     (
         6,
         _move(

@@ -78,6 +78,14 @@ class Player:
     async def _add_deduplicated(self, _job: int, opts: Mapping[str, Any], deduplication: Mapping[str, Any]) -> None:
         self._know(await self.side.add(data=1, **opts, deduplication=dict(deduplication)))
 
+    async def _add_bulk(self, _job: int, jobs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]]) -> None:
+        entries = []
+        for number, (opts, deduplication) in enumerate(jobs):
+            own = {} if deduplication is None else {"deduplication": dict(deduplication)}
+            entries.append({"name": "paint", "data": number, "opts": {**opts, **own}})
+        for job in await self.side.add_bulk(entries):
+            self._know(job)
+
     def _know(self, job: str) -> None:
         if job not in self.jobs:
             self.jobs.append(job)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bullpen.client.maintenance import Maintenance
-from bullpen.errors import ConfigurationError, ProtocolError, WrongState
+from bullpen.errors import ConfigurationError, WrongState
 from bullpen.protocol import JobState
 from bullpen.protocol.calls import upkeep
 from tests.integration.client.desk import NOW, Desk, completed, failed
@@ -177,21 +177,19 @@ async def test_ready_jobs_by_priority(maintenance: Maintenance, desk: Desk) -> N
     assert await maintenance.counts_per_priority([]) == {}
 
 
-async def test_a_job_that_is_no_hash_stops_nothing_but_its_retry(maintenance: Maintenance, desk: Desk) -> None:
+async def test_a_job_that_is_no_hash_stops_no_others_retry(maintenance: Maintenance, desk: Desk) -> None:
     await fill(desk, 3)
     claims = await desk.claim(2)
     await desk.finish(*map(failed, claims))
     for job_id in ("1", "3"):
         desk.raw.delete(desk.keys.job(job_id))
         desk.raw.lpush(desk.keys.job(job_id), "no job")
-    before = desk.fingerprint()
-    with pytest.raises(ProtocolError, match="bull:videos:1 is a list, where a hash belongs"):
-        await maintenance.retry_jobs()
-    assert desk.fingerprint() == before
-    assert await maintenance.clean(JobState.FAILED, limit=1) == ["1"]
-    assert await maintenance.retry_jobs() == 1
-    assert await maintenance.drain() == 2
-    assert desk.raw.keys(f"{desk.keys.base}[0-9]*") == []
+    assert await maintenance.retry_jobs() == 2
+    reply = await desk.work(claim=3)  # whoever is to run it says what it is
+    assert [each.job.id for each in reply.claimed] == ["2"]
+    assert [trouble.split(",")[0] for trouble in reply.troubles] == [
+        f"WRONGTYPE bull:videos:{job_id} is a list" for job_id in ("3", "1")
+    ]
 
 
 REFUSED: list[Callable[[Maintenance], Coroutine[Any, Any, object]]] = [

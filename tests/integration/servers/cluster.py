@@ -1,4 +1,4 @@
-"""A Redis cluster of three masters on this machine, without replicas."""
+"""A Redis cluster of three masters on this machine, without replicas at first."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ class Cluster:
     """`nodes` share the slots evenly at first."""
 
     def __init__(self, directory: Path, *, program: str | Path = "redis-server") -> None:
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+        self._directory, self._program = directory, program
         # By default 10,000 above the node's port, where there may be none.
         self.buses = [free_port() for _ in range(3)]
-        self.nodes = [
-            RedisServer(directory / f"node-{bus}", *options, "--cluster-port", str(bus), program=program)
-            for bus in self.buses
-        ]
+        self.nodes = [self._node(bus) for bus in self.buses]
+
+    def _node(self, bus: int) -> RedisServer:
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", str(bus))
+        return RedisServer(self._directory / f"node-{bus}", *options, program=self._program)
 
     @property
     def url(self) -> str:
@@ -37,14 +38,31 @@ class Cluster:
             ask(node, "CLUSTER", "ADDSLOTSRANGE", n * share, min((n + 1) * share, SLOTS) - 1)
         for node, bus in zip(self.nodes[1:], self.buses[1:], strict=True):
             ask(self.nodes[0], "CLUSTER", "MEET", "127.0.0.1", node.port, bus)
-        await_that(lambda: all(_whole(node) for node in self.nodes), "the nodes are one cluster")
+        self._await_wholeness()
+
+    def replicate(self, master: RedisServer) -> RedisServer:
+        """One more node, a replica in step with this master."""
+        bus = free_port()
+        replica = self._node(bus)
+        replica.start()
+        ask(self.nodes[0], "CLUSTER", "MEET", "127.0.0.1", replica.port, bus)
+        self.nodes.append(replica)
+        self._await_wholeness()
+        ask(replica, "CLUSTER", "REPLICATE", _id(master))
+        await_that(lambda: ask(replica, "INFO", "replication")["master_link_status"] == "up", "the replica is in step")
+        return replica
+
+    def _await_wholeness(self) -> None:
+        known = len(self.nodes)
+        await_that(lambda: all(_whole(node, known) for node in self.nodes), "the nodes are one cluster")
 
     def stop(self) -> None:
         for node in self.nodes:
             node.stop()
 
-    def owner(self, slot: int) -> RedisServer:
-        for first, last, primary, *_replicas in ask(self.nodes[0], "CLUSTER", "SLOTS"):
+    def owner(self, slot: int, *, by: RedisServer | None = None) -> RedisServer:
+        """Who serves the slot, as the first node, or another, knows it."""
+        for first, last, primary, *_replicas in ask(by or self.nodes[0], "CLUSTER", "SLOTS"):
             if first <= slot <= last:
                 return next(node for node in self.nodes if node.port == primary[1])
         raise AssertionError(f"nobody serves slot {slot}")
@@ -86,9 +104,9 @@ def _id(node: RedisServer) -> str:
     return str(ask(node, "CLUSTER", "MYID").decode())
 
 
-def _whole(node: RedisServer) -> bool:
+def _whole(node: RedisServer, known: int) -> bool:
     info = ask(node, "CLUSTER", "INFO")
     text = info.decode() if isinstance(info, bytes) else str(info)
     return ("cluster_state:ok" in text or "'cluster_state': 'ok'" in text) and (
-        "cluster_known_nodes:3" in text or "'cluster_known_nodes': '3'" in text
+        f"cluster_known_nodes:{known}" in text or f"'cluster_known_nodes': '{known}'" in text
     )

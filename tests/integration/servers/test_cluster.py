@@ -133,6 +133,28 @@ async def test_a_slot_moves_in_the_middle_of_load(cluster: Cluster) -> None:
         await until(lambda: load.done["after the move"] == 1, "an idle worker is woken")
 
 
+@pytest.mark.parametrize("crash", [False, True], ids=["asked for", "crash"])
+async def test_a_replica_takes_over_in_the_middle_of_load(tmp_path: Path, crash: bool) -> None:
+    keys = QueueKeys("{failover}", "videos")
+    cluster = Cluster(tmp_path)
+    cluster.start()
+    try:
+        master = cluster.owner(slot_of(keys))
+        witness = next(node for node in cluster.nodes if node is not master)
+        replica = await asyncio.to_thread(cluster.replicate, master)
+        async with loaded(cluster.url, "videos", prefix="{failover}") as (load,):
+            if crash:
+                master.kill()
+            else:
+                ask(replica, "CLUSTER", "FAILOVER")
+            await until(lambda: cluster.owner(slot_of(keys), by=witness) is replica, "the replica is the master")
+            await load.grows()
+            load.stop()
+            await load.everything_is_done(lost=crash)
+    finally:
+        cluster.stop()
+
+
 async def test_calls_wait_for_the_end_of_a_migration_in_their_order(cluster: Cluster) -> None:
     keys = QueueKeys("{waiting}", "videos")
     migration = Migration(cluster, slot_of(keys))

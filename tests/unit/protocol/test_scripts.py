@@ -6,13 +6,10 @@ from importlib.resources import files
 
 import pytest
 
-from bullpen.protocol.scripts import load, resolve
+from bullpen.protocol.scripts import load, resolve, used
 
-NAMES = sorted(
-    entry.name.removesuffix(".lua")
-    for entry in files("bullpen.protocol").joinpath("scripts").iterdir()
-    if entry.name.endswith(".lua")
-)
+FOLDER = files("bullpen.protocol").joinpath("scripts")
+NAMES = sorted(entry.name.removesuffix(".lua") for entry in FOLDER.iterdir() if entry.name.endswith(".lua"))
 
 NO_PARTS: dict[str, str] = {}
 
@@ -27,7 +24,7 @@ def test_every_script_loads_with_all_its_parts(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_script_says_what_it_takes_and_gives(name: str) -> None:
-    head = re.match(r"(?:--.*\n)+", load(name).text)
+    head = re.match(r"(?:--.*\n)+", FOLDER.joinpath(f"{name}.lua").read_text("utf-8"))
     assert head
     assert "-- KEYS[1] P" in head[0]
     assert "-- Reply" in head[0]
@@ -58,3 +55,38 @@ def test_a_part_that_does_not_exist_is_an_error() -> None:
 def test_text_that_only_looks_like_an_include_stays() -> None:
     text = "-- include a\n  --- include a\n"
     assert resolve(text, NO_PARTS.__getitem__) == text
+
+
+def test_what_nothing_names_is_left_out() -> None:
+    text = """-- says: unused
+local function leaf()
+  return 1
+end
+local function unused()
+  return leaf()
+end
+local function holder()
+local function inner()
+  return 2
+end
+  return inner
+end
+local function kept()
+  return holder
+end
+return kept()
+"""
+    assert (
+        used(text)
+        == """local function holder()
+local function inner()
+  return 2
+end
+  return inner
+end
+local function kept()
+  return holder
+end
+return kept()
+"""
+    )

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from bullpen.client.links import Links
 from bullpen.client.producer import Producer
+from bullpen.protocol.keys import QueueKeys
 
 if TYPE_CHECKING:
     from bullpen.client.connection import Link
     from bullpen.client.settings import LocationSource
-    from bullpen.protocol.keys import QueueKeys
 
 
 class Connections:
@@ -19,14 +19,15 @@ class Connections:
     def __init__(self, location: LocationSource) -> None:
         self._location = location
         self._links = Links(location)
-        self._producers: dict[str, Producer] = {}
+        self._producers: dict[tuple[str, str], Producer] = {}
 
-    async def producer(self, keys: QueueKeys) -> Producer:
-        """The producer of a queue. Raises ConfigurationError for a queue that cannot live in the cluster."""
-        found = self._producers.get(keys.base)
+    async def producer(self, prefix: str, queue: str) -> Producer:
+        """The producer of a queue. Raises ConfigurationError for bad names, and a queue that no cluster can hold."""
+        found = self._producers.get((prefix, queue))
         if found is None:
+            keys = QueueKeys(prefix, queue)
             link = await self._links.of(keys)
-            found = self._producers[keys.base] = Producer(link=link, location=self._location, keys=keys)
+            found = self._producers[prefix, queue] = Producer(link=link, location=self._location, keys=keys)
         return found
 
     async def link(self, *keys: QueueKeys) -> Link:

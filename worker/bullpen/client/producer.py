@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from bullpen.client.adds import Adds
 from bullpen.client.bulk import Bulk
 from bullpen.client.children import Children
 from bullpen.client.jobs import Jobs
@@ -47,6 +48,7 @@ class Producer:
         self.keys = keys
         self._link = link
         self._clock = clock
+        self._adds = Adds(link)
         self.bulk = Bulk(link=link, keys=keys, clock=clock)
         self.children = Children(link=link, keys=keys)
         self.jobs = Jobs(link=link, keys=keys, clock=clock)
@@ -76,7 +78,8 @@ class Producer:
         text = job_data(name, data)
         now = int(self._clock() * 1000)
         if parent is None:
-            return await self._link.run(add.add(self.keys, name=name, data=text, now=now, options=options))
+            call = add.add(self.keys, name=name, data=text, now=now, options=options)
+            return await self._adds.run(call, size=len(text))
         return await self._link.run(
             add_child(self.keys, parent=parent, name=name, data=text, now=now, options=options, on_failure=on_failure)
         )

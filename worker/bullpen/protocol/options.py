@@ -142,6 +142,7 @@ class JobOptions:
     deduplication: Deduplication | None = None
     extra: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     _text: str | None = field(default=None, init=False, repr=False, compare=False)
+    _checked: bool = field(default=False, init=False, repr=False, compare=False)
 
     @classmethod
     def parse(cls, text: str | bytes) -> JobOptions:
@@ -174,6 +175,12 @@ class JobOptions:
             )
         except (TypeError, ValueError, OverflowError) as error:
             raise ProtocolError(f"job options hold a value of the wrong type: {error}") from error
+
+    def checked(self, check: Callable[[JobOptions], None]) -> None:
+        """Runs the check, which raises for what it does not allow: once, as many jobs share their options."""
+        if not self._checked:
+            check(self)
+            object.__setattr__(self, "_checked", True)
 
     def dump(self) -> str:
         """The JSON text to store; `attempts` is always written, as Node does."""

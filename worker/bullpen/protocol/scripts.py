@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _INCLUDE = re.compile(r"^--- include ([a-z_]+)$", re.MULTILINE)
+_COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
+# Those that hold no others.
+_FUNCTION = re.compile(r"^local function (\w+)\((?:(?!^local function).)*?^end\n", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua text with its includes resolved, and the SHA-1 by which EVALSHA knows it."""
+    """A Lua text with its includes resolved, without what it does not use, and the SHA-1 by which EVALSHA knows it."""
 
     name: str
     text: str
@@ -32,7 +35,7 @@ def load(name: str) -> Script:
     def part(included: str) -> str:
         return folder.joinpath("parts", f"{included}.lua").read_text("utf-8")
 
-    text = resolve(folder.joinpath(f"{name}.lua").read_text("utf-8"), part)
+    text = used(resolve(folder.joinpath(f"{name}.lua").read_text("utf-8"), part))
     return Script(name=name, text=text, sha1=hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -52,3 +55,12 @@ def resolve(text: str, part: Callable[[str], str]) -> str:
         return _INCLUDE.sub(replace, part(name)).rstrip("\n")
 
     return _INCLUDE.sub(replace, text)
+
+
+def used(text: str) -> str:
+    """The text without comments and the functions that nothing names: Redis makes each of them anew in every call."""
+    text = _COMMENT.sub("", text)
+    while unused := [found for found in _FUNCTION.finditer(text) if len(re.findall(rf"\b{found[1]}\b", text)) == 1]:
+        for found in unused:
+            text = text.replace(found[0], "", 1)
+    return text

@@ -81,6 +81,15 @@ def check_single(options: JobOptions, *, data: str) -> None:
 
 def check(options: JobOptions, *, data: str) -> None:
     """Raises ConfigurationError for an id, number or size that no client may write (§1.5)."""
+    options.checked(_check_options)
+    if options.size_limit is not None and (size := len(data.encode(errors="surrogatepass"))) > options.size_limit:
+        raise ConfigurationError(
+            f"job data has {size} bytes, its size limit is {options.size_limit}: store large data elsewhere "
+            "and pass a reference"
+        )
+
+
+def _check_options(options: JobOptions) -> None:
     if options.job_id is not None and options.job_id != "":
         check_job_id(options.job_id)
     if options.deduplication is not None:
@@ -105,11 +114,6 @@ def check(options: JobOptions, *, data: str) -> None:
     if len(flags := [flag for flag in _FAILURE_FLAGS if options.extra.get(flag)]) > 1:
         raise ConfigurationError(
             f"job options {' and '.join(flags)} exclude each other: a child's failure has one effect"
-        )
-    if options.size_limit is not None and (size := len(data.encode(errors="surrogatepass"))) > options.size_limit:
-        raise ConfigurationError(
-            f"job data has {size} bytes, its size limit is {options.size_limit}: store large data elsewhere "
-            "and pass a reference"
         )
 
 

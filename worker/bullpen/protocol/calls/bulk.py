@@ -12,6 +12,8 @@ from bullpen.protocol.replies import Added
 from bullpen.protocol.scripts import load
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bullpen.protocol.keys import QueueKeys
 
 MOST_JOBS: Final = 1000
@@ -75,6 +77,14 @@ class Batch:
         except ConfigurationError as error:
             place = self._called + self._count
             raise ConfigurationError(f"job {place} of the bulk (0 is the first), {name!r}: {error}") from error
+
+
+def together(calls: Sequence[Call[Added]]) -> Call[tuple[Added, ...]]:
+    """Calls of `add` for one queue as one: at most 1,000, all of them or none, with the effects of each in turn."""
+    command = list(calls[0].command)
+    for call in calls[1:]:
+        command += call.command[1:]
+    return Call(command=tuple(command), parse=_added, script=load("add_bulk"))
 
 
 def _added(reply: list[Any]) -> tuple[Added, ...]:

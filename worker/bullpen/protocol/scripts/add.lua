@@ -7,8 +7,7 @@
 call = redis.call
 --- include enter
 
-local dedup = dedup_options(ARGV[4])
-sound_dedup(dedup)
+local dedup = sound_dedup(ARGV[4])
 sound_key('XLEN', P .. 'events', 'stream')
 sound_key('ZCARD', P .. 'marker', 'zset')
 if tonumber(ARGV[6]) > 0 then

@@ -6,6 +6,7 @@
 -- Reply   [id, 0 added, 1 a job of that custom id existed already, 2 deduplicated: the id is the owner's, ...]
 --- include queue
 call = redis.call
+--- include sound
 --- include enter
 
 local WIDTH = 8
@@ -15,9 +16,7 @@ local jobs = #ARGV / WIDTH
 sound('events', 'delayed', 'prioritized', 'marker', 'wait', 'paused')
 local dedups = {}
 for job = 1, jobs do
-  local dedup = dedup_options(ARGV[(job - 1) * WIDTH + 4])
-  sound_dedup(dedup)
-  dedups[job] = dedup or false
+  dedups[job] = sound_dedup(ARGV[(job - 1) * WIDTH + 4]) or false
 end
 
 -- The two ends of the target list do not touch each other, so the jobs of each may join it at once when all is done.

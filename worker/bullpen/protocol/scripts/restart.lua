@@ -3,7 +3,7 @@
 --
 -- KEYS[1] P
 -- ARGV    state they are in: completed/failed/delayed | at most so many | finished jobs: not after this ms
--- Reply   how many | an error that names the key of a job that is no hash; nothing is done then
+-- Reply   how many
 --- include again
 --- include sound
 
@@ -15,14 +15,11 @@ if state == 'delayed' then
 else
   ids = call('ZRANGEBYSCORE', P .. state, 0, ARGV[3], 'LIMIT', 0, ARGV[2])
 end
-for _, id in ipairs(ids) do
-  sound_job(id)
-end
 for i = 1, #ids, 1000 do
   call('ZREM', P .. state, unpack(ids, i, math.min(i + 999, #ids)))
 end
 for _, id in ipairs(ids) do
-  if state ~= 'delayed' then
+  if state ~= 'delayed' and not misfit(P .. id, 'hash') then -- of what is no record the claim will speak
     forget_end(id, state)
     rejoin_parent(id)
   end

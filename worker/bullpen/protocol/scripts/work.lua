@@ -26,7 +26,7 @@ while at <= #ARGV do
   places[#places + 1] = at
   at = at + 7 + tonumber(ARGV[at + 6])
 end
-local statuses, finished = finish_all(places, now, metrics)
+local statuses, finished = finish_all(places, ARGV[1], metrics)
 
 if wanted == 0 then
   if finished then

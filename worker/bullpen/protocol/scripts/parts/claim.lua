@@ -54,10 +54,11 @@ local function start(id, token, lock_ms, worker, now)
       deferred = true
     end
   end
+  local times = starts == 1 and '1' or starts -- Redis prints numbers slowly
   if worker == '' then
-    call('HSET', job, 'processedOn', now, 'ats', starts)
+    call('HSET', job, 'processedOn', now, 'ats', times)
   else
-    call('HSET', job, 'processedOn', now, 'ats', starts, 'pb', worker)
+    call('HSET', job, 'processedOn', now, 'ats', times, 'pb', worker)
   end
   return { id, starts, hash }, deferred
 end

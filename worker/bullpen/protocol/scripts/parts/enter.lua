@@ -1,17 +1,34 @@
 --- include store
+--- include misfit
+-- What few jobs need is made for the first of them: in Redis a Lua function costs about as much as a small command.
+local function deduplication()
 --- include deduplicate
--- Ends the script when deduplication would: it looks at the owner, and may take it out of the queue.
+--- include sound
 local queue_is_sound = false
-local function sound_dedup(dedup)
-  if not dedup then
-    return
-  end
+
+-- Ends the script when deduplication would: it looks at the owner, and may take it out of the queue.
+local function look_at_owner(dedup)
   local key = P .. 'de:' .. dedup.id
   refuse(misfit(key, 'string'))
   sound_job(call('GET', key) or '')
   if not queue_is_sound then
     sound_queue()
     queue_is_sound = true
+  end
+end
+  return { options = dedup_options, look = look_at_owner, deduplicate = deduplicate }
+end
+local rare
+
+-- The deduplication options among a job's, nil when it has none. Ends the script when what they need is damaged.
+local function sound_dedup(opts)
+  if string.find(opts, '"de":', 1, true) then
+    rare = rare or deduplication()
+    local dedup = rare.options(opts)
+    if dedup then
+      rare.look(dedup)
+    end
+    return dedup
   end
 end
 
@@ -26,7 +43,7 @@ local function enter(counter, dedup, id, name, data, opts, timestamp, delay, pri
   end
   if dedup then
     refuse(misfit(P .. id, 'hash'))
-    local owner = deduplicate(dedup, id, name, data, opts, timestamp, delay)
+    local owner = rare.deduplicate(dedup, id, name, data, opts, timestamp, delay)
     if owner then
       return owner, 2
     end

@@ -23,9 +23,19 @@ local rare
 local owners, childless = {}, false
 -- Done at once for many jobs, before anything could notice: locks that are no more, and members of the finished sets.
 local unlocked, unmarked, ended = {}, {}, { completed = {}, failed = {} }
-local released = {}
+local released, counted = {}, { completed = 0, failed = 0 }
+-- The list of active as it stood, and how often each id stands there still: nil when it is long beside the finishes,
+-- or has been written since. To take many jobs out of a list, writing the rest anew costs least.
+local actives, standing
 
 local function look_up(places, first, last)
+  local finishes = last - first + 1
+  if finishes > 3 and call('LLEN', P .. 'active') <= 3 * finishes then
+    actives, standing = call('LRANGE', P .. 'active', 0, -1), {}
+    for _, id in ipairs(actives) do
+      standing[id] = (standing[id] or 0) + 1
+    end
+  end
   local locks, families = {}, {}
   for i = first, last do
     local job = P .. ARGV[places[i]]
@@ -39,7 +49,38 @@ local function look_up(places, first, last)
   childless = #families == 0 or call('EXISTS', unpack(families)) == 0
 end
 
+-- Of an id that stands there twice the first one has left, as `leave_active` does it.
+local function write_active()
+  local staying = {}
+  for i = #actives, 1, -1 do
+    local id = actives[i]
+    if standing[id] > 0 then
+      standing[id] = standing[id] - 1
+      staying[#staying + 1] = id
+    end
+  end
+  if #staying < #actives then
+    call('DEL', P .. 'active')
+    if #staying > 0 then
+      call('LPUSH', P .. 'active', unpack(staying))
+    end
+  end
+  actives, standing = nil, nil
+end
+
+local function leave_among(id)
+  if not standing then
+    return leave_active(id)
+  end
+  local times = standing[id] or 0
+  standing[id] = times - 1
+  return times > 0
+end
+
 local function settle()
+  if actives then
+    write_active()
+  end
   if #unlocked > 0 then
     call('DEL', unpack(unlocked))
     call('SREM', P .. 'stalled', unpack(unmarked))
@@ -105,7 +146,7 @@ end
 
 -- §4.1 of one job, looked up as the `nth`; its arguments begin at `at`. `keep` is `count,age,limit` or empty, `trim`
 -- whether this is the first finish of the call: the stream is trimmed once.
-local function finish(nth, at, now, metrics, trim)
+local function finish(nth, at, now, trim)
   local id, token, outcome, value, keep = unpack(ARGV, at, at + 4)
   local job = P .. id
   local made, name, dedup, parent, flags =
@@ -129,11 +170,12 @@ local function finish(nth, at, now, metrics, trim)
   if fields > 0 then
     call('HSET', job, unpack(ARGV, at + 7, at + 6 + fields))
   end
-  if not leave_active(id) then
+  if not leave_among(id) then
     return -3
   end
 
   made = (tonumber(made) or 0) + 1
+  made = made == 1 and '1' or made -- Redis prints numbers slowly
   if dedup or parent or keep ~= '' then
     finish_rare(id, outcome, value, keep, now, made, dedup, parent, flags)
   else
@@ -148,27 +190,30 @@ local function finish(nth, at, now, metrics, trim)
   end
   if outcome == 'failed' then
     call('HDEL', job, 'defa')
-    if made >= tonumber(ARGV[at + 5]) then
+    if tonumber(made) >= tonumber(ARGV[at + 5]) then
       call('XADD', events, '*', 'event', 'retries-exhausted', 'jobId', id, 'attemptsMade', made)
     end
   end
-  if metrics > 0 then
-    count_metrics(outcome, now, metrics)
-  end
+  counted[outcome] = counted[outcome] + 1
   return 0
 end
 
--- Finishes in order the jobs whose arguments begin at these places; the status of each, and whether any was finished.
+-- Finishes in order, at `now` (ms, as text), the jobs whose arguments begin at these places; the status of each, and whether any was finished.
 local function finish_all(places, now, metrics)
   local statuses, finished = {}, false
   for first = 1, #places, 1000 do -- as many as Lua's stack takes
     local last = math.min(first + 999, #places)
     look_up(places, first, last)
     for i = first, last do
-      statuses[i] = finish(i - first + 1, places[i], now, metrics, not finished)
+      statuses[i] = finish(i - first + 1, places[i], now, not finished)
       finished = finished or statuses[i] == 0
     end
     settle()
+  end
+  if metrics > 0 then
+    for outcome, times in pairs(counted) do
+      count_metrics(outcome, times, tonumber(now), metrics)
+    end
   end
   return statuses, finished
 end

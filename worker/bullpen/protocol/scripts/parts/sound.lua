@@ -1,4 +1,4 @@
---- include queue
+--- include misfit
 -- Redis does not take back what a script wrote before it failed: keys that somebody else made something else of are
 -- looked for before the first write, and named.
 -- What is made here is made in every call: tables only where they are looked at.
@@ -11,26 +11,12 @@ local function kind_of(name)
   return kinds[name]
 end
 
--- What is wrong with a key that should be of that type, nil when it is or does not exist.
-local function misfit(key, kind)
-  local found = redis.call('TYPE', key)['ok']
-  if found ~= kind and found ~= 'none' then
-    return 'WRONGTYPE ' .. key .. ' is a ' .. found .. ', where a ' .. kind .. ' belongs: remove it'
-  end
-end
-
 local function misfits(base, names)
   for _, name in ipairs(names) do
     local wrong = misfit(base .. name, kind_of(name))
     if wrong then
       return wrong
     end
-  end
-end
-
-local function refuse(wrong)
-  if wrong then
-    error(redis.error_reply(wrong))
   end
 end
 
@@ -47,13 +33,6 @@ end
 
 local function sound_queue()
   refuse(queue_misfit(P))
-end
-
--- The same in the least time, by a command that counts what a key of that kind has.
-local function sound_key(count, key, kind)
-  if type(redis.pcall(count, key)) == 'table' then
-    refuse(misfit(key, kind))
-  end
 end
 
 -- The same for a job's record; whether there is one.
