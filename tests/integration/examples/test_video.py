@@ -119,11 +119,14 @@ async def test_a_killed_worker_leaves_no_half_files_under_real_names(
         await until(lambda: any(tmp_path.glob("*/.half-*")), "a stage writes")
         workers[0].kill()
         workers[1].kill()
-        left = [each for each in tmp_path.glob("*/*.png") if not each.name.startswith(".")]
-        for each in left:
-            with Image.open(each) as opened:
-                opened.load()  # whole
         assert await job.state() != "completed"
+    check_whole(tmp_path)
+
+
+def check_whole(directory: Path) -> None:
+    for each in directory.glob("*/[!.]*.png"):
+        with Image.open(each) as opened:
+            opened.load()
 
 
 def test_the_command_makes_one_and_says_where_it_is(tmp_path: Path) -> None:
