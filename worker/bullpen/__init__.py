@@ -17,8 +17,10 @@ from bullpen.errors import (
     WrongState,
 )
 from bullpen.flow import Flow, FlowJobs
+from bullpen.hooks import Ended
 from bullpen.job import Job
 from bullpen.new_job import NewJob
+from bullpen.pipelines import Group, chain, group, map_reduce
 from bullpen.protocol.calls.children import ChildrenCounts
 from bullpen.protocol.calls.clients import ConnectedWorker
 from bullpen.protocol.calls.look import QueueSettings
@@ -44,9 +46,11 @@ __all__ = [
     "Counts",
     "Dedup",
     "Delay",
+    "Ended",
     "Event",
     "Flow",
     "FlowJobs",
+    "Group",
     "Job",
     "JobFailed",
     "JobMissing",
@@ -67,4 +71,7 @@ __all__ = [
     "WaitForChildren",
     "WrongState",
     "__version__",
+    "chain",
+    "group",
+    "map_reduce",
 ]

@@ -6,21 +6,24 @@ import asyncio
 import inspect
 import os
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakSet
 
+from bullpen.around import AppAround
 from bullpen.client.connections import Connections
 from bullpen.client.reader import Events
 from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
 from bullpen.flow import Flow, FlowJobs, add_flow, read_flow
+from bullpen.pipelines import gather
 from bullpen.protocol.arguments import shown
 from bullpen.protocol.calls.work import RateLimit
 from bullpen.protocol.keys import DEFAULT_PREFIX, QueueKeys
 from bullpen.protocol.numbers import LARGEST, check_whole
 from bullpen.queue import Queue
 from bullpen.retry import BUILT_IN
+from bullpen.runtime.resources import Resources
 from bullpen.runtime.rules import Strategy
 from bullpen.runtime.settings import redis_from_environment
 
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Strategy)
 
 
-class App:
+class App(AppAround):
     """Declares queues and jobs; `bullpen serve module:app` runs them, and any code of yours adds jobs through it.
 
     `redis` (a URL) and `prefix` win over the environment's REDIS_URL_FILE, REDIS_URL and QUEUE_PREFIX, which are read
@@ -46,6 +49,7 @@ class App:
     """
 
     def __init__(self, *, redis: str | None = None, prefix: str | None = None) -> None:
+        super().__init__()
         location = None if redis is None else RedisLocation.parse(redis)
         self._redis: LocationSource | None = None if location is None else lambda: location
         self._prefix = prefix
@@ -90,23 +94,32 @@ class App:
         *,
         limiter: tuple[int, Duration] | None = None,
         max_started_attempts: int | None = None,
+        unknown: Literal["fail", "leave"] | None = None,
     ) -> Queue:
         """The queue of that name, declared when first asked for; the options concern the workers that serve it.
 
         `limiter=(100, "1m")`: at most 100 starts a minute, by all workers of the queue together; a limit stored in
         Redis wins. `max_started_attempts`: a job started more often is failed unrun, however its starts ended.
+        `unknown`: a job whose name no function handles fails ("fail", unless said), or is delayed without an attempt
+        counted, for a second at first and up to 5 minutes later, until a worker that knows it gets it ("leave").
         Raises ConfigurationError for a name with a colon, options out of range, and other options than the first time.
         """
         QueueKeys(DEFAULT_PREFIX, name)  # names are checked where they are written
         limit = None if limiter is None else _limit(name, limiter)
         if max_started_attempts is not None:
             _check_count(max_started_attempts, f"queue {name!r}: max_started_attempts={shown(max_started_attempts)}")
+        if unknown not in (None, "fail", "leave"):
+            raise ConfigurationError(f'queue {name!r}: unknown={shown(unknown)}; use "fail" or "leave"')
         found = self._queues.get(name)
         if found is None:
-            made = Queue(name, app=self, limiter=limit, max_started_attempts=max_started_attempts)
+            made = Queue(name, app=self, limiter=limit, max_started_attempts=max_started_attempts, unknown=unknown)
             found = self._queues.setdefault(name, made)  # threads that ask at the same time get the same one
         rules = found.rules
-        if limit not in (None, rules.limiter) or max_started_attempts not in (None, rules.max_started):
+        if (
+            limit not in (None, rules.limiter)
+            or max_started_attempts not in (None, rules.max_started)
+            or unknown not in (None, "leave" if rules.leaves_unknown else "fail")
+        ):
             raise ConfigurationError(f"queue {name!r} is declared already, with other options; give them there")
         return found
 
@@ -132,6 +145,11 @@ class App:
 
         return declare
 
+    def check(self) -> None:
+        """Raises ConfigurationError for jobs that ask for a resource nobody provides, and resources in a circle."""
+        handlers = [handler for queue in self._queues.values() for handler in queue.handlers]
+        Resources(self._resources).check(handlers)
+
     async def flow(self, tree: Flow, *, parent: Context | Job | None = None) -> FlowJobs:
         """Add jobs that wait for other jobs: all of the tree, or nothing. Returns them in the same shape.
 
@@ -141,6 +159,19 @@ class App:
         when `parent` does not exist, ConnectionLost when Redis did not answer: only then it may have been added.
         """
         return await add_flow(self, tree, parent)
+
+    async def gather(
+        self, flows: Iterable[Flow], *, parent: Context, stage: str, as_: type[Any] | None = None
+    ) -> list[Any]:
+        """Inside a job: have other jobs run in parallel, and return what they returned, in the order given.
+
+        The first time it adds them as children of this job and raises `WaitForChildren`: the job ends here, keeps no
+        slot, and starts again from its beginning when they have ended; then this returns at once, in later attempts
+        too. `stage` names this step within the job, each step another. A child whose failure is to be outlived
+        (`on_failure="ignore_failure"`) gives None. `as_` is the type to read the results as.
+        Raises ConfigurationError for what `flow` refuses and for a flow that has a `job_id`, which this gives.
+        """
+        return await gather(self, flows, parent=parent, stage=stage, as_=as_)
 
     async def get_flow(self, job: Job, *, depth: int = 10) -> FlowJobs:
         """Read a flow back: a job, its children, and theirs, `depth` levels at most (1: the job alone).

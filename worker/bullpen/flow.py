@@ -14,7 +14,7 @@ from bullpen.protocol import QueueKeys
 from bullpen.protocol.arguments import shown
 from bullpen.protocol.calls.flow import OnFailure, Parent
 from bullpen.queue import Queue
-from bullpen.values import NO_DATA, plain
+from bullpen.values import NO_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,7 +114,8 @@ def _node(app: App, flow: Flow, *, has_parent: bool) -> FlowNode:
         "remove_on_complete": flow.remove_on_complete,
         "remove_on_fail": flow.remove_on_fail,
     }
-    data = {} if flow.data is NO_DATA else {"data": plain(flow.name, flow.data)}
+    value = queue.payload(flow.name, flow.data)
+    data = {} if value is NO_DATA else {"data": value}
     return FlowNode(
         queue=queue.name,
         name=flow.name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bullpen.client.bulk import BulkJob
 from bullpen.errors import ConfigurationError
-from bullpen.values import NO_DATA, plain
+from bullpen.values import NO_DATA
 
 if TYPE_CHECKING:
     from bullpen.dedup import Dedup
@@ -51,7 +51,7 @@ async def prepared(jobs: Iterable[NewJob] | AsyncIterable[NewJob], queue: Queue)
             remove_on_fail=job.remove_on_fail,
             dedup=job.dedup,
         )
-        yield BulkJob(job.name, plain(job.name, job.data), options)
+        yield BulkJob(job.name, queue.payload(job.name, job.data), options)
 
 
 async def _each(jobs: Iterable[NewJob]) -> AsyncGenerator[NewJob, None]:

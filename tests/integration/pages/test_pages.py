@@ -26,7 +26,7 @@ def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subpro
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=100, check=False)
 
 
-@pytest.mark.parametrize("name", ["producing.md", "worker.md"])
+@pytest.mark.parametrize("name", ["producing.md", "worker.md", "pipelines.md"])
 async def test_the_examples_of_a_page_run(name: str, redis_url: str, tmp_path: Path) -> None:
     page = DOCS / name
     for module, text in modules(page).items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import subprocess
@@ -54,10 +55,15 @@ class Left(Exception):
 
 
 @asynccontextmanager
-async def working(app: App, url: str, *, left: list[int] | None = None, **settings: Any) -> AsyncIterator[Worker]:
-    """The app's worker, running; drained at the end. `left` gets the exit code of a worker that leaves by force."""
+async def working(
+    app: App, url: str, *, left: list[int] | None = None, reference: str | None = None, **settings: Any
+) -> AsyncIterator[Worker]:
+    """The app's worker, running; drained at the end. `left` gets the exit code of a worker that leaves by force.
+
+    `reference` is how child processes import the app.
+    """
     location = RedisLocation.parse(url)
-    chosen = Settings(redis=lambda: location, pod_name="test", **settings)
+    chosen = Settings(redis=lambda: location, pod_name="test", app=reference, **settings)
     codes: list[int] = [] if left is None else left
     worker = Worker(served_queues(app, None), chosen, leave=codes.append)
     task = asyncio.create_task(worker.run())
@@ -69,6 +75,18 @@ async def working(app: App, url: str, *, left: list[int] | None = None, **settin
             worker.stop()
         await asyncio.wait_for(task, PATIENCE)
     assert left is not None or not codes, "the worker left jobs behind"
+
+
+@asynccontextmanager
+async def process_app(url: str) -> AsyncIterator[App]:
+    """The app of `apps/process_app.py` on this Redis, which child processes can import as well."""
+    if str(EXAMPLES) not in sys.path:
+        sys.path.insert(0, str(EXAMPLES))
+    app: App = importlib.import_module("process_app").app
+    location = RedisLocation.parse(url)
+    app._redis = lambda: location
+    async with app:
+        yield app
 
 
 class Process:

@@ -19,9 +19,11 @@ def test_what_people_import() -> None:
         "Counts",
         "Dedup",
         "Delay",
+        "Ended",
         "Event",
         "Flow",
         "FlowJobs",
+        "Group",
         "Job",
         "JobFailed",
         "JobMissing",
@@ -42,6 +44,9 @@ def test_what_people_import() -> None:
         "WaitForChildren",
         "WrongState",
         "__version__",
+        "chain",
+        "group",
+        "map_reduce",
     ]
     for name in bullpen.__all__:
         assert hasattr(bullpen, name)

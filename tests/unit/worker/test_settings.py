@@ -33,8 +33,11 @@ def test_what_the_operator_sets_is_read() -> None:
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "warning",
         "METRICS_PORT": "9464",
+        "CHILD_MEMORY": "512MiB",
+        "STUCK_JOBS": "2",
     }
     settings = read_settings(environ)
+    assert (settings.child_memory, settings.stuck_jobs) == (2**29, 2)
     assert (settings.redis().host, settings.redis().password) == ("redis", "secret")
     assert (settings.queue, settings.prefix, settings.concurrency, settings.app) == ("videos", "{b}", 20, "app:app")
     assert (settings.pod_name, settings.pod_uid, settings.drain_seconds) == ("videos-1", "u-1", 300.0)
@@ -50,6 +53,8 @@ def test_what_the_operator_sets_is_read() -> None:
         ("QUEUE_CONCURRENCY", "1.5", "QUEUE_CONCURRENCY=1.5: must be a whole number"),
         ("METRICS_PORT", "99999", "METRICS_PORT=99999: must be a whole number from 1 to 65535"),
         ("DRAIN_SECONDS", "-1", "DRAIN_SECONDS=-1: "),
+        ("CHILD_MEMORY", "much", "CHILD_MEMORY=much: 'much' is no amount of memory"),
+        ("STUCK_JOBS", "-1", "STUCK_JOBS=-1: must be a whole number from 0"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT=xml: must be text or json"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL=loud: must be debug or info or warning or error"),
         ("REDIS_URL", "redis:/oops", "REDIS_URL: Redis URL "),

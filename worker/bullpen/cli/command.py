@@ -80,6 +80,7 @@ def _run(
     read = read_settings()
     settings = dataclasses.replace(
         read,
+        app=app,
         concurrency=concurrency or read.concurrency,
         queue=queue or read.queue,
         log_format=log_format or read.log_format,
@@ -114,6 +115,7 @@ def check(app: str | None, debug: bool) -> None:
 
 def served_queues(app: App, only: str | None) -> Sequence[Served]:
     """The queues to serve: those with jobs, or the one that was named; raises ConfigurationError when there is none."""
+    app.check()
     known = ", ".join(sorted(app.queues)) or "none"
     if only is not None and only not in app.queues:
         raise ConfigurationError(f"QUEUE_NAME={only}: the app has no such queue (it has {known}); correct the name")

@@ -31,6 +31,10 @@ class QueueCounts:
         return self._loop.slots.running
 
     @property
+    def stuck(self) -> int:
+        return self._loop.slots.stuck
+
+    @property
     def redis_errors(self) -> int:
         return self._loop.delivery.errors
 

@@ -72,6 +72,7 @@ class Leases:
         loop: asyncio.AbstractEventLoop,
         logger: logging.Logger,
         leave: Callable[[int], None] = os._exit,
+        kill: Callable[[], None] | None = None,
     ) -> None:
         self._queues = queues
         self._links = links
@@ -80,6 +81,7 @@ class Leases:
         self._loop = loop
         self._logger = logger
         self._leave = leave
+        self._kill = kill
         self._stop = Event()
         self._thread = Thread(target=self._run, name="leases", daemon=True)
         self._failing = False
@@ -106,6 +108,8 @@ class Leases:
 
     def last_act(self, held: Iterable[Held]) -> None:
         """Hand back jobs that cannot be stopped, as the last thing this process does; after `close`."""
+        if self._kill is not None:
+            self._kill()  # what can be stopped is stopped before it is another's
         for keys, job_id, token in held:
             try:
                 self._links.of(keys).run(locks.release(keys, job_id=job_id, token=token))

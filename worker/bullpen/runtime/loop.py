@@ -13,10 +13,12 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bullpen.errors import BullpenError, ConnectionLost
 from bullpen.protocol.calls.work import work
+from bullpen.protocol.replies import Status
+from bullpen.runtime.announcements import Announcements
 from bullpen.runtime.attempt import Attempt, Station, Stop
 from bullpen.runtime.delivery import Delivery, Pause
 from bullpen.runtime.doorbell import LONGEST_LIMIT_SECONDS
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from bullpen.protocol.keys import QueueKeys
     from bullpen.protocol.replies import WorkReply
-    from bullpen.runtime.executors import Threads
+    from bullpen.runtime.executors import Executors
     from bullpen.runtime.handler import Handler
 
 LANES = 3
@@ -68,12 +70,13 @@ class QueueSetup:
 class QueueLoop:
     """Serves one queue with a number of slots. All but the reading of counts happens in the event loop's thread."""
 
-    def __init__(self, setup: QueueSetup, *, delivery: Delivery, threads: Threads) -> None:
+    def __init__(self, setup: QueueSetup, *, delivery: Delivery, executors: Executors) -> None:
         self.setup = setup
         self.slots = Slots(setup.slots)
         self.running: dict[str, Attempt] = {}
         self.delivery = delivery
         self.bell: Bell | None = None
+        self.announcements = Announcements(setup.rules.hooks, logger=setup.logger, caught_up=self._wake)
         self._strays = Strays(setup.keys, delivery)
         self._stopped = False
         self._limited_until = 0.0
@@ -92,7 +95,7 @@ class QueueLoop:
             handlers=handled,
             fallback=fallback,
             unhandled=Tally(""),
-            threads=threads,
+            executors=executors,
             delivery=delivery,
             logger=setup.logger,
             loop=self._loop,
@@ -184,7 +187,7 @@ class QueueLoop:
                 self._woken = False
 
     def _ask(self, decisions: int) -> int:
-        if self._stopped or self._limited:
+        if self._stopped or self._limited or self.announcements.behind:
             return 0
         # A queue known to be empty is asked for the slots of the finished jobs only: that costs no call of its own.
         return self.slots.ask(BATCH if self._hungry else min(BATCH, decisions))
@@ -223,6 +226,8 @@ class QueueLoop:
                 decision.attempt.refuse(error_of_children)
             else:
                 settle_status(decision, status, setup.logger)
+                if status is Status.OK:
+                    self.announcements.ended(decision.attempt, decision.ending)
                 self._leave(decision.attempt)
         self._claimed(reply, asked, asked_at)
 
@@ -257,14 +262,24 @@ class QueueLoop:
 
     def _ended(self, attempt: Attempt, ending: Ending) -> None:
         # The call that finishes it may claim the next one already: its slot is free from now on.
-        self.slots.leave()
+        if attempt.left_behind is None:
+            self.slots.leave()
+        else:  # its function still has a thread, or the loop's time
+            self.slots.stick()
+            attempt.left_behind.add_done_callback(self._unstuck)
         if isinstance(ending, (Completed, Failed)):
             self._decided.append(decide(attempt, ending))
         else:
             settle(attempt, ending, self.setup.logger)
+            self.announcements.ended(attempt, ending)
             self._leave(attempt)
             if isinstance(ending, Limited):
                 self._limit(ending.limit_ms)
+        self._wake()
+
+    def _unstuck(self, _work: asyncio.Future[Any]) -> None:
+        self.slots.unstick()
+        self._hungry = True
         self._wake()
 
     # A job said so (protocol §5.4). With a limiter Redis knows of it too, and every claim asks; without one Redis does

@@ -12,6 +12,7 @@ from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.durations import seconds
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.keys import DEFAULT_PREFIX
+from bullpen.sizes import size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +30,11 @@ MAX_CONCURRENCY = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How one worker process runs; `queue` None serves all queues of the app that have jobs."""
+    """How one worker process runs; `queue` None serves all queues of the app that have jobs.
+
+    `child_memory` in bytes; None: what the container's limit leaves to each process. More than `stuck_jobs` that went
+    on for `stuck_seconds` after they were given up end the worker.
+    """
 
     redis: LocationSource
     app: str | None = None
@@ -44,6 +49,9 @@ class Settings:
     metrics_port: int | None = None
     lock_seconds: float = 30.0
     stalled_seconds: float = 30.0
+    child_memory: int | None = None
+    stuck_jobs: int = 0
+    stuck_seconds: float = 10.0
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -99,6 +107,8 @@ class _Reader:
             log_format=self._choice("LOG_FORMAT", LOG_FORMATS, default="text"),
             log_level=self._choice("LOG_LEVEL", LOG_LEVELS, default="info"),
             metrics_port=self._port(),
+            child_memory=self._memory(),
+            stuck_jobs=self._number("STUCK_JOBS", 0, 0, MAX_CONCURRENCY),
         )
         if self._wrong:
             raise ConfigurationError("\n".join(self._wrong))
@@ -114,6 +124,10 @@ class _Reader:
         if not text:
             return DEFAULT_DRAIN_SECONDS
         return self._try(lambda: seconds(text, of=f"DRAIN_SECONDS={text}"), DEFAULT_DRAIN_SECONDS)
+
+    def _memory(self) -> int | None:
+        text = self._environ.get("CHILD_MEMORY")
+        return self._try(lambda: size_bytes(text, of=f"CHILD_MEMORY={text}"), 0) if text else None
 
     def _port(self) -> int | None:
         return self._number("METRICS_PORT", 0, 1, 65535) if self._environ.get("METRICS_PORT") else None

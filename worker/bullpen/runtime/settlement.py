@@ -10,6 +10,7 @@ from bullpen.context import job_fields
 from bullpen.durations import spoken
 from bullpen.errors import Unrecoverable
 from bullpen.protocol.calls.work import Finish
+from bullpen.protocol.causes import FIELD
 from bullpen.protocol.options import JobOptions, KeepJobs
 from bullpen.protocol.replies import Outcome as Decided
 from bullpen.protocol.replies import Status
@@ -68,7 +69,7 @@ def decide(attempt: Attempt, ending: Completed | Failed) -> Decision:
             ending.reason,
             options.attempts,
             _kept(options, False),
-            {"stacktrace": ending.stacktrace},
+            {"stacktrace": ending.stacktrace, FIELD: ending.cause},
         )
     return Decision(attempt, ending, finish)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bullpen.app import App as AwaitingApp
 from bullpen.client.portal import Portal
-from bullpen.sync.facade import Facade, direct
+from bullpen.sync.facade import Facade, blocking, direct
 from bullpen.sync.queue import Job, Queue
 
 if TYPE_CHECKING:
@@ -87,6 +87,12 @@ class App(Facade[AwaitingApp]):
 
     queue = direct(AwaitingApp.queue, _queue)
     backoff = direct(AwaitingApp.backoff)
+    check = direct(AwaitingApp.check)
+    resource = direct(AwaitingApp.resource)
+    lifespan = direct(AwaitingApp.lifespan)
+    middleware = direct(AwaitingApp.middleware)
+    on_completed = direct(AwaitingApp.on_completed)
+    on_failed = direct(AwaitingApp.on_failed)
     job_at = direct(AwaitingApp.job_at, _job)
 
     def flow(self, tree: Flow, *, parent: Context | Job | None = None) -> FlowJobs:
@@ -97,6 +103,7 @@ class App(Facade[AwaitingApp]):
         return _flow_jobs(self, self.portal.run(self.awaiting.get_flow(job.awaiting, depth=depth)))
 
     flow.__doc__ = AwaitingApp.flow.__doc__
+    gather = blocking(AwaitingApp.gather)
     get_flow.__doc__ = AwaitingApp.get_flow.__doc__
 
     def close(self) -> None:

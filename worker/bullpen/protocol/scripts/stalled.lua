@@ -27,7 +27,7 @@ end
 
 local function count_stall(id)
   local count = (tonumber(call('HGET', P .. id, 'stc')) or 0) + 1
-  call('HSET', P .. id, 'stc', whole(count))
+  call('HSET', P .. id, 'stc', whole(count), 'bp:cause', 'lost') -- bp:cause is ours: what the attempt died of
   if count > tonumber(ARGV[3]) and not scheduled(id) then
     call('HSET', P .. id, 'defa', 'job stalled more than allowable limit')
   end
