@@ -143,10 +143,10 @@ def stages(video: Video, script: list[Scene], job_id: str) -> Flow:
     return Flow(queue=videos, name="merge", data=video, job_id=f"{job_id}.merge", children=chunks)
 
 
-# Plain functions run in threads; Pillow lets go of the interpreter while it draws, so they use the cores there are.
+# Drawing is for the processor, so each of these jobs has a process: they use the cores there are, and can be ended.
 
 
-@videos.job("image", retry=RETRY)
+@videos.job("image", run="process", timeout="5m", retry=RETRY)
 def image(data: Image, ctx: Context) -> str:
     """Draw a scene."""
     video, scene = data.video, data.scene
@@ -163,7 +163,7 @@ def image(data: Image, ctx: Context) -> str:
     return _image(video, scene.number).name
 
 
-@videos.job("chunk", retry=RETRY)
+@videos.job("chunk", run="process", timeout="5m", retry=RETRY)
 def chunk(data: Chunk, ctx: Context) -> str:
     """Move a camera over some scenes."""
     video = data.video
@@ -182,7 +182,7 @@ def chunk(data: Chunk, ctx: Context) -> str:
     return _chunk(video, data.number).name
 
 
-@videos.job("merge", retry=RETRY)
+@videos.job("merge", run="process", timeout="5m", retry=RETRY)
 def merge(video: Video, ctx: Context) -> Movie:
     """Join the chunks."""
     path = video.folder / "movie.webp"
