@@ -31,6 +31,7 @@ from bullpen.protocol.replies import Counts, JobRecord, JobState, Logs
 from bullpen.queue import Queue
 from bullpen.retry import Retry
 from bullpen.signals import Delay, RateLimited, Requeue, WaitForChildren
+from bullpen.webhook import Webhook
 
 __version__ = version("bullpen")
 
@@ -69,6 +70,7 @@ __all__ = [
     "Scheduler",
     "Unrecoverable",
     "WaitForChildren",
+    "Webhook",
     "WrongState",
     "__version__",
     "chain",

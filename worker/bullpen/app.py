@@ -26,30 +26,39 @@ from bullpen.retry import BUILT_IN
 from bullpen.runtime.resources import Resources
 from bullpen.runtime.rules import Strategy
 from bullpen.runtime.settings import redis_from_environment
+from bullpen.webhooks import AppWebhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from opentelemetry.trace import TracerProvider
 
     from bullpen.client.connection import Link
     from bullpen.client.producer import Producer
     from bullpen.context import Context
     from bullpen.job import Job
     from bullpen.sync import App as SyncApp
+    from bullpen.telemetry import Telemetry
 
 S = TypeVar("S", bound=Strategy)
 
 
-class App(AppAround):
+class App(AppAround, AppWebhooks):
     """Declares queues and jobs; `bullpen serve module:app` runs them, and any code of yours adds jobs through it.
 
     `redis` (a URL) and `prefix` win over the environment's REDIS_URL_FILE, REDIS_URL and QUEUE_PREFIX, which are read
-    when the first job is added. Leave them out in what the operator deploys. Raises ConfigurationError for a bad URL.
+    when the first job is added. Leave them out in what the operator deploys. `telemetry=True` traces jobs by
+    OpenTelemetry, with the process' tracer provider or the one given. Raises ConfigurationError for a bad URL, and when
+    OpenTelemetry is not installed.
 
     It may be used on several event loops, with connections of their own on each; `sync` is for code without any.
     """
 
-    def __init__(self, *, redis: str | None = None, prefix: str | None = None) -> None:
+    def __init__(
+        self, *, redis: str | None = None, prefix: str | None = None, telemetry: bool | TracerProvider = False
+    ) -> None:
         super().__init__()
+        self._telemetry = _telemetry(telemetry) if telemetry is not False else None
         location = None if redis is None else RedisLocation.parse(redis)
         self._redis: LocationSource | None = None if location is None else lambda: location
         self._prefix = prefix
@@ -73,6 +82,11 @@ class App(AppAround):
     def prefix(self) -> str:
         """The prefix of all keys: the app's own, else QUEUE_PREFIX, else BullMQ's default."""
         return self._prefix or os.environ.get("QUEUE_PREFIX") or DEFAULT_PREFIX
+
+    @property
+    def telemetry(self) -> Telemetry | None:
+        """What follows jobs from their producers to their workers; None unless the app was made with it."""
+        return self._telemetry
 
     @property
     def backoffs(self) -> Mapping[str, Strategy]:
@@ -216,7 +230,7 @@ class App(AppAround):
         if found is None:
             for ended in [each for each in tuple(self._connections) if each.is_closed()]:
                 self._connections.pop(ended, None)  # its connections have ended with it
-            found = self._connections[loop] = Connections(self._source())
+            found = self._connections[loop] = Connections(self._source(), tracing=self._telemetry)
         return found
 
     def events(self, queue: str, *, after: str | None) -> Events:
@@ -243,6 +257,20 @@ class App(AppAround):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _telemetry(wanted: bool | TracerProvider) -> Telemetry:
+    try:
+        from bullpen.telemetry import Telemetry
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"App(telemetry=…): there is no module {error.name!r}; install bullpen[otel] for OpenTelemetry"
+        ) from error
+    if wanted is True:
+        return Telemetry()
+    if isinstance(wanted, bool) or not hasattr(wanted, "get_tracer"):
+        raise ConfigurationError(f"App(telemetry={shown(wanted)}): give True, or a TracerProvider of OpenTelemetry")
+    return Telemetry(wanted)
 
 
 def _limit(queue: str, limiter: tuple[int, Duration]) -> RateLimit:

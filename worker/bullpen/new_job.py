@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bullpen.protocol.options import KeepJobs
     from bullpen.queue import Queue
     from bullpen.retry import Retry
+    from bullpen.webhook import Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class NewJob:
     remove_on_complete: bool | int | KeepJobs | None = None
     remove_on_fail: bool | int | KeepJobs | None = None
     dedup: Dedup | str | None = None
+    webhook: Webhook | None = None
 
 
 async def prepared(jobs: Iterable[NewJob] | AsyncIterable[NewJob], queue: Queue) -> AsyncGenerator[BulkJob, None]:
@@ -50,6 +52,7 @@ async def prepared(jobs: Iterable[NewJob] | AsyncIterable[NewJob], queue: Queue)
             remove_on_complete=job.remove_on_complete,
             remove_on_fail=job.remove_on_fail,
             dedup=job.dedup,
+            webhook=job.webhook,
         )
         yield BulkJob(job.name, queue.payload(job.name, job.data), options)
 

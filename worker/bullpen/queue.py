@@ -22,6 +22,7 @@ from bullpen.runtime.rules import Rules
 from bullpen.schedules import Schedules
 from bullpen.upkeep import Upkeep
 from bullpen.values import NO_DATA, plain
+from bullpen.webhooks import QueueWebhooks
 
 if TYPE_CHECKING:
     from bullpen.app import App
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
     from bullpen.protocol.calls.work import RateLimit
     from bullpen.protocol.deduplication import Deduplication
     from bullpen.sizes import Size
+    from bullpen.webhook import Webhook
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Queue(Hooked, Schedules, Upkeep):
+class Queue(Hooked, Schedules, Upkeep, QueueWebhooks):
     """Made by `App.queue(name)`.
 
     Every method that asks Redis raises ConnectionLost when it does not answer, ConfigurationError when it refuses the
@@ -137,6 +139,7 @@ class Queue(Hooked, Schedules, Upkeep):
         remove_on_complete: bool | int | KeepJobs | None = None,
         remove_on_fail: bool | int | KeepJobs | None = None,
         dedup: Dedup | str | None = None,
+        webhook: Webhook | None = None,
     ) -> Job:
         """Add a job; `data` is a pydantic model (written by alias), a dataclass, or anything JSON can say.
 
@@ -146,6 +149,7 @@ class Queue(Hooked, Schedules, Upkeep):
         `remove_on_complete` and `remove_on_fail`: True, or how many to keep; unset keeps all.
         `dedup` is an id that one job may own at a time, or a `Dedup` that says for how long; a job that is discarded
         for the owner's sake shows in `Job.deduplicated`, and the returned `Job` is the owner.
+        `webhook` is told when the job has completed or failed for good.
         Raises ConfigurationError for values outside these ranges and data that is no JSON, ConnectionLost when Redis
         did not answer.
         """
@@ -159,6 +163,7 @@ class Queue(Hooked, Schedules, Upkeep):
             remove_on_complete=remove_on_complete,
             remove_on_fail=remove_on_fail,
             dedup=dedup,
+            webhook=webhook,
         )
         producer = await self._app.producer(self.name)
         added = await producer.add(name, self.payload(name, data), options=options)
@@ -202,12 +207,13 @@ class Queue(Hooked, Schedules, Upkeep):
         remove_on_complete: bool | int | KeepJobs | None = None,
         remove_on_fail: bool | int | KeepJobs | None = None,
         dedup: Dedup | str | None = None,
+        webhook: Webhook | None = None,
     ) -> JobOptions:
         """What is stored with a job of that name that is added with these settings of `add`.
 
         Raises ConfigurationError for durations and backoffs that nobody understands.
         """
-        settings = (name, delay, retry, job_id, priority, lifo, remove_on_complete, remove_on_fail, dedup)
+        settings = (name, delay, retry, job_id, priority, lifo, remove_on_complete, remove_on_fail, dedup, webhook)
         # Most jobs are added with the settings of the one before. Not by equality: True and 1 are different rules.
         settled = self._settled  # looked at once: another thread's loop may use the queue too (`App.sync`)
         if settled is None or not all(map(is_, settings, settled[0])):
@@ -225,6 +231,7 @@ class Queue(Hooked, Schedules, Upkeep):
         remove_on_complete: bool | int | KeepJobs | None,
         remove_on_fail: bool | int | KeepJobs | None,
         dedup: Dedup | str | None,
+        webhook: Webhook | None,
     ) -> JobOptions:
         if retry is not None and not isinstance(retry, Retry):
             raise ConfigurationError(f"retry is {shown(retry)}: give a Retry")
@@ -243,6 +250,7 @@ class Queue(Hooked, Schedules, Upkeep):
             remove_on_complete=_keep("remove_on_complete", remove_on_complete),
             remove_on_fail=_keep("remove_on_fail", remove_on_fail),
             deduplication=_dedup(dedup),
+            extra={} if webhook is None else self.webhook_option(webhook),
         )
 
     def payload(self, name: str, data: object) -> Any:

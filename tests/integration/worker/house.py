@@ -65,7 +65,7 @@ async def working(
     location = RedisLocation.parse(url)
     chosen = Settings(redis=lambda: location, pod_name="test", app=reference, **settings)
     codes: list[int] = [] if left is None else left
-    worker = Worker(served_queues(app, None), chosen, leave=codes.append)
+    worker = Worker(served_queues(app, None, chosen), chosen, telemetry=app.telemetry, leave=codes.append)
     task = asyncio.create_task(worker.run())
     try:
         await until(lambda: worker.health.started or task.done(), "the worker starts")
@@ -143,6 +143,6 @@ def serving(app: str, url: str, log: Path, *options: str, **environ: str) -> Ite
 
 def environment(url: str, **environ: str) -> dict[str, str]:
     """This process' environment without settings of ours, and with the given ones."""
-    ours = ("REDIS_", "QUEUE_", "BULLPEN_", "POD_", "LOG_", "MODE", "METRICS_PORT", "DRAIN_SECONDS")
+    ours = ("REDIS_", "QUEUE_", "BULLPEN_", "POD_", "LOG_", "MODE", "METRICS_PORT", "DRAIN_SECONDS", "WEBHOOK_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**inherited, "REDIS_URL": url, "PYTHONUNBUFFERED": "1", **environ}

@@ -126,7 +126,9 @@ async def test_errors_of_a_process_read_as_elsewhere(videos: Queue, redis_url: s
     assert {name: (records[name].failed_reason, records[name].cause) for name in RAISED} == RAISED
     assert records["misfit"].failed_reason == "data does not fit Render: userId: Field required"
     assert records["misfit"].attempts_made == 1  # retries would change nothing
-    assert str(records["thing"].failed_reason).startswith("the job returned what is no JSON: result: a object is no JSON")
+    assert str(records["thing"].failed_reason).startswith(
+        "the job returned what is no JSON: result: a object is no JSON"
+    )
     (trace,) = records["value"].stack_trace
     assert trace.startswith("Traceback (most recent call last):\n  File")
     assert trace.count("File") == 1  # the job's own frame alone

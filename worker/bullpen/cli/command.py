@@ -15,7 +15,15 @@ import click
 import bullpen
 from bullpen.cli.loading import load_app
 from bullpen.errors import BullpenError, ConfigurationError
-from bullpen.runtime.settings import LOG_FORMATS, LOG_LEVELS, MAX_CONCURRENCY, Settings, read_settings
+from bullpen.runtime.delivering import deliveries, tells, told_by
+from bullpen.runtime.settings import (
+    DEFAULT_CONCURRENCY,
+    LOG_FORMATS,
+    LOG_LEVELS,
+    MAX_CONCURRENCY,
+    Settings,
+    read_settings,
+)
 from bullpen.runtime.worker import Served, Worker
 from bullpen.serving.logs import configure
 from bullpen.serving.metrics import exposition
@@ -88,6 +96,8 @@ def _run(
     )
     configure(form=settings.log_format, level="debug" if debug else settings.log_level)
     loaded = load_app(app)
+    if loaded.telemetry is not None:
+        configure(form=settings.log_format, level="debug" if debug else settings.log_level, traced=loaded.telemetry.ids)
     if loaded.redis is not None:
         settings = dataclasses.replace(settings, redis=loaded.redis)
     settings = dataclasses.replace(settings, prefix=loaded.prefix)
@@ -113,25 +123,31 @@ def check(app: str | None, debug: bool) -> None:
             click.echo("  no jobs: this app only adds to it")
 
 
-def served_queues(app: App, only: str | None) -> Sequence[Served]:
-    """The queues to serve: those with jobs, or the one that was named; raises ConfigurationError when there is none."""
+def served_queues(app: App, only: str | None, settings: Settings | None = None) -> Sequence[Served]:
+    """The queues to serve: those with jobs, or the one that was named, and the webhooks of each.
+
+    Raises ConfigurationError when there is none.
+    """
     app.check()
+    private = settings is not None and settings.webhook_allow_private
+    if only is not None and (told := told_by(only, app)) is not None:
+        return deliveries(app, [told], allow_private=private)
     known = ", ".join(sorted(app.queues)) or "none"
     if only is not None and only not in app.queues:
         raise ConfigurationError(f"QUEUE_NAME={only}: the app has no such queue (it has {known}); correct the name")
+    queues = [queue for queue in app.queues.values() if queue.handlers and only in (None, queue.name)]
     served = [
-        Served(queue.name, queue.handlers, queue.rules)
-        for queue in app.queues.values()
-        if queue.handlers and only in (None, queue.name)
+        Served(queue.name, queue.handlers, queue.rules, hooks=queue.webhooks, heard=tells(queue)) for queue in queues
     ]
     if not served:
         which = f"queue {only!r} has" if only is not None else f"the app's queues ({known}) have"
         raise ConfigurationError(f"{which} no jobs; declare one with @queue.job(name)")
-    return served
+    slots = DEFAULT_CONCURRENCY if settings is None else settings.webhook_concurrency
+    return [*served, *deliveries(app, queues, slots=slots, allow_private=private)]
 
 
 async def _serve(app: App, settings: Settings) -> None:
-    worker = Worker(served_queues(app, settings.queue), settings)
+    worker = Worker(served_queues(app, settings.queue, settings), settings, telemetry=app.telemetry)
     health = worker.health
     probes = {"/startedz": health.start, "/livez": health.live, "/readyz": health.ready}
     server = None

@@ -6,7 +6,7 @@ import secrets
 import time
 import uuid
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from bullpen.client.payload import NO_DATA, job_data
@@ -17,6 +17,7 @@ from bullpen.protocol.calls.flow import FlowJob, OnFailure, Parent, add_flow
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from bullpen.client.tracing import Tracing
     from bullpen.protocol.call import Call
 
 T = TypeVar("T")
@@ -60,10 +61,13 @@ class FlowProducer:
     another parent, which only the script that would add it can see.
     """
 
-    def __init__(self, *, link: Runs, prefix: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, *, link: Runs, prefix: str, clock: Callable[[], float] = time.time, tracing: Tracing | None = None
+    ) -> None:
         self._link = link
         self._prefix = prefix
         self._clock = clock
+        self._tracing = tracing
 
     async def add(self, tree: FlowNode, *, parent: Parent | None = None) -> AddedNode:
         """Adds the jobs of a tree, below `parent` if given; returns their ids as a tree of the same shape.
@@ -73,7 +77,13 @@ class FlowProducer:
         In all of these cases but the last nothing was added.
         """
         nodes, jobs = self._jobs(tree, parent)
-        added = await self._link.run(add_flow(jobs, now=int(self._clock() * 1000)))
+        if self._tracing is None:
+            added = await self._link.run(add_flow(jobs, now=int(self._clock() * 1000)))
+        else:
+            with self._tracing.adding("add_flow", tree.queue, name=tree.name) as adding:
+                jobs = [replace(job, options=adding.carry(job.options)) for job in jobs]
+                added = await self._link.run(add_flow(jobs, now=int(self._clock() * 1000)))
+                adding.added([each.job_id for each in added])
         # From the last to the first: children are made before their parent.
         below: list[list[AddedNode]] = [[] for _ in nodes]
         for place in range(len(nodes) - 1, -1, -1):

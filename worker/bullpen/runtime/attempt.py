@@ -22,6 +22,7 @@ from bullpen.runtime.deaths import TimeUp
 from bullpen.runtime.endings import (
     Completed,
     Ending,
+    Failed,
     Limited,
     Lost,
     Postponed,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from bullpen.runtime.reports import Reports
     from bullpen.runtime.rules import Rules
     from bullpen.runtime.tally import Tally
+    from bullpen.telemetry import JobSpan, Telemetry
 
 T = TypeVar("T")
 
@@ -77,6 +79,7 @@ class Station:
     loop: asyncio.AbstractEventLoop
     loop_thread: int
     rules: Rules
+    telemetry: Telemetry | None
     ended: Callable[[Attempt, Ending], None]
     crashed: Callable[[BaseException], None]
 
@@ -92,6 +95,7 @@ class Attempt(JobExecution):
         "left_behind",
         "renewed_at",
         "seconds",
+        "span",
         "started_at",
         "tally",
         "task",
@@ -108,6 +112,7 @@ class Attempt(JobExecution):
         self.work: asyncio.Future[Any] | None = None
         self.left_behind: asyncio.Future[Any] | None = None
         self.error: BaseException | None = None
+        self.span: JobSpan | None = None
         found = station.handlers.get(claimed.job.name, station.fallback)
         self.handler: Handler | None = None if found is None else found[0]
         self.tally: Tally = station.unhandled if found is None else found[1]
@@ -169,6 +174,15 @@ class Attempt(JobExecution):
         self._station.ended(self, ending)
 
     async def _ending(self) -> Ending:
+        telemetry = self._station.telemetry
+        if telemetry is None:
+            return await self._outcome()
+        with telemetry.processing(
+            self.queue, job_id=self.job_id, name=self.name, attempt=self.number, options=stored_options(self.job)
+        ) as self.span:
+            return await self._outcome()
+
+    async def _outcome(self) -> Ending:
         station = self._station
         if station.logger.isEnabledFor(logging.INFO):
             station.logger.info("Job %s started", self.job.id, extra=job_fields(self))
@@ -180,7 +194,10 @@ class Attempt(JobExecution):
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - CancelledError and SystemExit of a job are that job's failure
-            return self._ending_by(error)
+            ending = self._ending_by(error)
+            if self.span is not None and isinstance(ending, Failed | Retried):
+                self.span.failed(error)
+            return ending
 
     def _unstarted(self, stop: Stop) -> Ending:
         return Lost() if stop is Stop.LOCK_LOST else Released()

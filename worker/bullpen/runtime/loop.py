@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from bullpen.protocol.replies import WorkReply
     from bullpen.runtime.executors import Executors
     from bullpen.runtime.handler import Handler
+    from bullpen.runtime.notices import Notices
+    from bullpen.telemetry import Telemetry
 
 LANES = 3
 # One call's share of Redis' time: at some 25 µs a job, other clients wait 2 ms at the most.
@@ -65,6 +67,8 @@ class QueueSetup:
     tokens: Callable[[], str]
     logger: logging.Logger
     rules: Rules = PLAIN
+    notices: Notices
+    telemetry: Telemetry | None = None
 
 
 class QueueLoop:
@@ -101,6 +105,7 @@ class QueueLoop:
             loop=self._loop,
             loop_thread=threading.get_ident(),
             rules=setup.rules,
+            telemetry=setup.telemetry,
             ended=self._ended,
             crashed=self._crashed,
         )
@@ -268,7 +273,7 @@ class QueueLoop:
             self.slots.stick()
             attempt.left_behind.add_done_callback(self._unstuck)
         if isinstance(ending, (Completed, Failed)):
-            self._decided.append(decide(attempt, ending))
+            self._decided.append(decide(attempt, ending, self.setup.notices))
         else:
             settle(attempt, ending, self.setup.logger)
             self.announcements.ended(attempt, ending)

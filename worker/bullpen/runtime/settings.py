@@ -47,6 +47,8 @@ class Settings:
     log_format: str = "text"
     log_level: str = "info"
     metrics_port: int | None = None
+    webhook_concurrency: int = DEFAULT_CONCURRENCY
+    webhook_allow_private: bool = False
     lock_seconds: float = 30.0
     stalled_seconds: float = 30.0
     child_memory: int | None = None
@@ -109,6 +111,8 @@ class _Reader:
             metrics_port=self._port(),
             child_memory=self._memory(),
             stuck_jobs=self._number("STUCK_JOBS", 0, 0, MAX_CONCURRENCY),
+            webhook_concurrency=self._number("WEBHOOK_CONCURRENCY", DEFAULT_CONCURRENCY, 0, MAX_CONCURRENCY),
+            webhook_allow_private=self._choice("WEBHOOK_ALLOW_PRIVATE", ("false", "true"), default="false") == "true",
         )
         if self._wrong:
             raise ConfigurationError("\n".join(self._wrong))

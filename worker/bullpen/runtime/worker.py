@@ -32,6 +32,7 @@ from bullpen.runtime.handler import Run
 from bullpen.runtime.leases import Held, Identity, Leases, held
 from bullpen.runtime.loop import QueueLoop, QueueSetup
 from bullpen.runtime.memory import container_limit, resident_bytes, share_of
+from bullpen.runtime.notices import Notices
 from bullpen.runtime.processes import Processes
 from bullpen.runtime.rules import PLAIN, Rules
 from bullpen.runtime.stuck import StuckJobs
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from bullpen.client.connection import Link
     from bullpen.runtime.handler import Handler
     from bullpen.runtime.settings import Settings
+    from bullpen.telemetry import Telemetry
+    from bullpen.webhook import Hook
 
 logger = logging.getLogger("bullpen.WorkerService")
 
@@ -56,11 +59,17 @@ REPLACED = 75
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A queue of the app, with the functions for its jobs."""
+    """A queue of the app, with the functions for its jobs and who is told of their ends.
+
+    `heard`: some worker of this app delivers that. `slots` None: as many as the settings say.
+    """
 
     name: str
     handlers: Sequence[Handler]
     rules: Rules = PLAIN
+    hooks: Sequence[Hook] = ()
+    heard: bool = True
+    slots: int | None = None
 
 
 @dataclass(slots=True)
@@ -96,8 +105,14 @@ class Worker:
     """Serves queues until it is told to stop, or a fault ends it. Made and run in one event loop."""
 
     def __init__(
-        self, served: Sequence[Served], settings: Settings, *, leave: Callable[[int], None] = os._exit
+        self,
+        served: Sequence[Served],
+        settings: Settings,
+        *,
+        telemetry: Telemetry | None = None,
+        leave: Callable[[int], None] = os._exit,
     ) -> None:
+        self._telemetry = telemetry
         self._settings = settings
         self._leave = leave
         self._identity = Identity(
@@ -114,7 +129,7 @@ class Worker:
         self._surroundings = Surroundings(_around(served), self._handlers)
         self._stuck = StuckJobs(limit=settings.stuck_jobs, seconds=settings.stuck_seconds, replace=self._replace)
         self._executors = Executors(
-            threads=Threads(settings.concurrency * len(served)),
+            threads=Threads(sum(each.slots or settings.concurrency for each in served)),
             processes=_processes(served, settings),
             stuck=self._stuck,
             resources=self._surroundings.resources,
@@ -269,12 +284,14 @@ class Worker:
         setup = QueueSetup(
             keys=keys,
             handlers=served.handlers,
-            slots=settings.concurrency,
+            slots=served.slots or settings.concurrency,
             lock_ms=int(settings.lock_seconds * 1000),
             worker=self._identity.pod,
             tokens=lambda: f"{self._identity.instance}:{self._identity.boot}:{next(self._claims)}",
             logger=queue_logger,
             rules=served.rules,
+            telemetry=self._telemetry,
+            notices=Notices(keys, served.hooks, heard=served.heard, logger=queue_logger),
         )
         return QueueLoop(setup, delivery=Delivery(link, logger=queue_logger), executors=self._executors)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from opentelemetry.trace import TracerProvider
+
     from bullpen.client.settings import LocationSource
     from bullpen.context import Context
     from bullpen.flow import Flow
@@ -48,14 +50,18 @@ class App(Facade[AwaitingApp]):
     """Declares queues and jobs as `bullpen.App` does, and adds jobs from any thread; `bullpen serve` runs it too.
 
     `redis` (a URL) and `prefix` win over the environment's REDIS_URL_FILE, REDIS_URL and QUEUE_PREFIX, which are read
-    when the first job is added. Leave them out in what the operator deploys. Raises ConfigurationError for a bad URL.
+    when the first job is added. Leave them out in what the operator deploys. `telemetry=True` traces jobs by
+    OpenTelemetry, with the process' tracer provider or the one given. Raises ConfigurationError for a bad URL, and when
+    OpenTelemetry is not installed.
     It may be shared by all threads and used before and after a fork.
     """
 
     __slots__ = ()
 
-    def __init__(self, *, redis: str | None = None, prefix: str | None = None) -> None:
-        app = AwaitingApp(redis=redis, prefix=prefix)
+    def __init__(
+        self, *, redis: str | None = None, prefix: str | None = None, telemetry: bool | TracerProvider = False
+    ) -> None:
+        app = AwaitingApp(redis=redis, prefix=prefix, telemetry=telemetry)
         super().__init__(app, portal=Portal(app.aclose))
 
     @classmethod
@@ -93,6 +99,7 @@ class App(Facade[AwaitingApp]):
     middleware = direct(AwaitingApp.middleware)
     on_completed = direct(AwaitingApp.on_completed)
     on_failed = direct(AwaitingApp.on_failed)
+    webhook_secret = direct(AwaitingApp.webhook_secret)
     job_at = direct(AwaitingApp.job_at, _job)
 
     def flow(self, tree: Flow, *, parent: Context | Job | None = None) -> FlowJobs:

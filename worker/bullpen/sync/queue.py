@@ -131,6 +131,7 @@ class Queue(Facade[AwaitingQueue]):
     job = direct(AwaitingQueue.job)
     on_completed = direct(AwaitingQueue.on_completed)
     on_failed = direct(AwaitingQueue.on_failed)
+    webhook = direct(AwaitingQueue.webhook)
     get = direct(AwaitingQueue.get, _job)
     add = blocking(AwaitingQueue.add, _job)
 
