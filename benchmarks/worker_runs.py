@@ -74,7 +74,7 @@ class Bench:
         self._fill(peer, env, jobs)
         started = [_started(peer, slots, env) for _ in range(workers)]
         try:
-            return asyncio.run(self._cost(jobs))
+            return asyncio.run(self._cost(started, jobs))
         finally:
             for each in started:
                 _end(each)
@@ -134,11 +134,11 @@ class Bench:
                 await asyncio.sleep(LATENCY_GAP)
                 await link.run(_job())
 
-    async def _cost(self, jobs: int) -> float:
+    async def _cost(self, workers: list[subprocess.Popen[str]], jobs: int) -> float:
         async with self._link() as link:
             begun: tuple[int, float] | None = None
             deadline = time.monotonic() + RUN_SECONDS
-            while time.monotonic() < deadline:
+            while time.monotonic() < deadline and all(each.poll() is None for each in workers):
                 done = (await link.run(read.counts(KEYS))).completed
                 used = await link.run(Call(command=("INFO", "cpu"), parse=_cpu))
                 if begun is None and done >= jobs // 10:
@@ -146,7 +146,7 @@ class Bench:
                 if begun is not None and done >= jobs * 9 // 10:
                     return (used - begun[1]) / (done - begun[0]) * 1e6
                 await asyncio.sleep(0.02)
-        raise RunFailed(f"{jobs} jobs were not done in {RUN_SECONDS} s")
+        raise RunFailed(f"a worker ended, or {jobs} jobs were not done in {RUN_SECONDS} s")
 
     async def _rate(self, worker: subprocess.Popen[str], jobs: int) -> float:
         async with self._link() as link:
@@ -163,7 +163,7 @@ class Bench:
 
 
 def plain_rate(jobs: int) -> float:
-    """CPU jobs a second of as many plain processes as there are cores: the ideal."""
+    """CPU jobs a second of as many plain processes as there are cores: the ideal, to be taken before and after."""
     cores = len(os.sched_getaffinity(0))
     program = f"import stopwatch\nfor _ in range({jobs // cores}): stopwatch.burn()"
     begun = time.perf_counter()

@@ -6,7 +6,8 @@ import dramatiq
 import stopwatch
 from dramatiq.brokers.redis import RedisBroker
 
-broker = RedisBroker(url=stopwatch.REDIS_URL)
+# Each thread holds a connection, and so does each consumer.
+broker = RedisBroker(url=stopwatch.REDIS_URL, max_connections=2 * stopwatch.SLOTS + 20)
 dramatiq.set_broker(broker)
 watch = stopwatch.Stopwatch()
 
