@@ -8,13 +8,16 @@ CLUSTER := $(PYTHON) hack/cluster
 # Cluster tests mostly wait for pods, so more of them than cores run side by side.
 CLUSTER_PROCESSES ?= 4
 
-.PHONY: help demo demo-down test setup lint format test-unit servers test-redis conformance fuzz reliability mutants test-cluster cluster-up cluster-down crds lock
+.PHONY: help demo demo-down example-video test setup lint format test-unit servers test-redis conformance fuzz reliability mutants test-cluster cluster-up cluster-down crds lock
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 demo: setup ## The main job, live: a cluster, the operator, 300 jobs from a Node program
 	@$(BIN)/python -m hack.demo up
+
+example-video: setup ## A video in four stages, on a Redis of its own; one image fails and is drawn again
+	@$(BIN)/python examples/video/run.py --fail-scene 3
 
 demo-down: cluster-down ## Remove what the demo made; the caches stay
 
@@ -63,6 +66,7 @@ test-cluster: setup
 else
 test-cluster: setup cluster-up ## Against a real Kubernetes
 	@$(CLUSTER) build && $(CLUSTER) load
+	@$(BIN)/pytest -q tests/images
 	@$(BIN)/pytest -n $(CLUSTER_PROCESSES) --timeout=400 -q -m "cluster and not alone" tests/cluster
 	@$(BIN)/pytest -q --timeout=600 -m alone tests/cluster
 endif
