@@ -79,7 +79,7 @@ async def cancel(job_id: str) -> None:
 
 @api.post("/webhooks/bullpen", status_code=204)
 async def hear(request: Request) -> None:
-    """What the queue tells by itself (docs/worker.md, webhooks), signed as Standard Webhooks says."""
+    """What the queue tells by itself (docs/webhooks.md), signed as Standard Webhooks says."""
     try:
         told = Webhook(os.environ["WEBHOOK_SECRET"]).verify(await request.body(), dict(request.headers))
     except KeyError:

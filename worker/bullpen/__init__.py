@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bullpen.protocol.replies import Counts, JobRecord, JobState, Logs
     from bullpen.queue import Queue
     from bullpen.retry import Retry
+    from bullpen.runtime.around import CallNext
     from bullpen.signals import Delay, RateLimited, Requeue, WaitForChildren
     from bullpen.webhook import Webhook
 
@@ -41,6 +42,7 @@ __all__ = [
     "App",
     "Backoff",
     "BullpenError",
+    "CallNext",
     "ChildrenCounts",
     "ConfigurationError",
     "ConnectedWorker",
@@ -85,6 +87,7 @@ _HOMES = {
     "App": "bullpen.app",
     "Backoff": "bullpen.protocol.options",
     "BullpenError": "bullpen.errors",
+    "CallNext": "bullpen.runtime.around",
     "ChildrenCounts": "bullpen.protocol.calls.children",
     "ConfigurationError": "bullpen.errors",
     "ConnectedWorker": "bullpen.protocol.calls.clients",

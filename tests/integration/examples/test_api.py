@@ -78,8 +78,8 @@ async def api_of(redis_url: str, log: Path, **environ: str) -> AsyncIterator[Api
 
 
 @contextmanager
-def worker_of(redis_url: str, log: Path) -> Iterator[Process]:
-    environ = environment(redis_url, PYTHONPATH=str(EXAMPLE), WEBHOOK_SECRET=SECRET)
+def worker_of(redis_url: str, log: Path, **more: str) -> Iterator[Process]:
+    environ = environment(redis_url, PYTHONPATH=str(EXAMPLE), WEBHOOK_SECRET=SECRET, **more)
     process = Process([sys.executable, "-m", "bullpen.cli", "serve", "jobs:app"], environ, log)
     try:
         yield process
@@ -111,6 +111,20 @@ async def test_a_video_is_ordered_followed_and_had(api: Api, redis_url: str, tmp
         }
         code, refused = await api.ask("DELETE", "/videos/1")
         assert (code, refused["detail"]) == (409, "job 1 has completed already")
+
+
+async def test_whoever_listens_is_told_of_the_end(api: Api, redis_url: str, tmp_path: Path) -> None:
+    await api.ask("POST", "/videos", video())
+    with worker_of(redis_url, tmp_path / "worker.log", WEBHOOK_URL=f"{api.url}/webhooks/bullpen"):
+        await api.until("1", "completed")
+        heard: Any = []
+        async with asyncio.timeout(PATIENCE):
+            while not heard:
+                heard = (await api.ask("GET", "/webhooks/bullpen"))[1]
+    (told,) = heard
+    assert told["type"] == "job.completed"
+    assert told["data"]["jobId"] == "1"
+    assert told["data"]["result"] == {"videoUrl": "https://videos.example/u1/s1.mp4"}
 
 
 async def test_a_job_that_fails_says_why(api: Api, redis_url: str, tmp_path: Path) -> None:

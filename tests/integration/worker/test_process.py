@@ -75,6 +75,15 @@ async def test_a_process_job_reports_logs_and_returns(
     ]
 
 
+async def test_what_is_around_a_job_is_around_one_in_a_process(videos: Queue, redis_url: str, raw: redis.Redis) -> None:
+    async with working(videos.app, redis_url, reference=APP):
+        job = await videos.add("surrounded", {})
+        answer = await job.result(timeout=20)
+    assert answer["around"] == os.getpid()  # middleware is here, its resource and its job are there
+    assert answer["desk"] == answer["here"] != os.getpid()
+    assert raw.hget(KEYS.job(job.id), "data") == f'{{"seen":{answer["saved"]}}}'
+
+
 async def test_children_are_warm_and_as_few_as_there_are_jobs(videos: Queue, redis_url: str) -> None:
     async with working(videos.app, redis_url, reference=APP, concurrency=8) as worker:
         answers = [await (await videos.add("pid")).result(timeout=20) for _ in range(5)]

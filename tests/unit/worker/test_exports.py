@@ -11,6 +11,7 @@ def test_what_people_import() -> None:
         "App",
         "Backoff",
         "BullpenError",
+        "CallNext",
         "ChildrenCounts",
         "ConfigurationError",
         "ConnectedWorker",

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from bullpen import App, Context, Delay, Requeue, Retry, Unrecoverable
+from bullpen import App, CallNext, Context, Delay, Requeue, Retry, Unrecoverable
 
 app = App()
 videos = app.queue("videos")
@@ -193,3 +193,31 @@ def late_thread(data: float, ctx: Context) -> str:
 @videos.job("quick")
 async def quick(data: object) -> str:
     return "done"
+
+
+class Desk:
+    """Made in each process."""
+
+    def __init__(self) -> None:
+        self.maker = os.getpid()
+
+
+@app.resource
+def desk() -> Desk:
+    return Desk()
+
+
+@app.middleware
+async def timed(ctx: Context, call_next: CallNext) -> object:
+    result = await call_next()
+    return {**result, "around": os.getpid()} if ctx.name == "surrounded" and isinstance(result, dict) else result
+
+
+@videos.job("surrounded", run="process", retry=Retry(attempts=2, delay=0))
+def surrounded(data: object, ctx: Context, at: Desk) -> dict[str, object]:
+    saved = ctx.checkpoint
+    if saved is None:
+        ctx.save({"by": os.getpid()}).result()
+        raise ValueError("once more")
+    ctx.update_data({"seen": saved["by"]}).result()
+    return {"desk": at.maker, "here": os.getpid(), "saved": saved["by"]}
