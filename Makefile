@@ -26,6 +26,7 @@ setup:
 lint: setup ## Format, lint, types, and who may import whom
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy worker operator tests hack benchmarks examples
+	@MYPYPATH=examples/api $(BIN)/mypy examples/api/app.py examples/api/jobs.py
 	@$(BIN)/lint-imports
 
 format: setup

@@ -115,7 +115,7 @@ def test_a_histogram_puts_a_bound_into_its_own_bucket() -> None:
 class Queue:
     """One queue's counts, as the metrics see them."""
 
-    queue, slots, busy, redis_errors = "videos", 10, 3, 2
+    queue, slots, busy, stuck, redis_errors = "videos", 10, 3, 1, 2
     lock_losses, reclaimed = 1, 4
 
     def oldest_job_seconds(self) -> float:
@@ -193,6 +193,7 @@ def test_metrics_are_read_when_asked() -> None:
         'bullpen_worker_slots{queue="videos"} 10.0',
         'bullpen_worker_busy{queue="videos"} 3.0',
         'bullpen_worker_oldest_job_seconds{queue="videos"} 4.5',
+        'bullpen_worker_stuck_jobs{queue="videos"} 1.0',
         'bullpen_worker_redis_errors_total{queue="videos"} 2.0',
         'bullpen_worker_lock_losses_total{queue="videos"} 1.0',
         'bullpen_worker_reclaimed_jobs_total{queue="videos"} 4.0',

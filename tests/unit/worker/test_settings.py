@@ -37,8 +37,11 @@ def test_what_the_operator_sets_is_read() -> None:
         "MAX_JOBS": "1000",
         "MAX_MEMORY": "1.5Gi",
         "MAX_AGE": "12h",
+        "CHILD_MEMORY": "512MiB",
+        "STUCK_JOBS": "2",
     }
     settings = read_settings(environ)
+    assert (settings.child_memory, settings.stuck_jobs) == (2**29, 2)
     assert (settings.redis().host, settings.redis().password) == ("redis", "secret")
     assert (settings.queue, settings.prefix, settings.concurrency, settings.app) == ("videos", "{b}", 20, "app:app")
     assert (settings.pod_name, settings.pod_uid, settings.drain_seconds) == ("videos-1", "u-1", 300.0)
@@ -56,11 +59,12 @@ def test_what_the_operator_sets_is_read() -> None:
         ("METRICS_PORT", "99999", "METRICS_PORT=99999: must be a whole number from 1 to 65535"),
         ("DRAIN_SECONDS", "-1", "DRAIN_SECONDS=-1: "),
         ("MAX_JOBS", "0", "MAX_JOBS=0: must be a whole number from 1 to "),
-        ("MAX_MEMORY", "lots", "MAX_MEMORY=lots: must be bytes, 32Mi at least, for example 512Mi or 2G"),
-        ("MAX_MEMORY", "512", "MAX_MEMORY=512: must be bytes, 32Mi at least"),
-        ("MAX_MEMORY", "5Mb", "MAX_MEMORY=5Mb: must be bytes"),
+        ("MAX_MEMORY", "lots", "MAX_MEMORY=lots: 'lots' is no amount of memory"),
+        ("MAX_MEMORY", "512", "MAX_MEMORY=512: is less than a worker needs; write 32MiB at least"),
         ("MAX_AGE", "10ms", "MAX_AGE=10ms: must be a second at least"),
         ("MAX_AGE", "old", "MAX_AGE=old: "),
+        ("CHILD_MEMORY", "much", "CHILD_MEMORY=much: 'much' is no amount of memory"),
+        ("STUCK_JOBS", "-1", "STUCK_JOBS=-1: must be a whole number from 0"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT=xml: must be text or json"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL=loud: must be debug or info or warning or error"),
         ("REDIS_URL", "redis:/oops", "REDIS_URL: Redis URL "),

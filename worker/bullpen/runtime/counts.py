@@ -33,6 +33,10 @@ class QueueCounts:
         return self._loop.slots.running
 
     @property
+    def stuck(self) -> int:
+        return self._loop.slots.stuck
+
+    @property
     def lock_losses(self) -> int:
         return self._leases.lost_locks[self.queue]
 

@@ -52,6 +52,7 @@ class Leases:
         limits: Limits,
         recycle: Callable[[str], None],
         leave: Callable[[int], None] = os._exit,
+        kill: Callable[[], None] | None = None,
     ) -> None:
         self._queues = queues
         self._line = Line(links, loop)
@@ -62,6 +63,7 @@ class Leases:
         self._limits = limits
         self._recycle: Callable[[str], None] | None = recycle
         self._leave = leave
+        self._kill = kill
         self._stop = Event()
         self._turned = Event()
         self._thread = Thread(target=self._run, name="leases", daemon=True)
@@ -93,6 +95,8 @@ class Leases:
 
     def last_act(self, held: Iterable[Held]) -> None:
         """Hand back jobs that cannot be stopped, as the last thing this process does; after `close`."""
+        if self._kill is not None:
+            self._kill()  # what can be stopped is stopped before it is another's
         for keys, job_id, token in held:
             try:
                 self._line.links.of(keys).run(locks.release(keys, job_id=job_id, token=token))

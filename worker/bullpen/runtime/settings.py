@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from bullpen.durations import seconds
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.keys import DEFAULT_PREFIX
 from bullpen.runtime.recycling import Limits
+from bullpen.sizes import size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,26 +27,16 @@ DEFAULT_REDIS_URL = "redis://127.0.0.1:6379"
 DEFAULT_CONCURRENCY = 10
 DEFAULT_DRAIN_SECONDS = 30.0
 MAX_CONCURRENCY = 10_000
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)(|[kKMGT]i?)")
-# As Kubernetes writes quantities.
-_UNITS = {
-    "": 1,
-    "k": 1000,
-    "K": 1000,
-    "Ki": 2**10,
-    "M": 1000**2,
-    "Mi": 2**20,
-    "G": 1000**3,
-    "Gi": 2**30,
-    "T": 1000**4,
-    "Ti": 2**40,
-}
 LEAST_MEMORY = 2**25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How one worker process runs; `queue` None serves all queues of the app that have jobs."""
+    """How one worker process runs; `queue` None serves all queues of the app that have jobs.
+
+    `child_memory` in bytes; None: what the container's limit leaves to each process. More than `stuck_jobs` that went
+    on for `stuck_seconds` after they were given up end the worker.
+    """
 
     redis: LocationSource
     app: str | None = None
@@ -59,9 +49,14 @@ class Settings:
     log_format: str = "text"
     log_level: str = "info"
     metrics_port: int | None = None
+    webhook_concurrency: int = DEFAULT_CONCURRENCY
+    webhook_allow_private: bool = False
     lock_seconds: float = 30.0
     stalled_seconds: float = 30.0
     recycling: Limits = Limits()  # noqa: RUF009 - frozen
+    child_memory: int | None = None
+    stuck_jobs: int = 0
+    stuck_seconds: float = 10.0
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -118,6 +113,10 @@ class _Reader:
             log_level=self._choice("LOG_LEVEL", LOG_LEVELS, default="info"),
             metrics_port=self._port(),
             recycling=self._recycling(),
+            child_memory=self._memory("CHILD_MEMORY"),
+            stuck_jobs=self._number("STUCK_JOBS", 0, 0, MAX_CONCURRENCY),
+            webhook_concurrency=self._number("WEBHOOK_CONCURRENCY", DEFAULT_CONCURRENCY, 0, MAX_CONCURRENCY),
+            webhook_allow_private=self._choice("WEBHOOK_ALLOW_PRIVATE", ("false", "true"), default="false") == "true",
         )
         if self._wrong:
             raise ConfigurationError("\n".join(self._wrong))
@@ -135,11 +134,13 @@ class _Reader:
         return self._try(lambda: seconds(text, of=f"DRAIN_SECONDS={text}"), DEFAULT_DRAIN_SECONDS)
 
     def _recycling(self) -> Limits:
-        jobs = self._number("MAX_JOBS", 0, 1, 10**12)
-        age = self._environ.get("MAX_AGE")
+        memory, age = self._memory("MAX_MEMORY"), self._environ.get("MAX_AGE")
+        if memory and memory < LEAST_MEMORY:
+            told = self._environ["MAX_MEMORY"]
+            self._wrong.append(f"MAX_MEMORY={told}: is less than a worker needs; write 32MiB at least")
         return Limits(
-            jobs=jobs or None,
-            memory=self._memory(),
+            jobs=self._number("MAX_JOBS", 0, 1, 10**12) or None,
+            memory=memory,
             age=self._try(lambda: self._age(age), None) if age else None,
         )
 
@@ -149,15 +150,9 @@ class _Reader:
             raise ConfigurationError(f"MAX_AGE={text}: must be a second at least, for example 12h")
         return age
 
-    def _memory(self) -> int | None:
-        text = self._environ.get("MAX_MEMORY")
-        if not text:
-            return None
-        size = _SIZE.fullmatch(text.strip())
-        if size is not None and (found := int(float(size[1]) * _UNITS[size[2]])) >= LEAST_MEMORY:
-            return found
-        self._wrong.append(f"MAX_MEMORY={text}: must be bytes, 32Mi at least, for example 512Mi or 2G")
-        return None
+    def _memory(self, name: str) -> int | None:
+        text = self._environ.get(name)
+        return self._try(lambda: size_bytes(text, of=f"{name}={text}"), 0) if text else None
 
     def _port(self) -> int | None:
         return self._number("METRICS_PORT", 0, 1, 65535) if self._environ.get("METRICS_PORT") else None

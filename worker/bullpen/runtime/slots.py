@@ -6,12 +6,13 @@ from __future__ import annotations
 class Slots:
     """Counts of one queue's jobs: those that run, and those asked for whose reply is still on its way."""
 
-    __slots__ = ("claiming", "running", "total")
+    __slots__ = ("claiming", "running", "stuck", "total")
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.running = 0
         self.claiming = 0
+        self.stuck = 0
 
     @property
     def free(self) -> int:
@@ -32,6 +33,15 @@ class Slots:
 
     def leave(self) -> None:
         """A job is over."""
+        self.running -= 1
+
+    def stick(self) -> None:
+        """A job is over, but not what it does: its slot stays taken."""
+        self.stuck += 1
+
+    def unstick(self) -> None:
+        """It has come to its end after all."""
+        self.stuck -= 1
         self.running -= 1
 
     def rejoin(self) -> None:

@@ -41,10 +41,12 @@ class Histogram:
 class Tally:
     """What the jobs of one handler did; its name is the label, so that foreign job names cannot flood the metrics."""
 
-    __slots__ = ("durations", "name", "outcomes", "waits")
+    __slots__ = ("durations", "left", "name", "outcomes", "waits")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.left = 0
+        """Jobs nobody here handles that were left to other workers."""
         self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
         self.durations = Histogram()
         self.waits = Histogram()

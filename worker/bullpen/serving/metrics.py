@@ -49,6 +49,8 @@ class QueueCounts(Protocol):
     @property
     def busy(self) -> int: ...
     @property
+    def stuck(self) -> int: ...
+    @property
     def redis_errors(self) -> int: ...
     @property
     def lock_losses(self) -> int: ...
@@ -117,11 +119,15 @@ class WorkerCollector(Collector):
             "Age of the attempt that has run longest, 0 if none.",
             labels=("queue",),
         )
+        stuck = GaugeMetricFamily(
+            "bullpen_worker_stuck_jobs", "Jobs whose time is up and whose function does not stop.", labels=("queue",)
+        )
         for queue in queues:
             slots.add_metric((queue.queue,), queue.slots)
             busy.add_metric((queue.queue,), queue.busy)
+            stuck.add_metric((queue.queue,), queue.stuck)
             oldest.add_metric((queue.queue,), queue.oldest_job_seconds())
-        yield from (slots, busy, oldest)
+        yield from (slots, busy, stuck, oldest)
 
     def _totals(self, queues: Sequence[QueueCounts]) -> Iterator[Metric]:
         errors = CounterMetricFamily("bullpen_worker_redis_errors", "Failed calls to Redis.", labels=("queue",))

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bullpen.protocol.call import Argument, Call, job_id
-from bullpen.protocol.options import KeepJobs
+from bullpen.protocol.options import JobOptions, KeepJobs
 from bullpen.protocol.replies import Claimed, JobRecord, Outcome, Status, WorkReply, pairs
 from bullpen.protocol.scripts import load
 
@@ -22,12 +22,26 @@ _STATUS = {int(status): status for status in Status}
 _KEEP_ALL = KeepJobs()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """A job to add, in the step that finishes another one, to a queue in the same hash slot: ready at once.
+
+    `options` need an id; of the others those count that do not place a job.
+    """
+
+    keys: QueueKeys
+    name: str
+    data: str
+    options: JobOptions
+
+
 @dataclass(frozen=True, slots=True)
 class Finish:
     """One decided job: `value` is JSON text when completed and the plain reason when failed.
 
     `keep` is the effective keep-jobs rule (job option, else worker option, else all: §4.3); `attempts` is the job's
     own option and decides about `retries-exhausted`; `fields` are further hash fields, such as stacktrace.
+    `additions` are added if, and only if, this finish is done.
     """
 
     job_id: str
@@ -37,6 +51,7 @@ class Finish:
     attempts: int = 0
     keep: KeepJobs = _KEEP_ALL
     fields: Mapping[str, str] = field(default_factory=lambda: _NO_FIELDS)
+    additions: Sequence[Addition] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +100,24 @@ def work(
             finish.value,
             finish.keep.argument,
             finish.attempts,
-            2 * len(finish.fields),
         )
+        if finish.additions:
+            added = _added(finish.additions, now)
+            command += (len(added) + 2 * len(finish.fields), *added)
+        else:
+            command.append(2 * len(finish.fields))
         for name, value in finish.fields.items():
             command += (name, value)
     parse = partial(_reply, tokens=tuple(tokens), now=b"%d" % now, worker=worker.encode())
     return Call(command=tuple(command), parse=parse, script=load("work"))
+
+
+def _added(additions: Sequence[Addition], now: int) -> list[Argument]:
+    arguments: list[Argument] = [len(additions)]
+    for each in additions:
+        options = each.options
+        arguments += (each.keys.base, options.job_id or "", each.name, each.data, options.dump(), now)
+    return arguments
 
 
 def _reply(reply: list[Any], *, tokens: tuple[str, ...], now: bytes, worker: bytes) -> WorkReply:

@@ -63,9 +63,7 @@ for _, id in ipairs(found) do
   call('DEL', P .. id .. ':lock')
   call('SREM', P .. 'stalled', id)
   -- Put at the front one after the other, the newest first: the oldest ends up foremost.
-  if put_back_lost(id, most) and not misfit(P .. id, 'hash') then
-    call('HSET', P .. id, 'bp:cause', 'lost')
-  end
+  put_back_lost(id, most)
 end
 
 -- Its last heartbeat is the proof that nobody needs any more; a restart of its container has one of its own.

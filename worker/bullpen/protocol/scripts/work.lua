@@ -6,6 +6,8 @@
 --         minutes of metrics, 0 = none | instance whose drain mark is heeded or '' | n | n tokens |
 --         then for each finish: id | token | completed/failed | value | keep `count,age,limit` or '' | attempts |
 --         number of arguments that follow for it | field, value, ...
+--         That number is odd when jobs are to be added with the finish. Then the first that follow are: how many |
+--         for each: P of its queue, in the same slot | id | name | data (JSON) | opts (JSON) | timestamp ms
 -- Reply   [status of each finish] | [[id, starts, hash before the start] ...] | ms until a rate limit ends, else 0 |
 --         due ms of the earliest delayed job when the queue is empty, else 0 | 1 when paused or at its concurrency |
 --         [what is damaged and was passed over: sentences that name the key ...] |

@@ -15,7 +15,7 @@ end
 
 local function count_stall(id, most)
   local count = (tonumber(call('HGET', P .. id, 'stc')) or 0) + 1
-  call('HSET', P .. id, 'stc', whole(count))
+  call('HSET', P .. id, 'stc', whole(count), 'bp:cause', 'lost') -- bp:cause is ours: what the attempt died of
   if count > most and not scheduled(id) then
     call('HSET', P .. id, 'defa', 'job stalled more than allowable limit')
   end
