@@ -87,7 +87,7 @@ async def test_a_job_longer_than_its_lock_runs_once(
     app: App, server: RedisServer, raw: Any, fleet: Fleet, figures: Callable[..., None]
 ) -> None:
     await fleet.start(3)
-    long = [(kind, float(LONG_SECONDS)) for kind in ("block", "thread", "spin")]
+    long = [(kind, float(LONG_SECONDS)) for kind in ("block", "thread", "spin", "process")]
     queue = app.queue("steps")
     jobs = [await queue.add(kind, seconds, job_id=kind) for kind, seconds in long]
     await settled(raw, len(jobs), seconds=3 * LONG_SECONDS + 60)

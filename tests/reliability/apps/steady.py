@@ -32,6 +32,13 @@ def in_thread(data: float, ctx: Context) -> None:
     _note("end", ctx)
 
 
+@steps.job("process", run="process")
+def in_process(data: float, ctx: Context) -> None:
+    _note("start", ctx)
+    time.sleep(data)
+    _note("end", ctx)
+
+
 @steps.job("block")
 async def blocking(data: float, ctx: Context) -> None:
     _note("start", ctx)

@@ -144,6 +144,7 @@ class Beats:
             failed=sum(each.outcomes[Outcome.FAILED] for each in tallies),
             cpu=round(self.used.cpu, 3),
             rss=self.used.rss,
+            stuck=queue.slots.stuck,
             draining=draining,
             drained=drained,
             first_claim=self._server_time(queue.first_claim_at, now),

@@ -164,7 +164,12 @@ class QueueLoop:
     def empty_handed(self) -> bool:
         """Whether no job is held, and no claim on its way. May be asked from any thread."""
         # In this order: what a claim brings is counted as running before it leaves `claiming`.
-        return not (self.slots.claiming or self.slots.running or self.running or self._strays)
+        return not (
+            self.slots.claiming
+            or self.slots.running > self.slots.stuck  # what is stuck is no job any more
+            or self.running
+            or self._strays
+        )
 
     def heed(self, seconds: float) -> None:
         """The drain mark of this worker holds for so long; 0 = it is gone, and jobs may be claimed again."""
