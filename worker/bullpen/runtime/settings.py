@@ -143,10 +143,8 @@ class _Reader:
         return size
 
     def _recycling(self) -> Limits:
-        memory, age = self._memory("MAX_MEMORY"), self._environ.get("MAX_AGE")
-        if memory and memory < LEAST_MEMORY:
-            told = self._environ["MAX_MEMORY"]
-            self._wrong.append(f"MAX_MEMORY={told}: is less than a worker needs; write 32MiB at least")
+        jobs = self._number("MAX_JOBS", 0, 1, 10**12)
+        age = self._environ.get("MAX_AGE")
         return Limits(
             jobs=jobs or None,
             memory=self._size("MAX_MEMORY", LEAST_MEMORY, "32Mi"),
