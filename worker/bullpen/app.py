@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import os
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from weakref import WeakSet
 
 from bullpen.around import AppAround
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Strategy)
 
+apps: Final[WeakSet[App]] = WeakSet()
+"""All there are in this process: how `bullpen.testing` finds who declared a function."""
+
 
 class App(AppAround, AppWebhooks):
     """Declares queues and jobs; `bullpen serve module:app` runs them, and any code of yours adds jobs through it.
@@ -67,6 +70,7 @@ class App(AppAround, AppWebhooks):
         self._backoffs: dict[str, Strategy] = {}
         self._connections: dict[asyncio.AbstractEventLoop, Connections] = {}
         self._sync: SyncApp | None = None
+        apps.add(self)
 
     @property
     def queues(self) -> Mapping[str, Queue]:
@@ -77,6 +81,14 @@ class App(AppAround, AppWebhooks):
     def redis(self) -> LocationSource | None:
         """Where Redis is if the app says so itself, None where the environment does."""
         return self._redis
+
+    def redirect(self, redis: LocationSource | None) -> LocationSource | None:
+        """Take Redis from there (None: from the environment) at the next connect; returns what it replaces.
+
+        For `bullpen.testing`: connections that are open stay where they are, `aclose` and `sync.close` end them.
+        """
+        before, self._redis = self._redis, redis
+        return before
 
     @property
     def prefix(self) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bullpen import App, Queue
-from bullpen.cli.command import served_queues
+from bullpen.cli.serve import served_queues
 from bullpen.client.settings import RedisLocation
 from bullpen.protocol.replies import JobRecord
 from bullpen.runtime.settings import Settings

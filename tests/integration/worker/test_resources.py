@@ -158,7 +158,7 @@ async def test_a_worker_stops_while_a_resource_is_being_made(app: App, redis_url
     @app.queue("videos").job()
     async def anything(data: object, text: bytes) -> None: ...
 
-    from bullpen.cli.command import served_queues
+    from bullpen.cli.serve import served_queues
     from bullpen.client.settings import RedisLocation
     from bullpen.runtime.settings import Settings as WorkerSettings
     from bullpen.runtime.worker import Worker

@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from bullpen import App, ConfigurationError, NewJob, Queue, Retry, Unrecoverable, Webhook
-from bullpen.cli.command import served_queues
+from bullpen.cli.serve import served_queues
 from bullpen.protocol import JobOptions
 from bullpen.runtime.notices import MOST_RESULT_BYTES
 from tests.integration.worker.house import ended, serving, until, working

@@ -53,6 +53,12 @@ def test_what_people_import() -> None:
         assert hasattr(bullpen, name)
 
 
+def test_what_is_imported_when_asked_for_is_what_is_promised() -> None:
+    assert {*bullpen._HOMES, "__version__"} == set(bullpen.__all__)
+    for name, home in bullpen._HOMES.items():
+        assert getattr(sys.modules[home], name) is getattr(bullpen, name)
+
+
 def test_a_producer_needs_nothing_of_the_worker() -> None:
     """The extra `worker` brings click, httpx and others; an API that only adds jobs goes without."""
     theirs = {"bullpen.telemetry", "click", "httpx", "prometheus_client", "standardwebhooks"}

@@ -24,6 +24,7 @@ MISSING = {
     "Queue.producer": "the client underneath, which awaits: `Queue.awaiting` has it",
     "App.around": "for workers",
     "App.hooks": "for workers",
+    "App.redirect": "for `bullpen.testing`",
     "Queue.hooks": "for workers",
     "App.telemetry": "plumbing",
     "App.keep_webhook_secret": "plumbing of Queue.webhook",

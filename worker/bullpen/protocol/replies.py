@@ -254,9 +254,10 @@ class WorkReply:
     """Answer of one `work` call.
 
     `finished` has one status for each finish, in order. When fewer jobs were claimed than asked for, exactly one
-    thing explains it: `limited_ms` > 0 (rate limit ends in that many ms), `blocked` (paused, or global concurrency
-    reached), or an empty queue, of which `due_ms` tells the due time of the earliest delayed job (epoch ms, 0 = none).
-    `troubles` are sentences about damage in Redis that was passed over, each naming its key.
+    thing explains it: `marked_ms` > 0 (this worker is marked for draining for so long), `limited_ms` > 0 (rate limit
+    ends in that many ms), `blocked` (paused, or global concurrency reached), or an empty queue, of which `due_ms` tells
+    the due time of the earliest delayed job (epoch ms, 0 = none). `troubles` are sentences about damage in Redis that
+    was passed over, each naming its key.
     """
 
     finished: tuple[Status, ...]
@@ -265,6 +266,7 @@ class WorkReply:
     due_ms: int
     blocked: bool
     troubles: tuple[str, ...] = ()
+    marked_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

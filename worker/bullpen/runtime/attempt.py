@@ -303,18 +303,18 @@ class Attempt(JobExecution):
 
     # --- what the loop says about it -----------------------------------------------------------------------------
 
-    def waited(self) -> float:
+    def waited(self) -> float | None:
         """Seconds between the moment the job was ready and its start, by the producer's and this host's clocks.
 
-        Counted for first attempts only: afterwards the record no longer tells since when the job was ready.
+        None for later attempts: the record no longer tells since when the job was ready.
         """
         try:
             if self.job.attempts_started > 1:
-                return 0.0
+                return None
             ready = self.job.timestamp + stored_options(self.job).delay
             return max(0.0, ((self.job.processed_on or ready) - ready) / 1000)
         except ProtocolError:
-            return 0.0
+            return None
 
     def took(self) -> str:
         """How long the job ran, for a log line."""

@@ -57,7 +57,10 @@ class Bell(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSetup:
-    """What a queue's loop is made of. `lock_ms` is how long a claim holds without renewal; `tokens` gives a new one."""
+    """What a queue's loop is made of. `lock_ms` is how long a claim holds without renewal; `tokens` gives a new one.
+
+    `instance` is whose drain mark is heeded, empty = nobody's.
+    """
 
     keys: QueueKeys
     handlers: Sequence[Handler]
@@ -69,6 +72,7 @@ class QueueSetup:
     rules: Rules = PLAIN
     notices: Notices
     telemetry: Telemetry | None = None
+    instance: str = ""
 
 
 class QueueLoop:
@@ -84,6 +88,9 @@ class QueueLoop:
         self._strays = Strays(setup.keys, delivery)
         self._stopped = False
         self._limited_until = 0.0
+        self._marked_until = 0.0
+        self.first_claim_at: float | None = None
+        """Monotonic time of the first job claimed."""
         self._hungry = True
         self._decided: deque[Decision] = deque()
         self._unstarted: deque[Attempt] = deque()
@@ -134,7 +141,7 @@ class QueueLoop:
         """There may be jobs to claim; returns whether a slot is free for one."""
         if self._stopped:
             return False
-        if self._limited:
+        if self._limited or self.marked:
             self._listen_for_its_end()
             return False
         self._hungry = True
@@ -147,6 +154,28 @@ class QueueLoop:
             attempt = self.running.get(token)
             if attempt is not None:
                 attempt.tell(why)
+
+    @property
+    def marked(self) -> bool:
+        """Whether the operator wants this worker to claim nothing for now. May be asked from any thread."""
+        return time.monotonic() < self._marked_until
+
+    @property
+    def empty_handed(self) -> bool:
+        """Whether no job is held, and no claim on its way. May be asked from any thread."""
+        # In this order: what a claim brings is counted as running before it leaves `claiming`.
+        return not (self.slots.claiming or self.slots.running or self.running or self._strays)
+
+    def heed(self, seconds: float) -> None:
+        """The drain mark of this worker holds for so long; 0 = it is gone, and jobs may be claimed again."""
+        was_marked = self.marked
+        self._marked_until = time.monotonic() + seconds if seconds > 0 else 0.0
+        if self.marked != was_marked:
+            self.setup.logger.info("Told to drain: no new jobs" if self.marked else "Claiming jobs again")
+        if self.marked:
+            self._listen_for_its_end()
+        elif was_marked:
+            self.ring()
 
     async def empty(self) -> None:
         """Return when no job is held and no claim is under way."""
@@ -192,7 +221,7 @@ class QueueLoop:
                 self._woken = False
 
     def _ask(self, decisions: int) -> int:
-        if self._stopped or self._limited or self.announcements.behind:
+        if self._stopped or self._limited or self.marked or self.announcements.behind:
             return 0
         # A queue known to be empty is asked for the slots of the finished jobs only: that costs no call of its own.
         return self.slots.ask(BATCH if self._hungry else min(BATCH, decisions))
@@ -210,6 +239,7 @@ class QueueLoop:
             worker=setup.worker,
             limiter=setup.rules.limiter,
             metrics=METRICS_MINUTES,
+            instance=setup.instance,
         )
         try:
             reply = await self.delivery.run(call)
@@ -247,9 +277,15 @@ class QueueLoop:
             attempt = Attempt(claimed, self._station, asked_at=asked_at)
             self.running[claimed.token] = attempt
             self._unstarted.append(attempt)
+            if (waited := attempt.waited()) is not None:
+                attempt.tally.waits.observe(waited)
+        if self.first_claim_at is None and reply.claimed:
+            self.first_claim_at = asked_at
         if asked:
             self._hungry = len(reply.claimed) == asked
-            if not self._hungry and self.bell is not None:
+            if reply.marked_ms > 0:
+                self.heed(reply.marked_ms / 1000)
+            elif not self._hungry and self.bell is not None:
                 self.bell.listen(due_ms=reply.due_ms, limited_ms=reply.limited_ms)
         if self._stopped:
             self.stop()
@@ -300,9 +336,18 @@ class QueueLoop:
     def _limited(self) -> bool:
         return time.monotonic() < self._limited_until
 
+    @property
+    def limited_seconds(self) -> float:
+        """For how long this worker claims nothing, because a job said so."""
+        return max(0.0, self._limited_until - time.monotonic())
+
+    def forward(self, seconds: float) -> None:
+        """The clock was moved by so much (`bullpen.testing`): what this worker waits for ends so much earlier."""
+        self._limited_until -= seconds
+
     def _listen_for_its_end(self) -> None:
         if self.bell is not None:
-            left = self._limited_until - time.monotonic()
+            left = max(self._limited_until, self._marked_until) - time.monotonic()
             self.bell.listen(due_ms=0, limited_ms=max(1, math.ceil(left * 1000)))
 
     def _leave(self, attempt: Attempt) -> None:

@@ -98,7 +98,7 @@ def refusal(status: Status) -> Exception | None:
 
 def settle(attempt: Attempt, ending: Ending, logger: logging.Logger) -> None:
     """The ending is final: count it, and say it."""
-    attempt.tally.count(_OUTCOMES[type(ending)], seconds=attempt.seconds, wait=attempt.waited())
+    attempt.tally.count(_OUTCOMES[type(ending)], seconds=attempt.seconds)
     _say(attempt, ending, logger)
 
 
@@ -113,7 +113,7 @@ def settle_status(decision: Decision, status: Status, logger: logging.Logger) ->
             attempt.job.id,
             extra=job_fields(attempt),
         )
-        attempt.tally.count(_OUTCOMES[type(ending)], seconds=attempt.seconds, wait=attempt.waited())
+        attempt.tally.count(_OUTCOMES[type(ending)], seconds=attempt.seconds)
     else:
         settle(attempt, Lost(), logger)
 

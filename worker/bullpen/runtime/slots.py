@@ -27,8 +27,9 @@ class Slots:
 
     def answered(self, *, asked: int, got: int) -> None:
         """The reply of a claim is here: what it did not bring is free again."""
-        self.claiming -= asked
+        # In this order: the thread that reads both finds a claimed job in one of them.
         self.running += got
+        self.claiming -= asked
 
     def leave(self) -> None:
         """A job is over."""

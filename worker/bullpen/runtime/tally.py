@@ -6,11 +6,10 @@ from bisect import bisect_left
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from bullpen.protocol.heartbeat import BOUNDS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-# Seconds. From no-op jobs to half an hour of rendering; the same bounds for waits, so that both can be compared.
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1800)
 
 
 class Outcome(StrEnum):
@@ -52,8 +51,7 @@ class Tally:
         self.durations = Histogram()
         self.waits = Histogram()
 
-    def count(self, outcome: Outcome, *, seconds: float, wait: float) -> None:
-        """One attempt ended: how, how long it ran, and how long the job had waited to be started."""
+    def count(self, outcome: Outcome, *, seconds: float) -> None:
+        """One attempt ended: how, and how long it ran."""
         self.outcomes[outcome] += 1
         self.durations.observe(seconds)
-        self.waits.observe(wait)

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import os
+import random
 import re
 import time
 import uuid
@@ -20,19 +21,22 @@ from bullpen.client.transports import CONNECT_SECONDS
 from bullpen.durations import spoken
 from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost
 from bullpen.protocol.calls import marker, read
+from bullpen.protocol.calls.clients import connection_name
 from bullpen.protocol.heartbeat import read_beats
 from bullpen.protocol.keys import QueueKeys
 from bullpen.runtime.around import NOTHING, Around, Surroundings
+from bullpen.runtime.beats import Identity
 from bullpen.runtime.counts import QueueCounts
 from bullpen.runtime.delivery import Delivery, Pause
 from bullpen.runtime.doorbell import Doorbell
 from bullpen.runtime.drain import GRACE_SECONDS, drain
 from bullpen.runtime.executors import Executors, Threads
 from bullpen.runtime.handler import Run
-from bullpen.runtime.leases import Held, Identity, Leases, held
+from bullpen.runtime.leases import Held, Leases, held
 from bullpen.runtime.loop import QueueLoop, QueueSetup
 from bullpen.runtime.memory import container_limit, resident_bytes, share_of
 from bullpen.runtime.notices import Notices
+from bullpen.runtime.patience import patience
 from bullpen.runtime.processes import Processes
 from bullpen.runtime.rules import PLAIN, Rules
 from bullpen.runtime.stuck import StuckJobs
@@ -43,13 +47,12 @@ if TYPE_CHECKING:
     from bullpen.client.connection import Link
     from bullpen.runtime.handler import Handler
     from bullpen.runtime.settings import Settings
+    from bullpen.runtime.usage import Used
     from bullpen.telemetry import Telemetry
     from bullpen.webhook import Hook
 
 logger = logging.getLogger("bullpen.WorkerService")
 
-# A loop blocked by a job is no reason to kill the pod before its job could be done; a stuck lease thread is.
-LOOP_BLOCKED_SECONDS = 300.0
 LEASES_STUCK_SECONDS = 60.0
 # The operator gives a pod 15 s more than DRAIN_SECONDS before it is killed; this is when a blocked loop is left behind.
 LEAVE_SECONDS = GRACE_SECONDS + 5.0
@@ -92,7 +95,8 @@ class Health:
         now = time.monotonic()
         if (silent := now - self.leases.turned_at) > LEASES_STUCK_SECONDS:
             return f"the thread that renews locks has not turned for {silent:.0f} s"
-        if (silent := now - self.leases.looped_at) > LOOP_BLOCKED_SECONDS:
+        running = [each for queue in self.queues for each in queue.running.copy().values()]
+        if (silent := now - self.leases.looped_at) > patience(running):
             return f"the event loop has been blocked for {silent:.0f} s"
         return None
 
@@ -120,7 +124,9 @@ class Worker:
             boot=uuid.uuid4().hex[:12],
             pod=settings.pod_name,
             version=bullpen.__version__,
+            lasting=settings.pod_uid is not None,
         )
+        self._name = connection_name(instance=self._identity.instance, boot=self._identity.boot)
         self._claims = itertools.count(1)
         self._served = served
         self._keys = [QueueKeys(settings.prefix, each.name) for each in served]
@@ -142,7 +148,12 @@ class Worker:
 
     def counts(self) -> Sequence[QueueCounts]:
         """The numbers of every queue served, for `/metrics`."""
-        return [QueueCounts(queue) for queue in self.health.queues]
+        leases = self.health.leases
+        return [] if leases is None else [QueueCounts(queue, leases) for queue in self.health.queues]
+
+    def usage(self) -> Used | None:
+        """CPU time and memory of this process and its children at the last beat, for `/metrics`."""
+        return None if self.health.leases is None else self.health.leases.beats.used
 
     def stop(self) -> None:
         """Drain and end; the second time, hurry. May be called from a signal handler or another thread."""
@@ -157,9 +168,18 @@ class Worker:
 
     def _stop(self, *, first: bool) -> None:
         seconds = self._settings.drain_seconds if first else 0.0
+        self._leave_in(seconds)
+        self._loop.call_soon_threadsafe((self._stopping if first else self._hurry).set)
+
+    def _recycle(self, why: str) -> None:
+        # Not counted as a signal: a SIGTERM during this drain is the first one, and does not hurry it.
+        logger.info("Recycling this process: %s", why)
+        self._leave_in(self._settings.drain_seconds)
+        self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def _leave_in(self, seconds: float) -> None:
         if self.health.leases is not None:
             self.health.leases.leave_at = time.monotonic() + seconds + LEAVE_SECONDS
-        self._loop.call_soon_threadsafe((self._stopping if first else self._hurry).set)
 
     async def run(self) -> None:
         """Serve; returns when drained.
@@ -168,7 +188,7 @@ class Worker:
         loop. Jobs that cannot be stopped are handed back as the process' last act: then this does not return.
         """
         async with AsyncExitStack() as stack:
-            links = await stack.enter_async_context(Links(self._settings.redis))
+            links = await stack.enter_async_context(Links(self._settings.redis, name=self._name))
             if not await self._unless_told(self._greet(links)):
                 return
             stack.push_async_callback(self._surroundings.aclose)
@@ -212,8 +232,10 @@ class Worker:
         if not drained or self._stuck or self._replaced:  # the interpreter would wait for every thread
             code = REPLACED if self._replaced else 0 if fault is None else 1
             self._leave_behind(leases, held(queues), code)
+        leases.hang_up()
         if fault is not None:
-            raise RuntimeError(f"{fault.get_name()} ended unexpectedly: {fault.exception()!r}") from fault.exception()
+            cause = None if fault.cancelled() else fault.exception()
+            raise RuntimeError(f"{fault.get_name()} ended unexpectedly: {_why(fault)}") from cause
         logger.info("Worker stopped")
 
     async def _drain(
@@ -223,12 +245,13 @@ class Worker:
         leases: Leases,
         fault: asyncio.Task[None] | None,
     ) -> bool:
-        leases.draining = True
+        leases.beats.draining = True
         seconds = self._settings.drain_seconds if fault is None else 0.0
         running = sum(queue.slots.running for queue in queues)
         if fault is not None:
             self.health.failed = f"{fault.get_name()} has ended"
-            logger.error("Unexpected end of %s: handing back %d running jobs", fault.get_name(), running)
+            name, why = fault.get_name(), _why(fault)
+            logger.error("Unexpected end of %s (%s): handing back %d running jobs", name, why, running)
         else:
             logger.info("Stopping: no new jobs, up to %s for %d running", spoken(seconds), running)
         for queue in queues:
@@ -265,7 +288,7 @@ class Worker:
     async def _greet(self, links: Links) -> None:
         """Ask every queue's counts once: says at the start what Redis refuses."""
         # By a connection that says at once when Redis is not there; a Link goes on trying for its whole timeout.
-        async with BlockingLink(self._settings.redis, queue=self._keys[0]) as first:
+        async with BlockingLink(self._settings.redis, name=self._name, queue=self._keys[0]) as first:
             said, pause = Delivery(await links.of(self._keys[0]), logger=logger), Pause()
             while True:
                 try:
@@ -292,17 +315,20 @@ class Worker:
             rules=served.rules,
             telemetry=self._telemetry,
             notices=Notices(keys, served.hooks, heard=served.heard, logger=queue_logger),
+            instance=self._identity.instance,
         )
         return QueueLoop(setup, delivery=Delivery(link, logger=queue_logger), executors=self._executors)
 
     def _leases(self, queues: Sequence[QueueLoop]) -> Leases:
         return Leases(
             queues,
-            links=SyncLinks(self._settings.redis),
+            links=SyncLinks(self._settings.redis, name=self._name),
             identity=self._identity,
             stalled_seconds=self._settings.stalled_seconds,
             loop=self._loop,
             logger=logger,
+            limits=self._settings.recycling.share(random.random()),
+            recycle=self._recycle,
             leave=self._leave,
             kill=None if self._executors.processes is None else self._executors.processes.kill,
         )
@@ -334,6 +360,10 @@ def log_name(queue: str) -> str:
 def _around(served: Sequence[Served]) -> Around:
     """All queues of an app have the same."""
     return next((each.rules.around for each in served if each.rules is not PLAIN), NOTHING)
+
+
+def _why(fault: asyncio.Task[None]) -> str:
+    return "it was cancelled by code of the app" if fault.cancelled() else repr(fault.exception())
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:

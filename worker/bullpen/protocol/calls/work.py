@@ -72,11 +72,13 @@ def work(
     worker: str = "",
     limiter: RateLimit | None = None,
     metrics: int = 0,
+    instance: str = "",
 ) -> Call[WorkReply]:
     """Finishes the jobs in order, then promotes due jobs and claims one job for each token, as far as there are any.
 
     Without tokens nothing is promoted or claimed. `lock_ms` > 0 is how long a claim holds without renewal; `worker`
-    is stored as the job's processor; `metrics` is how many minutes of throughput to keep (0 = none, §4.5).
+    is stored as the job's processor; `metrics` is how many minutes of throughput to keep (0 = none, §4.5). An
+    `instance` with a drain mark (`protocol.drain_marks`) claims nothing.
     """
     command: list[Argument] = [
         keys.base,
@@ -86,6 +88,7 @@ def work(
         "" if limiter is None else limiter.max,
         "" if limiter is None else limiter.duration_ms,
         metrics,
+        instance,
         len(tokens),
         *tokens,
     ]
@@ -118,7 +121,7 @@ def _added(additions: Sequence[Addition], now: int) -> list[Argument]:
 
 
 def _reply(reply: list[Any], *, tokens: tuple[str, ...], now: bytes, worker: bytes) -> WorkReply:
-    statuses, claims, limited_ms, due_ms, blocked, troubles = reply
+    statuses, claims, limited_ms, due_ms, blocked, troubles, marked_ms = reply
     claimed = []
     for token, (stored_id, starts, flat) in zip(tokens, claims, strict=False):
         # The script returns the hash as it was before it wrote these.
@@ -135,4 +138,5 @@ def _reply(reply: list[Any], *, tokens: tuple[str, ...], now: bytes, worker: byt
         due_ms=due_ms,
         blocked=blocked == 1,
         troubles=tuple(map(job_id, troubles)),
+        marked_ms=marked_ms,
     )
