@@ -280,3 +280,18 @@ async def test_a_worker_is_named_by_instance_and_boot(app: App, redis_url: str, 
         boot = Heartbeat.parse(str(raw.hget(KEYS.workers, "uid 1"))).boot
         names: Any = [client["name"] for client in raw.client_list() if client["db"] == str(location.db)]
         assert names.count(f"bullpen:uid?1:{boot}") >= 2
+
+
+async def test_who_claims_has_beaten(app: App, redis_url: str, raw: redis.Redis) -> None:
+    """One that dies in its first job would not be missed by anybody otherwise."""
+    videos = app.queue("videos")
+    beats: list[int] = []
+
+    @videos.job()
+    async def look(data: object) -> None:
+        beats.append(int(raw.hlen(KEYS.workers)))
+
+    await videos.add("x")
+    async with working(app, redis_url):
+        await until(lambda: bool(beats), "it runs")
+    assert beats == [1]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Locks renewed in one call: some 2 ms of Redis' time.
 BATCH = 500
+# A Redis that does not answer must not hold up the start: claims would get no answer either.
+FIRST_TURN_SECONDS = 2.0
 
 Held = tuple[QueueKeys, str, str]
 """A job to hand back: its queue, id and token."""
@@ -63,6 +65,7 @@ class Leases:
         self._leave = leave
         self._kill = kill
         self._stop = Event()
+        self._turned = Event()
         self._thread = Thread(target=self._run, name="leases", daemon=True)
         self._checked_at = float("-inf")
         self._recoveries = 0
@@ -76,8 +79,10 @@ class Leases:
     def turned_at(self) -> float:
         return max(self._turned_at, self._line.turned_at)
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        """Start the thread; returns after its first turn: who claims before its first beat dies unseen."""
         self._thread.start()
+        await asyncio.to_thread(self._turned.wait, FIRST_TURN_SECONDS)
 
     async def watch(self) -> None:
         """Wait for as long as the thread turns; raises what ended it."""
@@ -112,12 +117,14 @@ class Leases:
         try:
             self._turn_until_stopped()
         except BaseException as error:  # noqa: BLE001 - a fault of ours: the worker must not go on without its leases
+            self._turned.set()
             self._loop.call_soon_threadsafe(self._fault.set_exception, error)
 
     def _turn_until_stopped(self) -> None:
         tick = min((each.setup.lock_ms / 4000 for each in self._queues), default=1.0)
         while not self._stop.is_set():
             self._turn()
+            self._turned.set()
             self._stop.wait(min(tick, self.beats.pace))
         self.beats.forget()
 

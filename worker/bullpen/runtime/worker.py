@@ -209,10 +209,10 @@ class Worker:
 
     async def _serve(self, queues: Sequence[QueueLoop], bells: Sequence[Doorbell]) -> None:
         leases = self.health.leases = self._leases(queues)
-        leases.start()
         processes = self._executors.processes
         if processes is not None:
             processes.start()
+        await leases.start()
         loops = [asyncio.create_task(queue.run(), name=f"queue {queue.setup.keys.queue}") for queue in queues]
         ears = [asyncio.create_task(bell.run(), name="doorbell") for bell in bells]
         ears.append(asyncio.create_task(leases.watch(), name="the thread that renews locks"))
