@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -69,17 +71,32 @@ class Stack:
         return parse(self("logs", "--no-color", "--no-log-prefix", "ledger").splitlines())
 
 
+@contextmanager
+def standing(*files: Path, **settings: str) -> Iterator[Stack]:
+    """The services of these files, not yet started; removed at the end."""
+    named = [word for file in files for word in ("-f", str(file))]
+    made = Stack((*HARNESS, "compose", "-p", "bullpen-test", *named), {**environment(), **settings})
+    run(*made.words, "down", "--volumes", env=made.env)
+    yield made
+    made("down", "--volumes")
+
+
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     said(*HARNESS, "build", "worker", "quickstart", "redis")
     beside = tmp_path / "beside.yml"
     beside.write_text(BESIDE)
-    env = {**environment(), "IMAGE": "bullpen/quickstart:dev", "QUEUE_CONCURRENCY": "4"}
-    words = (*HARNESS, "compose", "-p", "bullpen-test", "-f", str(FILE), "-f", str(beside))
-    made = Stack(words, env)
-    run(*words, "down", "--volumes", env=env)
-    yield made
-    made("down", "--volumes")
+    with standing(FILE, beside, IMAGE="bullpen/quickstart:dev", QUEUE_CONCURRENCY="4") as made:
+        yield made
+
+
+@pytest.fixture
+def example() -> Iterator[Stack]:
+    """The file with nothing but a free port set."""
+    said(*HARNESS, "build", "worker", "redis")
+    said(*HARNESS, "build", "-t", "bullpen/api:dev", str(CHECKOUT / "examples" / "api"))
+    with standing(FILE, API_PORT="0") as made:
+        yield made
 
 
 async def add(url: str) -> list[str]:
@@ -121,3 +138,20 @@ def test_five_workers_share_the_jobs_and_none_is_lost_when_one_stops(stack: Stac
     stack("down")
     stack("up", "-d", "--wait", "redis")
     assert asyncio.run(completed(stack.redis)) == JOBS
+
+
+def ask(url: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(url, data=data, headers={"Content-Type": "application/json"})
+    with urlopen(request, timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def test_the_example_api_queues_a_job_and_a_worker_does_it(example: Stack) -> None:
+    example("up", "-d", "--wait")
+    api = f"http://{example('port', 'api', '8000')}".replace("0.0.0.0", "127.0.0.1")
+    queued = ask(f"{api}/videos", {"userId": "u1", "scriptId": "s1"})
+    assert queued.keys() == {"jobId", "status"}
+    assert queued["status"] == "queued"
+    until(lambda: ask(f"{api}/videos/{queued['jobId']}")["status"] == "completed", "the job to be done", within=60)
