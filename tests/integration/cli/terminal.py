@@ -14,6 +14,11 @@ from collections.abc import Sequence
 from tests.integration.worker.house import EXAMPLES, PATIENCE, environment
 
 
+def hearing_interrupts() -> None:
+    """Tests that run in the background ignore SIGINT, and what they start would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def in_terminal(
     arguments: Sequence[str], url: str, *, answer: str = "", until: str = "", width: int = 100
 ) -> tuple[int, str]:
@@ -22,7 +27,14 @@ def in_terminal(
     variables = environment(url, COLUMNS=str(width), LINES="40", TERM="xterm")
     command = [sys.executable, "-m", "bullpen.cli", *arguments]
     process = subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, cwd=EXAMPLES, start_new_session=True
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=variables,
+        cwd=EXAMPLES,
+        start_new_session=True,
+        preexec_fn=hearing_interrupts,
     )
     os.close(theirs)
     seen = b""

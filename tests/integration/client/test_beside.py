@@ -127,7 +127,7 @@ async def test_a_finish_without_additions_costs_what_it_did(desk: Desk) -> None:
     await desk.add()
     claimed = await desk.claim_one()
     call = work(desk.keys, now=desk.now, finishes=[completed(claimed)])
-    assert len(call.command) == 8 + 7
+    assert len(call.command) == 9 + 7
     await desk.link.run(call)  # the script is loaded
     await desk.add()
     claimed = await desk.claim_one()
