@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from figures import Figure, show
 from private_redis import redis_server
 from queue_redis import Bench, cpu_per_job, delayed_costs, fill_delayed, finish_rate
 
@@ -36,16 +37,6 @@ PRODUCERS = {
 }
 RUN_SECONDS = 900
 BATCH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table; `target` as text and `met` whether it is reached, None where there is none."""
-
-    measure: str
-    value: str
-    target: str = ""
-    met: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +207,7 @@ def main() -> None:
     if options.json:
         print(json.dumps([asdict(figure) for figure in figures], indent=2, ensure_ascii=False))
     else:
-        for figure in figures:
-            mark = {True: "met", False: "MISSED", None: ""}[figure.met]
-            print(f"{figure.measure:<55} {figure.value}  {figure.target} {mark}".rstrip())
+        print(show(figures))
     if any(figure.met is False for figure in figures):
         raise SystemExit(1)
 

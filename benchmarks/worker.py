@@ -1,128 +1,242 @@
-"""No-op job rate of one worker process: ours, PyPI bullmq and Node BullMQ, interleaved on one private Redis.
+"""The worker beside its peers on one private Redis: PyPI bullmq, Node BullMQ, dramatiq, taskiq, SAQ.
 
-    python benchmarks/worker.py [--rounds 3] [--slots 1,10,100] [--peers bullpen,bullmq-py,node]
+    python benchmarks/worker.py [--rounds 3] [--quick] [--json] [--only noop,rtt,io,latency,cpu,redis] [--peers …]
 
-Each run serves a queue that is already full and times itself from its first tenth of jobs to its last job. The table
-shows medians, CPU seconds of the worker for 1,000 jobs, and ratios, which is what to compare: the machine may be busy.
+The peers take turns, so that a busy machine is busy for all of them; the tables show medians, and ratios are what to
+compare. Each run times itself from the first tenth of its jobs to the last. Peers from PyPI are installed into the
+cache, each into an environment of its own. `--quick` takes a tenth of the jobs: whether it runs, not how fast. Exits 1
+when a target is missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import os
-import shutil
 import statistics
-import subprocess
 import sys
-import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
+
+from delayed_network import delayed
+from figures import Figure, show
+from peer_environments import PROGRAMS, Peer, find
 from private_redis import redis_server
+from worker_runs import Bench, Result, RunFailed, plain_rate
 
-from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
-from bullpen.protocol import Call, QueueKeys
-from bullpen.protocol.calls import add, read
-
-HERE = Path(__file__).resolve().parent
-NODE_MODULES = HERE.parent / "tests" / "conformance" / "node" / "node_modules"
-QUEUE = "noop"
-RUN_SECONDS = 120
-# Jobs a run, by slots: some seconds for each peer.
+# Jobs a run, by slots: one to three seconds for each peer on two quiet cores.
 JOBS = {
-    "bullpen": {1: 10_000, 10: 30_000, 100: 50_000},
-    "bullmq-py": {1: 4_000, 10: 6_000, 100: 6_000},
-    "node": {1: 10_000, 10: 30_000, 100: 50_000},
+    "bullpen": {1: 8_000, 10: 30_000, 100: 50_000},
+    "node": {1: 8_000, 10: 30_000, 100: 50_000},
+    "bullmq-py": {1: 3_000, 10: 4_000, 100: 4_000},
+    "dramatiq": {1: 1_500, 10: 4_000, 100: 6_000},
+    "taskiq": {1: 3_000, 10: 4_000, 100: 4_000},
+    "saq": {1: 2_000, 10: 3_000, 100: 3_000},
 }
+RTT_JOBS = {"bullpen": 20_000, "node": 15_000, "bullmq-py": 2_000, "dramatiq": 3_000, "taskiq": 2_000, "saq": 1_500}
+IO_JOBS, LATENCY_JOBS, CPU_JOBS, SHARED_JOBS = 4_000, 300, 400, 30_000
+ROUND_TRIP = 0.0005
+NOOP_AT_LEAST = {1: 2.0, 10: 4.5, 100: 9.0}
 
 
-async def fill(port: int, jobs: int) -> None:
-    """An empty database with so many jobs waiting."""
-    location = RedisLocation.parse(f"redis://127.0.0.1:{port}")
-    keys = QueueKeys("bull", QUEUE)
-    async with Link(location) as link:
-        await link.run(Call(command=("FLUSHALL",), parse=bytes))
-        for start in range(0, jobs, 1000):
-            now = int(time.time() * 1000)
-            count = min(1000, jobs - start)
-            await asyncio.gather(*(link.run(add.add(keys, name="noop", data='{"n":1}', now=now)) for _ in range(count)))
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured, with whom, and where."""
+
+    port: int
+    rounds: int
+    share: float
+    peers: tuple[Peer, ...]
+
+    @property
+    def bench(self) -> Bench:
+        return Bench(self.port, self.port)
+
+    @property
+    def bullmq(self) -> tuple[Peer, ...]:
+        return tuple(peer for peer in self.peers if peer.bullmq)
+
+    def jobs(self, count: int) -> int:
+        return max(100, int(count * self.share))
 
 
-async def completed(port: int) -> int:
-    """How many jobs Redis has as completed."""
-    async with Link(RedisLocation.parse(f"redis://127.0.0.1:{port}")) as link:
-        return (await link.run(read.counts(QueueKeys("bull", QUEUE)))).completed
+Results = dict[str, list[Result]]
 
 
-def run(peer: str, port: int, slots: int) -> dict[str, float]:
-    """One run: what the worker says of itself, as `rate` (jobs/s), `cpu` (s for 1,000 jobs) and `rss` (MB)."""
-    jobs = JOBS[peer].get(slots, 20_000)
-    asyncio.run(fill(port, jobs))
-    environment = {
-        **os.environ,
-        "REDIS_URL": f"redis://127.0.0.1:{port}",
-        "BENCH_PORT": str(port),
-        "BENCH_SLOTS": str(slots),
-        "BENCH_JOBS": str(jobs),
-        "BENCH_NODE_MODULES": str(NODE_MODULES),
-        "PYTHONPATH": str(HERE),
-    }
-    serve = [sys.executable, "-m", "bullpen.cli", "serve", "worker_ours:app", "--log-level", "warning"]
-    command = {
-        "bullpen": [*serve, "--concurrency", str(slots)],
-        "bullmq-py": [sys.executable, str(HERE / "worker_bullmq.py")],
-        "node": ["node", str(HERE / "worker_node.mjs")],
-    }[peer]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, timeout=RUN_SECONDS, check=False)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if not lines:
-        raise SystemExit(f"{peer} at {slots} slots ended with {done.returncode} and no result: {done.stdout[-500:]}")
-    if peer == "bullpen" and (count := asyncio.run(completed(port))) != jobs:
-        raise SystemExit(f"{peer} at {slots} slots completed {count} of {jobs} jobs")
-    result: dict[str, float] = json.loads(lines[-1])
-    return result
+def rounds(plan: Plan, peers: Iterable[Peer], run: Callable[[Peer], Result], what: str) -> Results:
+    """So many runs of each peer, in turns; a peer that fails says so and is left out."""
+    found: Results = defaultdict(list)
+    failed: set[str] = set()
+    for number in range(plan.rounds):
+        for peer in peers:
+            if peer.name in failed:
+                continue
+            try:
+                found[peer.name].append(run(peer))
+            except RunFailed as error:
+                print(f"{what}: {error}", file=sys.stderr, flush=True)
+                failed.add(peer.name)
+        print(f"{what}: round {number + 1}", file=sys.stderr, flush=True)
+    return {name: results for name, results in found.items() if name not in failed}
+
+
+def median(results: Results, field: str) -> dict[str, float]:
+    return {name: statistics.median(getattr(each, field) for each in found) for name, found in results.items()}
+
+
+def ratio(measure: str, medians: dict[str, float], to: str, *, least: float) -> list[Figure]:
+    """How many times a peer's figure ours is; nothing where one of them was not measured."""
+    if "bullpen" not in medians or to not in medians:
+        return []
+    times = medians["bullpen"] / medians[to]
+    return [Figure(f"{measure}, to {to}", f"{times:.2f}x", f">= {least:g}x", times >= least)]
+
+
+def said(medians: dict[str, float], form: str) -> str:
+    return ", ".join(f"{name} {format(value, form)}" for name, value in medians.items())
+
+
+def noop(plan: Plan) -> list[Figure]:
+    """Rates, CPU and memory with jobs that do nothing."""
+    figures = []
+    for slots, least in NOOP_AT_LEAST.items():
+
+        def run(peer: Peer, slots: int = slots) -> Result:
+            return plan.bench.run(peer, kind="noop", slots=slots, jobs=plan.jobs(JOBS[peer.name][slots]))
+
+        results = rounds(plan, plan.peers, run, f"noop at {slots} slots")
+        rates, cpu, rss = (median(results, field) for field in ("rate", "cpu", "rss"))
+        title = f"no-op jobs, {slots} slots"
+        figures.append(Figure(f"{title}, jobs/s", said(rates, ",.0f")))
+        figures += ratio(title, rates, "bullmq-py", least=least)
+        if slots == 100:
+            figures += ratio(title, rates, "node", least=1.0)
+        figures.append(Figure(f"{title}, CPU s per 1,000", said(cpu, ".3f")))
+        if slots == 100 and {"bullpen", "bullmq-py"} <= cpu.keys():
+            part = cpu["bullpen"] / cpu["bullmq-py"]
+            figures.append(Figure(f"{title}, CPU to bullmq-py", f"{part:.3f}x", "<= 0.1x", part <= 0.1))
+        met = rss["bullpen"] <= 55 if slots == 100 and "bullpen" in rss else None
+        figures.append(Figure(f"{title}, RSS MB", said(rss, ".0f"), "<= 55" if met is not None else "", met))
+    return figures
+
+
+def rtt(plan: Plan) -> list[Figure]:
+    """Rates with a network in between."""
+    with delayed(plan.port, round_trip=ROUND_TRIP) as port:
+        far = Bench(port, plan.port)
+        results = rounds(
+            plan,
+            plan.peers,
+            lambda peer: far.run(peer, kind="noop", slots=100, jobs=plan.jobs(RTT_JOBS[peer.name])),
+            "rtt",
+        )
+    rates = median(results, "rate")
+    title = "no-op jobs, 100 slots, 0.5 ms round trip"
+    return [Figure(f"{title}, jobs/s", said(rates, ",.0f")), *ratio(title, rates, "node", least=1.5)]
+
+
+def io(plan: Plan) -> list[Figure]:
+    """Jobs that wait for 50 ms: at 100 slots 2,000/s would be ideal."""
+    results = rounds(
+        plan, plan.peers, lambda peer: plan.bench.run(peer, kind="io", slots=100, jobs=plan.jobs(IO_JOBS)), "io"
+    )
+    shares = {name: rate / 2000 for name, rate in median(results, "rate").items()}
+    met = shares["bullpen"] >= 0.97 if "bullpen" in shares else None
+    return [Figure("I/O jobs of 50 ms, 100 slots, of 2,000/s", said(shares, ".1%"), ">= 97 %", met)]
+
+
+def latency(plan: Plan) -> list[Figure]:
+    """From before the add to the start of the job, in a worker that waits."""
+    results = rounds(
+        plan,
+        plan.bullmq,
+        lambda peer: plan.bench.run(peer, kind="latency", slots=10, jobs=plan.jobs(LATENCY_JOBS)),
+        "latency",
+    )
+    figures = []
+    for share, limit in ((0.5, 1.1), (0.99, 2.0)):
+        waits = {
+            name: statistics.median(run.waits[int(share * len(run.waits))] for run in found) * 1000
+            for name, found in results.items()
+        }
+        met = waits["bullpen"] <= limit if "bullpen" in waits else None
+        figures.append(Figure(f"idle pick-up p{share * 100:g}, ms", said(waits, ".2f"), f"<= {limit:g}", met))
+    return figures
+
+
+def cpu(plan: Plan) -> list[Figure]:
+    """Jobs that only compute, in processes: how much of what plain processes do on the same cores."""
+    title = "CPU jobs in processes, of plain processes"
+    ours = next((peer for peer in plan.peers if peer.name == "bullpen"), None)
+    if ours is None:
+        return []
+    shares = []
+    jobs = plan.jobs(CPU_JOBS)
+    for _ in range(plan.rounds):
+        before = plain_rate(jobs)
+        try:
+            rate = plan.bench.burn(ours, slots=2, jobs=jobs)
+        except RunFailed as error:
+            return [Figure(title, str(error), ">= 95 %")]
+        shares.append(rate * 2 / (before + plain_rate(jobs)))
+    share = statistics.median(shares)
+    return [Figure(title, f"{share:.1%}", ">= 95 %", share >= 0.95)]
+
+
+def redis(plan: Plan) -> list[Figure]:
+    """What a job costs Redis's one core while two workers share a queue: so many fit into its second."""
+    costs: dict[str, list[float]] = defaultdict(list)
+    peers = [peer for peer in plan.bullmq if peer.name != "bullmq-py"]  # it runs BullMQ's scripts too, only slower
+    for _ in range(plan.rounds):
+        for peer in peers:
+            try:
+                costs[peer.name].append(plan.bench.share(peer, workers=2, slots=100, jobs=plan.jobs(SHARED_JOBS)))
+            except RunFailed as error:
+                print(f"redis: {error}", file=sys.stderr, flush=True)
+    fits = {name: 1e6 / statistics.median(found) for name, found in costs.items()}
+    met = fits["bullpen"] >= 38_000 if "bullpen" in fits else None
+    return [Figure("jobs a second of Redis's core, 2 workers", said(fits, ",.0f"), ">= 38,000", met)]
+
+
+SECTIONS: dict[str, Callable[[Plan], list[Figure]]] = {
+    "noop": noop,
+    "rtt": rtt,
+    "io": io,
+    "latency": latency,
+    "cpu": cpu,
+    "redis": redis,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--slots", default="1,10,100")
-    parser.add_argument("--peers", default="bullpen,bullmq-py,node")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the jobs, one round")
+    parser.add_argument("--json", action="store_true", help="the figures as JSON")
+    parser.add_argument("--peers", default=",".join(PROGRAMS), help="default: %(default)s")
+    parser.add_argument("--only", default="", help=f"some of {','.join(SECTIONS)}")
     options = parser.parse_args()
-    peers = options.peers.split(",")
-    if "node" in peers and (shutil.which("node") is None or not (NODE_MODULES / "bullmq5").is_dir()):
-        print(f"no Node peer: it needs node, and `npm ci` in {NODE_MODULES.parent}", file=sys.stderr)
-        peers.remove("node")
-    slots = [int(each) for each in options.slots.split(",")]
-    results: dict[tuple[str, int], list[dict[str, float]]] = {}
+    wanted = [name for name in options.only.split(",") if name] or list(SECTIONS)
+    if unknown := set(wanted) - set(SECTIONS):
+        parser.error(f"--only {','.join(sorted(unknown))}: unknown; there are {', '.join(SECTIONS)}")
+    peers = tuple(peer for peer in map(find, options.peers.split(",")) if peer is not None)
+    figures: list[Figure] = []
     with redis_server() as port:
-        for round_ in range(options.rounds):
-            for count in slots:
-                for peer in peers:
-                    result = run(peer, port, count)
-                    results.setdefault((peer, count), []).append(result)
-                    print(
-                        f"round {round_ + 1}: {peer} at {count} slots {result['rate']:,.0f}/s",
-                        file=sys.stderr,
-                        flush=True,
-                    )
-    show(results, slots, peers)
-
-
-def show(results: dict[tuple[str, int], list[dict[str, float]]], slots: list[int], peers: list[str]) -> None:
-    """Medians, and how our rate compares."""
-    print(f"{'slots':>5}  {'worker':<10} {'jobs/s':>8} {'CPU s/1000':>10} {'RSS MB':>7}  ours is")
-    for count in slots:
-        median = {
-            peer: {key: statistics.median(each[key] for each in results[peer, count]) for key in ("rate", "cpu", "rss")}
-            for peer in peers
-        }
-        ours = median.get("bullpen")
-        for peer, row in median.items():
-            ratio = f"{ours['rate'] / row['rate']:.2f}x" if ours is not None and peer != "bullpen" else ""
-            print(f"{count:>5}  {peer:<10} {row['rate']:>8,.0f} {row['cpu']:>10.3f} {row['rss']:>7.0f}  {ratio}")
+        rounds_ = 1 if options.quick else options.rounds
+        plan = Plan(port=port, rounds=rounds_, share=0.1 if options.quick else 1.0, peers=peers)
+        for name in wanted:
+            found = SECTIONS[name](plan)
+            figures += found
+            for figure in found:
+                print(f"{figure.measure}: {figure.value}", file=sys.stderr, flush=True)
+    print(
+        json.dumps([asdict(each) for each in figures], indent=2, ensure_ascii=False) if options.json else show(figures)
+    )
+    if any(figure.met is False for figure in figures):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

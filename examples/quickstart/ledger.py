@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -34,7 +35,7 @@ async def entry(job_id: str, attempt: int) -> AsyncIterator[None]:
         yield
         return
     queue = f"{os.environ.get('QUEUE_PREFIX', '')}:{os.environ.get('QUEUE_NAME', '')}"
-    pod = os.environ.get("POD_NAME", str(os.getpid()))
+    pod = os.environ.get("POD_NAME", socket.gethostname())
     note = {"queue": queue, "job": job_id, "attempt": attempt, "pod": pod}
     await _write(address, {"event": "start", **note})
     try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from hack.cluster import app_images, engine, kind, record, tools
+from hack.cluster import app_images, compose, engine, kind, record, tools
 from hack.cluster.dockerd import Dockerd
 from hack.cluster.health import Condition
 from hack.cluster.places import Places
@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     )
     address_.add_argument("service")
     address_.add_argument("-n", "--namespace", default="default")
+    commands.add_parser("compose", help="run Docker Compose on the engine of the harness: compose -f FILE up -d …")
     commands.add_parser("env", help='print what a shell needs to look around: eval "$(python3 hack/cluster env)"')
     return top
 
@@ -146,6 +147,10 @@ def address(steps: Steps, arguments: argparse.Namespace) -> int:
     return 0
 
 
+def compose_(steps: Steps, arguments: argparse.Namespace) -> int:
+    return compose.run(steps, engine.ensure(steps), arguments.passed_on)
+
+
 def env(steps: Steps, arguments: argparse.Namespace) -> int:
     values = {"KUBECONFIG": str(record.kubeconfig_of(steps.places))}
     programs = [tools.find(steps, name) for name in tools.CLIENTS]
@@ -166,6 +171,7 @@ COMMANDS: dict[str, Callable[[Steps, argparse.Namespace], int]] = {
     "kubeconfig": kubeconfig,
     "tool": tool,
     "address": address,
+    "compose": compose_,
     "env": env,
 }
 
@@ -177,7 +183,10 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 def main(words: Sequence[str]) -> int:
     """Run one command; 0 done, 1 cannot be done (a sentence on standard error), 2 usage, 128 + N ended by signal N."""
-    arguments = parser().parse_args(words)
+    # What follows `compose` is Compose's own command line, `--help` included.
+    own = 1 if words[:1] == ["compose"] else len(words)
+    arguments = parser().parse_args(words[:own])
+    arguments.passed_on = words[own:]
     signal.signal(signal.SIGTERM, _terminated)
     signal.signal(signal.SIGHUP, _terminated)
     try:

@@ -110,6 +110,12 @@ MUTATIONS: Final = (
         "tonumber(made) > tonumber(ARGV[at + 5])",
     ),
     Mutation(
+        "the last field of a finish is lost",
+        "test_item_51_a_final_failure_says_why",
+        "at + 7, at + 6 + tonumber(ARGV[at + 6])",
+        "at + 7, at + 4 + tonumber(ARGV[at + 6])",
+    ),
+    Mutation(
         "one job too many is kept",
         "test_item_48_keep_jobs_by_count",
         "call('ZREMRANGEBYRANK', set, 0, -(count + 1))",

@@ -27,6 +27,7 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 # Writing a default and leaving it out mean the same.
 OPTION_DEFAULTS = {"attempts": 0, "delay": 0, "priority": 0, "lifo": False}
 OWN_KEYS = "bullpen:"  # heartbeats and drain marks: ours alone, in names BullMQ does not use
+OWN_FIELDS = "bp:"  # what we add to job hashes, which BullMQ leaves alone
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ class Normaliser:
                 value: Any = {
                     self._text(field): self._hash_value(name, field, text)
                     for field, text in key.value.items()
-                    if (name, field) != ("meta", "version")
+                    if (name, field) != ("meta", "version") and not field.startswith(OWN_FIELDS)
                 }
             case "zset":
                 value = {self._text(member): self._number(score) for member, score in key.value}

@@ -17,6 +17,7 @@ from bullpen.protocol.calls.add import add
 from bullpen.protocol.calls.clients import workers
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.options import JobOptions
+from bullpen.webhook import Webhook
 from tests.conformance.arena import Arena
 from tests.conformance.compare import differences
 from tests.conformance.live import WORKER_NAME, Serving, idle, nodes, ours, until
@@ -94,6 +95,14 @@ async def test_item_43_a_delayed_job_is_started_when_it_is_due(
             fields = await ended(arena, near, within=WOKEN_SECONDS)
             assert int(fields["timestamp"]) + 300 <= int(fields["processedOn"])
             assert "processedOn" not in await arena.node_redis.hgetall(KEYS.job(far))
+
+
+async def test_node_keeps_the_webhook_that_its_producer_gives(producers: Producers, arena: Arena) -> None:
+    """That is how jobs from Node bring their own: `add(name, data, {webhook: {url}})`."""
+    webhook = {"url": "https://example.com/hooks", "on": ["failed"]}
+    added = await producers.node(webhook=webhook, attempts=2)
+    stored = JobOptions.parse(await arena.node_redis.hget(KEYS.job(added), "opts") or "")
+    assert Webhook.parse(stored.extra["webhook"]) == Webhook("https://example.com/hooks", ["failed"])
 
 
 @WORKERS

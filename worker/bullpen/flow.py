@@ -14,7 +14,7 @@ from bullpen.protocol import QueueKeys
 from bullpen.protocol.arguments import shown
 from bullpen.protocol.calls.flow import OnFailure, Parent
 from bullpen.queue import Queue
-from bullpen.values import NO_DATA, plain
+from bullpen.values import NO_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bullpen.durations import Duration
     from bullpen.protocol.options import KeepJobs
     from bullpen.retry import Retry
+    from bullpen.webhook import Webhook
 
 Effect: TypeAlias = Literal["fail_parent", "continue_parent", "ignore_failure", "remove_dependency"]
 _EFFECTS: Final[dict[str, OnFailure]] = {
@@ -64,6 +65,7 @@ class Flow:
     lifo: bool = False
     remove_on_complete: bool | int | KeepJobs | None = None
     remove_on_fail: bool | int | KeepJobs | None = None
+    webhook: Webhook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ async def add_flow(app: App, tree: Flow, parent: Context | Job | None) -> FlowJo
     try:
         node = _node(app, tree, has_parent=parent is not None)
         queues = {*_queues(node), *(() if parent is None else (_parent(app, parent).keys.queue,))}
-        producer = FlowProducer(link=await app.link(sorted(queues)), prefix=app.prefix)
+        producer = FlowProducer(link=await app.link(sorted(queues)), prefix=app.prefix, tracing=app.telemetry)
         added = await producer.add(node, parent=None if parent is None else _parent(app, parent))
     except RecursionError:
         raise ConfigurationError("the flow is nested too deeply: let a job add what comes after it") from None
@@ -113,8 +115,10 @@ def _node(app: App, flow: Flow, *, has_parent: bool) -> FlowNode:
         "lifo": flow.lifo,
         "remove_on_complete": flow.remove_on_complete,
         "remove_on_fail": flow.remove_on_fail,
+        "webhook": flow.webhook,
     }
-    data = {} if flow.data is NO_DATA else {"data": plain(flow.name, flow.data)}
+    value = queue.payload(flow.name, flow.data)
+    data = {} if value is NO_DATA else {"data": value}
     return FlowNode(
         queue=queue.name,
         name=flow.name,

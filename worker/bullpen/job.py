@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from bullpen.durations import Duration, milliseconds, seconds
 from bullpen.errors import JobMissing
 from bullpen.protocol.arguments import check_flag
 from bullpen.protocol.replies import Outcome
-from bullpen.values import plain
+from bullpen.values import plain, typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bullpen.protocol.calls.children import ChildrenCounts
+    from bullpen.protocol.causes import Cause
     from bullpen.protocol.replies import JobRecord, JobState, Logs
     from bullpen.queue import Queue
+
+T = TypeVar("T")
 
 
 class Job:
@@ -24,13 +27,14 @@ class Job:
     Every method raises ConnectionLost when Redis does not answer, and ConfigurationError when it refuses the login.
     """
 
-    __slots__ = ("deduplicated", "id", "queue")
+    __slots__ = ("_name", "deduplicated", "id", "queue")
 
-    def __init__(self, job_id: str, *, queue: Queue, deduplicated: bool = False) -> None:
+    def __init__(self, job_id: str, *, queue: Queue, deduplicated: bool = False, name: str | None = None) -> None:
         self.id = job_id
         self.deduplicated = deduplicated
         """Whether `Queue.add` discarded the job it was given: this one owned its deduplication id already."""
         self.queue = queue
+        self._name = name
 
     def __repr__(self) -> str:
         return f"Job({self.id!r}, queue={self.queue.name!r})"
@@ -46,17 +50,32 @@ class Job:
             raise JobMissing(f"job {self.id} does not exist: it was removed, or its id is wrong")
         return record
 
+    async def cause(self) -> Cause | None:
+        """What its last failed attempt died of ("error", "timeout", "oom", "signal", "lost"); None if none did.
+
+        Failures under Node's workers leave no cause. Raises JobMissing.
+        """
+        return (await self.record()).cause
+
     async def progress(self) -> Any:
         """What the job last reported, 0 before its first report. Raises JobMissing."""
         return await (await self.queue.producer()).progress(self.id)
 
-    async def result(self, timeout: Duration | None = None) -> Any:
+    @overload
+    async def result(self, timeout: Duration | None = None, *, as_: type[T]) -> T: ...
+    @overload
+    async def result(self, timeout: Duration | None = None, *, as_: None = None) -> Any: ...
+    async def result(self, timeout: Duration | None = None, *, as_: Any = None) -> Any:
         """Wait for the job to end and return its value; for ever without a `timeout`.
 
-        Raises JobFailed with the failed reason, JobMissing, or TimeoutError.
+        `as_` is the type to read it as, by pydantic. Without it the value of a job that this app has just added is
+        read as the model that its function returns, if it is annotated with one; everything else is JSON values.
+        Raises JobFailed with the failed reason, JobMissing, TimeoutError, or ProtocolError for a value of another type.
         """
         limit = None if timeout is None else seconds(timeout, of="timeout")
-        return await (await self.queue.producer()).result(self.id, timeout=limit)
+        value = await (await self.queue.producer()).result(self.id, timeout=limit)
+        kind = as_ if as_ is not None else self.queue.returned_by(self._name)
+        return value if kind is None else typed(value, kind, what=f"job {self.id} returned something")
 
     async def remove_dedup(self) -> bool:
         """Free the deduplication id of this job for the next one, if the job still owns it; whether it did."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bullpen.client.bulk import BulkJob
 from bullpen.errors import ConfigurationError
-from bullpen.values import NO_DATA, plain
+from bullpen.values import NO_DATA
 
 if TYPE_CHECKING:
     from bullpen.dedup import Dedup
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bullpen.protocol.options import KeepJobs
     from bullpen.queue import Queue
     from bullpen.retry import Retry
+    from bullpen.webhook import Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class NewJob:
     remove_on_complete: bool | int | KeepJobs | None = None
     remove_on_fail: bool | int | KeepJobs | None = None
     dedup: Dedup | str | None = None
+    webhook: Webhook | None = None
 
 
 async def prepared(jobs: Iterable[NewJob] | AsyncIterable[NewJob], queue: Queue) -> AsyncGenerator[BulkJob, None]:
@@ -50,8 +52,9 @@ async def prepared(jobs: Iterable[NewJob] | AsyncIterable[NewJob], queue: Queue)
             remove_on_complete=job.remove_on_complete,
             remove_on_fail=job.remove_on_fail,
             dedup=job.dedup,
+            webhook=job.webhook,
         )
-        yield BulkJob(job.name, plain(job.name, job.data), options)
+        yield BulkJob(job.name, queue.payload(job.name, job.data), options)
 
 
 async def _each(jobs: Iterable[NewJob]) -> AsyncGenerator[NewJob, None]:

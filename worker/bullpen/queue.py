@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from bullpen.dedup import Dedup
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
+from bullpen.hooks import Hooked
 from bullpen.job import Job
 from bullpen.new_job import NewJob, prepared
 from bullpen.protocol.arguments import check_text, shown
 from bullpen.protocol.calls.add import check_job_id
 from bullpen.protocol.options import Backoff, JobOptions, KeepJobs
 from bullpen.retry import BUILT_IN, DEFAULT_RETRY, Retry
-from bullpen.runtime.handler import Handler, describe
+from bullpen.runtime.handler import Handler, Timeout, describe
 from bullpen.runtime.rules import Rules
 from bullpen.schedules import Schedules
 from bullpen.upkeep import Upkeep
 from bullpen.values import NO_DATA, plain
+from bullpen.webhooks import QueueWebhooks
 
 if TYPE_CHECKING:
     from bullpen.app import App
@@ -29,11 +31,13 @@ if TYPE_CHECKING:
     from bullpen.protocol.calls.clients import ConnectedWorker
     from bullpen.protocol.calls.work import RateLimit
     from bullpen.protocol.deduplication import Deduplication
+    from bullpen.sizes import Size
+    from bullpen.webhook import Webhook
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Queue(Schedules, Upkeep):
+class Queue(Hooked, Schedules, Upkeep, QueueWebhooks):
     """Made by `App.queue(name)`.
 
     Every method that asks Redis raises ConnectionLost when it does not answer, ConfigurationError when it refuses the
@@ -47,11 +51,14 @@ class Queue(Schedules, Upkeep):
         app: App,
         limiter: RateLimit | None = None,
         max_started_attempts: int | None = None,
+        unknown: Literal["fail", "leave"] | None = None,
     ) -> None:
+        super().__init__()
         self.name = name
         self._app = app
         self._limiter = limiter
         self._max_started = max_started_attempts
+        self._unknown = unknown
         self._handlers: dict[str | None, Handler] = {}
         self._settled: tuple[tuple[object, ...], JobOptions] | None = None
 
@@ -71,16 +78,32 @@ class Queue(Schedules, Upkeep):
     @property
     def rules(self) -> Rules:
         """How its jobs are worked on."""
-        return Rules(limiter=self._limiter, max_started=self._max_started, backoffs=self._app.backoffs)
+        return Rules(
+            limiter=self._limiter,
+            max_started=self._max_started,
+            backoffs=self._app.backoffs,
+            leaves_unknown=self._unknown == "leave",
+            around=self._app.around,
+            hooks=self.hooks(self._app),
+        )
 
     def job(
-        self, name: str | None = None, *, run: Literal["async", "thread"] | None = None, retry: Retry | None = None
+        self,
+        name: str | None = None,
+        *,
+        run: Literal["async", "thread", "process"] | None = None,
+        retry: Retry | None = None,
+        timeout: Timeout | None = None,
+        memory: Size | None = None,
     ) -> Callable[[F], F]:
         """Declare the function that does jobs of this name, or, without a name, of every other name.
 
-        The function takes the job's data, validated against its annotation, and if it wants a `Context`. `run` is
-        "async" for coroutine functions and "thread" for plain ones unless said. `retry` is what `add` stores with the
-        jobs it adds; jobs of other producers bring their own. Raises ConfigurationError for what cannot work.
+        The function takes the job's data, validated against its annotation, if it wants a `Context`, and resources by
+        their types (`App.resource`). `run` is "async" for coroutine functions and "thread" for plain ones unless said;
+        "process" is for either. `retry` is what `add` stores with the jobs it adds; jobs of other producers bring their
+        own. An attempt that runs longer than `timeout` (a duration or a timedelta) fails; `memory` (bytes, or text such
+        as "512MiB") caps what the process of a job with run="process" may use. Raises ConfigurationError for what
+        cannot work.
         """
         if name == "":
             raise ConfigurationError(
@@ -97,7 +120,7 @@ class Queue(Schedules, Upkeep):
                     f"queue {self.name!r}: {what} are done by {known} already; "
                     f"{function.__qualname__} needs another name"
                 )
-            self._handlers[name] = describe(function, name=name, run=run, retry=retry)
+            self._handlers[name] = describe(function, name=name, run=run, retry=retry, timeout=timeout, memory=memory)
             self._settled = None  # its retry counts from now on
             return function
 
@@ -116,6 +139,7 @@ class Queue(Schedules, Upkeep):
         remove_on_complete: bool | int | KeepJobs | None = None,
         remove_on_fail: bool | int | KeepJobs | None = None,
         dedup: Dedup | str | None = None,
+        webhook: Webhook | None = None,
     ) -> Job:
         """Add a job; `data` is a pydantic model (written by alias), a dataclass, or anything JSON can say.
 
@@ -125,6 +149,7 @@ class Queue(Schedules, Upkeep):
         `remove_on_complete` and `remove_on_fail`: True, or how many to keep; unset keeps all.
         `dedup` is an id that one job may own at a time, or a `Dedup` that says for how long; a job that is discarded
         for the owner's sake shows in `Job.deduplicated`, and the returned `Job` is the owner.
+        `webhook` is told when the job has completed or failed for good.
         Raises ConfigurationError for values outside these ranges and data that is no JSON, ConnectionLost when Redis
         did not answer.
         """
@@ -138,10 +163,13 @@ class Queue(Schedules, Upkeep):
             remove_on_complete=remove_on_complete,
             remove_on_fail=remove_on_fail,
             dedup=dedup,
+            webhook=webhook,
         )
         producer = await self._app.producer(self.name)
-        added = await producer.add(name, plain(name, data), options=options)
-        return Job(added.job_id, queue=self, deduplicated=added.deduplicated)
+        added = await producer.add(name, self.payload(name, data), options=options)
+        # A job there is already may have any name.
+        own = not added.deduplicated and job_id is None
+        return Job(added.job_id, queue=self, deduplicated=added.deduplicated, name=name if own else None)
 
     async def add_bulk(self, jobs: Iterable[NewJob] | AsyncIterable[NewJob]) -> list[Job]:
         """Add many jobs, in order; returns them in the same order. Much faster than one `add` after the other.
@@ -179,12 +207,13 @@ class Queue(Schedules, Upkeep):
         remove_on_complete: bool | int | KeepJobs | None = None,
         remove_on_fail: bool | int | KeepJobs | None = None,
         dedup: Dedup | str | None = None,
+        webhook: Webhook | None = None,
     ) -> JobOptions:
         """What is stored with a job of that name that is added with these settings of `add`.
 
         Raises ConfigurationError for durations and backoffs that nobody understands.
         """
-        settings = (name, delay, retry, job_id, priority, lifo, remove_on_complete, remove_on_fail, dedup)
+        settings = (name, delay, retry, job_id, priority, lifo, remove_on_complete, remove_on_fail, dedup, webhook)
         # Most jobs are added with the settings of the one before. Not by equality: True and 1 are different rules.
         settled = self._settled  # looked at once: another thread's loop may use the queue too (`App.sync`)
         if settled is None or not all(map(is_, settings, settled[0])):
@@ -202,6 +231,7 @@ class Queue(Schedules, Upkeep):
         remove_on_complete: bool | int | KeepJobs | None,
         remove_on_fail: bool | int | KeepJobs | None,
         dedup: Dedup | str | None,
+        webhook: Webhook | None,
     ) -> JobOptions:
         if retry is not None and not isinstance(retry, Retry):
             raise ConfigurationError(f"retry is {shown(retry)}: give a Retry")
@@ -220,7 +250,25 @@ class Queue(Schedules, Upkeep):
             remove_on_complete=_keep("remove_on_complete", remove_on_complete),
             remove_on_fail=_keep("remove_on_fail", remove_on_fail),
             deduplication=_dedup(dedup),
+            extra={} if webhook is None else self.webhook_option(webhook),
         )
+
+    def payload(self, name: str, data: object) -> Any:
+        """Data of a job of that name as JSON values.
+
+        Raises ConfigurationError for what is no JSON, and what does not fit the function of this app that does it.
+        """
+        check_text("job name", name)
+        value = plain(name, data)
+        handler = self._handlers.get(name)
+        if handler is not None:
+            handler.check(data, value)
+        return value
+
+    def returned_by(self, name: str | None) -> Any:
+        """The model that jobs of that name return, None when this app does not know one."""
+        handler = self._handlers.get(name) if name is not None else None
+        return None if handler is None else handler.returns
 
     async def dedup_owner(self, dedup_id: str) -> Job | None:
         """The job that owns a deduplication id; None when the next job added with it is stored."""

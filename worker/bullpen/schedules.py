@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.calls.schedules import check_scheduler_id
 from bullpen.protocol.schedule import Repeat
-from bullpen.values import NO_DATA, plain
+from bullpen.values import NO_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,9 @@ class Schedules(ABC):
 
     @abstractmethod
     def get(self, job_id: str) -> Job: ...
+
+    @abstractmethod
+    def payload(self, name: str, data: object) -> Any: ...
 
     @abstractmethod
     def options(
@@ -91,10 +94,10 @@ class Schedules(ABC):
             immediately=immediately,
         )
         schedules = (await self.producer()).schedules
+        values = self.payload(scheduler_id if name is None else name, data)
         if data is NO_DATA:
             planned = await schedules.schedule(scheduler_id, when, name=name, options=options)
         else:
-            values = plain(scheduler_id, data)
             planned = await schedules.schedule(scheduler_id, when, name=name, data=values, options=options)
         return self.get(planned.job_id)
 

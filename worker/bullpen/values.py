@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
-from typing import Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from bullpen.client.payload import NO_DATA
-from bullpen.errors import ConfigurationError
+from bullpen.errors import ConfigurationError, ProtocolError
 from bullpen.protocol.arguments import shown
 from bullpen.protocol.numbers import LARGEST
 
-__all__ = ["NO_DATA", "plain"]
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+__all__ = ["NO_DATA", "plain", "typed"]
+
+T = TypeVar("T")
 
 DEEPEST: Final = 99
 """How many lists and objects deep data may be: deeper JSON is refused by parsers in one language or another."""
@@ -43,6 +51,23 @@ def plain(name: str, data: object) -> Any:
             f"data of job {shown(name)} is no JSON: {error}; use a model or JSON values"
         ) from error
     return value
+
+
+@lru_cache(maxsize=256)
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast("Any", kind))
+
+
+def typed(value: object, kind: type[T], *, what: str) -> T:
+    """JSON values as a type that pydantic understands. Raises ProtocolError, which begins with `what`."""
+    try:
+        read: T = _adapter(cast("Hashable", kind)).validate_json(json.dumps(value))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        at = ".".join(map(str, first["loc"])) or "the whole"
+        name = getattr(kind, "__name__", None) or str(kind)
+        raise ProtocolError(f"{what} that is no {name}: {at}: {first['msg']}") from None
+    return read
 
 
 def _check(value: object, depth: int) -> bool:

@@ -232,6 +232,10 @@ class Player:
 
     async def _clean(self, _job: int, grace: int, limit: int, state: str) -> None:
         # §12: 6 has the jobs of a paused queue in `wait`, where ours are not.
+        held = self._in(state)
+        # BullMQ looks at no more jobs than it may delete, ours at as many as it takes to find them.
+        if len(held) > limit and (grace or any(self._field(job, "rjk") for job in held)):
+            limit = 0
         if self.generation == 5 or state not in ("wait", "paused") or "paused" not in self._field_names("meta"):
             await self.side.call("clean", grace=grace, limit=limit, state=state)
 

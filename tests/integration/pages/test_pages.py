@@ -15,6 +15,7 @@ from bullpen.runtime.settings import read_settings
 from tests.integration.pages import page as pages
 from tests.integration.pages.page import modules, steps
 from tests.integration.worker.house import environment, serving
+from tests.integration.worker.receiver import SECRET
 
 DOCS = Path(__file__).parents[3] / "docs"
 README = DOCS.parent / "README.md"
@@ -26,13 +27,13 @@ def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subpro
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=100, check=False)
 
 
-@pytest.mark.parametrize("name", ["producing.md", "worker.md"])
+@pytest.mark.parametrize("name", ["producing.md", "worker.md", "pipelines.md", "webhooks.md", "telemetry.md"])
 async def test_the_examples_of_a_page_run(name: str, redis_url: str, tmp_path: Path) -> None:
     page = DOCS / name
     for module, text in modules(page).items():
         (tmp_path / f"{module}.py").write_text(text)
     assert steps(page)
-    strict = {"PYTHONPATH": str(tmp_path), "PYTHONWARNINGS": "error"}
+    strict = {"PYTHONPATH": str(tmp_path), "PYTHONWARNINGS": "error", "WEBHOOK_SECRET": SECRET}
     with serving("app:app", redis_url, tmp_path / "log", **strict) as worker:
         await worker.says("Worker ready")
         ended = await asyncio.to_thread(
@@ -49,7 +50,7 @@ async def test_the_examples_of_a_page_run(name: str, redis_url: str, tmp_path: P
 def test_the_app_of_the_readme_can_be_served(tmp_path: Path) -> None:
     for module, text in modules(README).items():
         (tmp_path / f"{module}.py").write_text(text)
-    checked = run("-m", "bullpen.cli", "check", "app:app", cwd=tmp_path)
+    checked = run("-m", "bullpen.cli", "check", "app:app", "--no-redis", cwd=tmp_path)
     assert (checked.returncode, checked.stderr) == (0, "")
     assert "video-generation" in checked.stdout
 

@@ -23,6 +23,7 @@ from tests.integration.redis_server import RedisServer, free_port
 from tests.integration.servers.cluster import Cluster, Migration, ask
 from tests.integration.servers.load import loaded
 from tests.integration.worker.house import until, working
+from tests.integration.worker.receiver import SECRET, receiving
 
 PORT = Call(command=("CONFIG", "GET", "port"), parse=lambda reply: int(reply[1]))
 
@@ -187,6 +188,33 @@ async def test_a_migration_that_does_not_end_fails_unsent(cluster: Cluster) -> N
             migration.end()
     async with Link(location, queue=keys) as link:
         assert (await link.run(read.counts(keys))).waiting == 0
+
+
+@pytest.mark.parametrize(("prefix", "name"), [("{told}", "videos"), ("bull", "{told}"), ("bull", "videos-{told}")])
+async def test_webhooks_are_in_the_slot_of_their_queue(cluster: Cluster, prefix: str, name: str) -> None:
+    with receiving() as receiver:
+        async with App(redis=cluster.url, prefix=prefix) as app:
+            videos = app.queue(name)
+            videos.job()(done)
+            videos.webhook(receiver.url, secret=SECRET, allow_private=True)
+            async with working(app, cluster.url, prefix=prefix):
+                job = await videos.add("render")
+                await until(lambda: len(receiver.received) == 1, "it is told")
+    assert receiver.received[0].verified()["data"]["jobId"] == job.id
+
+
+async def test_webhooks_of_a_queue_without_a_tag_are_refused_with_it(cluster: Cluster) -> None:
+    app = App(redis=cluster.url)
+    videos = app.queue("videos")
+    videos.job()(done)
+    videos.webhook("https://example.com/hooks", secret=SECRET)
+    with pytest.raises(ConfigurationError, match="'videos' with the prefix 'bull' cannot live in a Redis cluster"):
+        async with working(app, cluster.url):
+            pass
+
+
+async def done(data: object) -> object:
+    return data
 
 
 async def test_a_slot_that_nobody_serves_for_a_while(cluster: Cluster) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bullpen import App, Queue
-from bullpen.cli.command import served_queues
+from bullpen.cli.serve import served_queues
 from bullpen.client.settings import RedisLocation
 from bullpen.protocol.replies import JobRecord
 from bullpen.runtime.settings import Settings
@@ -54,12 +55,17 @@ class Left(Exception):
 
 
 @asynccontextmanager
-async def working(app: App, url: str, *, left: list[int] | None = None, **settings: Any) -> AsyncIterator[Worker]:
-    """The app's worker, running; drained at the end. `left` gets the exit code of a worker that leaves by force."""
+async def working(
+    app: App, url: str, *, left: list[int] | None = None, reference: str | None = None, **settings: Any
+) -> AsyncIterator[Worker]:
+    """The app's worker, running; drained at the end. `left` gets the exit code of a worker that leaves by force.
+
+    `reference` is how child processes import the app.
+    """
     location = RedisLocation.parse(url)
-    chosen = Settings(redis=lambda: location, pod_name="test", **settings)
+    chosen = Settings(redis=lambda: location, pod_name="test", app=reference, **settings)
     codes: list[int] = [] if left is None else left
-    worker = Worker(served_queues(app, None), chosen, leave=codes.append)
+    worker = Worker(served_queues(app, None, chosen), chosen, telemetry=app.telemetry, leave=codes.append)
     task = asyncio.create_task(worker.run())
     try:
         await until(lambda: worker.health.started or task.done(), "the worker starts")
@@ -69,6 +75,18 @@ async def working(app: App, url: str, *, left: list[int] | None = None, **settin
             worker.stop()
         await asyncio.wait_for(task, PATIENCE)
     assert left is not None or not codes, "the worker left jobs behind"
+
+
+@asynccontextmanager
+async def process_app(url: str) -> AsyncIterator[App]:
+    """The app of `apps/process_app.py` on this Redis, which child processes can import as well."""
+    if str(EXAMPLES) not in sys.path:
+        sys.path.insert(0, str(EXAMPLES))
+    app: App = importlib.import_module("process_app").app
+    location = RedisLocation.parse(url)
+    app._redis = lambda: location
+    async with app:
+        yield app
 
 
 class Process:
@@ -125,6 +143,6 @@ def serving(app: str, url: str, log: Path, *options: str, **environ: str) -> Ite
 
 def environment(url: str, **environ: str) -> dict[str, str]:
     """This process' environment without settings of ours, and with the given ones."""
-    ours = ("REDIS_", "QUEUE_", "BULLPEN_", "POD_", "LOG_", "MODE", "METRICS_PORT", "DRAIN_SECONDS")
+    ours = ("REDIS_", "QUEUE_", "BULLPEN_", "POD_", "LOG_", "MODE", "METRICS_PORT", "DRAIN_SECONDS", "WEBHOOK_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**inherited, "REDIS_URL": url, "PYTHONUNBUFFERED": "1", **environ}

@@ -132,7 +132,7 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 def test_an_app_named_wrongly_is_one_line_and_exit_2(
     said: Callable[..., tuple[int, str]], arguments: tuple[str, ...], text: str
 ) -> None:
-    code, error = said("check", *arguments)
+    code, error = said("check", *arguments, "--no-redis")
     assert (code, len(error.splitlines())) == (2, 1)
     assert text in error
 
@@ -177,17 +177,17 @@ def test_an_app_that_cannot_be_had_is_one_line_and_exit_2(
     said: Callable[..., tuple[int, str]], tmp_path: Path, source: str, text: str
 ) -> None:
     (tmp_path / "mine.py").write_text(source)
-    code, error = said("check", "mine:app", cwd=tmp_path)
+    code, error = said("check", "mine:app", "--no-redis", cwd=tmp_path)
     assert (code, len(error.splitlines())) == (2, 1)
     assert text in error
-    assert "Traceback" in said("check", "mine:app", "--debug", cwd=tmp_path)[1]
+    assert "Traceback" in said("check", "mine:app", "--no-redis", "--debug", cwd=tmp_path)[1]
 
 
 def test_an_app_without_an_event_loop_is_served_too(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from bullpen.sync import App\napp = App()\n@app.queue('videos').job()\ndef anything(data): ..."
     )
-    checked = bullpen("check", "mine:app", cwd=tmp_path)
+    checked = bullpen("check", "mine:app", "--no-redis", cwd=tmp_path)
     assert (checked.returncode, checked.stderr) == (0, "")
     assert "videos" in checked.stdout
 
@@ -256,7 +256,7 @@ async def test_a_worker_without_redis_can_be_stopped(tmp_path: Path) -> None:
 
 
 def test_check_prints_queues_and_jobs() -> None:
-    done = bullpen("check", "house_app:app")
+    done = bullpen("check", "house_app:app", "--no-redis")
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert "queue video-generation" in lines
@@ -266,8 +266,8 @@ def test_check_prints_queues_and_jobs() -> None:
 
 
 def test_the_app_may_come_from_the_environment(said: Callable[..., tuple[int, str]]) -> None:
-    assert bullpen("check", BULLPEN_APP="house_app:app").returncode == 0
-    assert "nowhere:app" in said("check", "nowhere:app", BULLPEN_APP="house_app:app")[1]
+    assert bullpen("check", "--no-redis", BULLPEN_APP="house_app:app").returncode == 0
+    assert "nowhere:app" in said("check", "nowhere:app", "--no-redis", BULLPEN_APP="house_app:app")[1]
 
 
 def test_help_and_version() -> None:

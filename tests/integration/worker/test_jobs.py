@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from bullpen import App, Context, JobFailed, Retry, Unrecoverable
+from bullpen import App, Context, JobFailed, ProtocolError, Retry, Unrecoverable
 from tests.integration.worker.house import ended, until, working
 
 if TYPE_CHECKING:
@@ -44,7 +44,11 @@ async def test_a_job_runs_and_its_result_comes_back(app: App, redis_url: str, ra
 
     async with working(app, redis_url):
         job = await videos.add("render", Render(user_id="u1"))
-        assert await job.result(timeout="10s") == {"userId": "u1", "videoUrl": f"/{job.id}"}
+        assert await job.result(timeout="10s") == Clip(user_id="u1", video_url=f"/{job.id}")
+        assert await job.result(as_=dict) == {"userId": "u1", "videoUrl": f"/{job.id}"}
+        assert await videos.get(job.id).result() == {"userId": "u1", "videoUrl": f"/{job.id}"}
+        with pytest.raises(ProtocolError, match=f"^job {job.id} returned something that is no int: the whole: Input"):
+            await job.result(as_=int)
         assert await job.state() == "completed"
         assert await job.progress() == {"step": "merge"}
     assert raw.lrange(f"bull:videos:{job.id}:logs", 0, -1) == ["first", "second"]
@@ -148,13 +152,18 @@ async def test_a_job_fails_for_good_with_its_reason(app: App, redis_url: str) ->
         "never": "the account is closed",
         "exit": "SystemExit: 3",
         "cancel": "RuntimeError: the job was cancelled by its own code",
-        "socket": "the job returned a lock that is no JSON",
+        "socket": "the job returned what is no JSON: result: a _thread.lock is no JSON",
         "typed": "data does not fit Render: userId: Field required",
         "unknown": "no job named 'unknown' in queue 'videos' of this app (it has 'boom', 'cancel'",
     }
     once = Retry(attempts=1)
+    assert "typed" in expected  # added past the check that our own producers go through
+    producer = await videos.producer()
     async with working(app, redis_url):
-        jobs = {name: await videos.add(name, {}, retry=once) for name in expected}
+        jobs = {
+            name: videos.get((await producer.add(name, {}, options=videos.options(name, retry=once))).job_id)
+            for name in expected
+        }
         for name, reason in expected.items():
             with pytest.raises(JobFailed) as failed:
                 await jobs[name].result(timeout=10)

@@ -245,6 +245,8 @@ class Broken:
     def of(self, keys: object) -> Broken:
         return self
 
+    def close(self) -> None: ...
+
     def run(self, call: object) -> Any:
         raise ZeroDivisionError("a fault of ours")
 
@@ -264,7 +266,7 @@ async def test_a_worker_does_not_go_on_without_the_thread_that_renews_locks(
         async with working(app, redis_url) as worker:
             await started.wait()
             assert worker.health.leases is not None
-            worker.health.leases._links = Broken()
+            worker.health.leases._line.links = Broken()
             await until(lambda: worker.health.failed is not None, "the fault is noticed")
 
     job = await videos.add("x")

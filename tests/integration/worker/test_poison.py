@@ -95,6 +95,23 @@ async def test_a_thread_job_may_let_stop_iteration_out(app: App, redis_url: str)
             await job.result(timeout=10)
 
 
+async def test_an_error_that_cannot_be_shown_fails_its_job_alone(app: App, redis_url: str) -> None:
+    videos = app.queue("videos")
+
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    @videos.job()
+    async def boom(data: object) -> None:
+        raise Mute
+
+    async with working(app, redis_url):
+        job = await videos.add("x", retry=ONCE)
+        with pytest.raises(JobFailed, match=r"Mute: .no text: its __str__ raised ZeroDivisionError"):
+            await job.result(timeout=10)
+
+
 @pytest.mark.parametrize(
     "retry", [Retry(attempts=2, delay="1ms"), Retry(attempts=2, delay=0)], ids=["delay", "at once"]
 )

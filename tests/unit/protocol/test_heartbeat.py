@@ -42,7 +42,7 @@ def test_the_time_is_read_in_seconds_as_redis_stamped_it() -> None:
 
 
 def test_a_newer_workers_fields_are_ignored() -> None:
-    stored = json.loads(PLAIN.dump()) | {"waits": [1, 2, 3]}
+    stored = json.loads(PLAIN.dump()) | {"mood": [1, 2, 3]}
     assert Heartbeat.parse(json.dumps(stored)) == PLAIN
 
 

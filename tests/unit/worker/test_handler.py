@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -112,11 +113,13 @@ async def odd(data: _Odd) -> None: ...
 @pytest.mark.parametrize(
     ("function", "run", "message"),
     [
-        pytest.param(too_many, None, "takes data, ctx, more; a job function takes its data", id="three parameters"),
+        pytest.param(
+            too_many, None, "takes data, ctx, more; a job function takes its data", id="a parameter without a type"
+        ),
         pytest.param(keyword, None, "takes data, more", id="a required keyword"),
         pytest.param(unknown_type, None, "'Decimal', which does not exist at run time", id="a type for checkers only"),
         pytest.param(odd, None, "annotated as _Odd, which pydantic cannot validate", id="a class pydantic cannot read"),
-        pytest.param(with_model, "process", "run='process' is unknown; use", id="a kind of run that is not there"),
+        pytest.param(with_model, "fiber", "run='fiber' is unknown; use", id="a kind of run that is not there"),
         pytest.param(with_model, "thread", "run='thread' needs a plain", id="a coroutine in a thread"),
         pytest.param(plain, "async", 'run="async" needs an "async def"', id="a plain function on the loop"),
     ],
@@ -141,7 +144,7 @@ def test_a_result_is_json(value: object, text: bytes) -> None:
 
 
 def test_a_result_that_is_no_json_fails_for_good_and_names_its_type() -> None:
-    with pytest.raises(Unrecoverable, match="returned a _Odd that is no JSON"):
+    with pytest.raises(Unrecoverable, match=r"result: a .*_Odd is no JSON \("):
         encode_result(_Odd())
 
 
@@ -162,3 +165,30 @@ def test_an_app_names_each_queue_once() -> None:
     assert app.queue("videos") is app.queue("videos")
     with pytest.raises(ConfigurationError, match="contains ':'"):
         app.queue("a:b")
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [("20m", 1200.0), (90, 90.0), (0.5, 0.5), (timedelta(minutes=2), 120.0), (None, None)]
+)
+def test_a_timeout_is_a_duration(timeout: Any, seconds: float | None) -> None:
+    assert describe(plain, name="a", run=None, retry=None, timeout=timeout).timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"timeout": "20 minutes"}, "timeout='20 minutes': '20 minutes' is no duration"),
+        ({"timeout": 0}, "timeout=0: leaves no time to run"),
+        ({"timeout": timedelta(seconds=-1)}, "is no duration"),
+        ({"timeout": True}, "True is no duration"),
+        ({"memory": "1GiB"}, 'only a job with run="process" has memory of its own; this one has thread'),
+        ({"memory": "much", "run": "process"}, "memory='much': 'much' is no amount of memory"),
+    ],
+)
+def test_limits_that_cannot_work_are_refused_when_declared(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        describe(plain, **{"name": "a", "run": None, "retry": None, **options})
+
+
+def test_a_coroutine_may_have_a_process() -> None:
+    assert describe(with_model, name="a", run="process", retry=None, memory="1GiB").memory == 2**30

@@ -16,6 +16,7 @@ import pytest
 
 from bullpen import ConfigurationError
 from bullpen.runtime.tally import Histogram, Outcome, Tally
+from bullpen.runtime.usage import Used
 from bullpen.runtime.worker import log_name
 from bullpen.serving.logs import JsonFormat, TextFormat, configure
 from bullpen.serving.metrics import exposition
@@ -114,22 +115,30 @@ def test_a_histogram_puts_a_bound_into_its_own_bucket() -> None:
 class Queue:
     """One queue's counts, as the metrics see them."""
 
-    queue, slots, busy, redis_errors = "videos", 10, 3, 2
+    queue, slots, busy, stuck, redis_errors = "videos", 10, 3, 1, 2
+    lock_losses, reclaimed = 1, 4
 
     def oldest_job_seconds(self) -> float:
         return 4.5
 
     def tallies(self) -> list[Tally]:
         tally = Tally("render")
-        tally.count(Outcome.COMPLETED, seconds=0.2, wait=61)
-        tally.count(Outcome.FAILED, seconds=0.2, wait=0)
+        tally.count(Outcome.COMPLETED, seconds=0.2)
+        tally.waits.observe(61)
+        tally.count(Outcome.FAILED, seconds=0.2)
+        tally.waits.observe(0)
         return [tally]
 
 
 @contextmanager
 def serving(**wrong: str) -> Iterator[str]:
     probes = {f"/{name}": (lambda name=name: wrong.get(name)) for name in ("livez", "readyz", "startedz")}
-    server = ProbeServer(0, probes=probes, metrics=exposition(lambda: [Queue()]), host="::1")
+    server = ProbeServer(
+        0,
+        probes=probes,
+        metrics=exposition(lambda: [Queue()], lambda: Used(cpu=1.5, rss=4096, processes=3)),
+        host="::1",
+    )
     server.start()
     try:
         yield f"http://[::1]:{server.port}"
@@ -184,7 +193,13 @@ def test_metrics_are_read_when_asked() -> None:
         'bullpen_worker_slots{queue="videos"} 10.0',
         'bullpen_worker_busy{queue="videos"} 3.0',
         'bullpen_worker_oldest_job_seconds{queue="videos"} 4.5',
+        'bullpen_worker_stuck_jobs{queue="videos"} 1.0',
         'bullpen_worker_redis_errors_total{queue="videos"} 2.0',
+        'bullpen_worker_lock_losses_total{queue="videos"} 1.0',
+        'bullpen_worker_reclaimed_jobs_total{queue="videos"} 4.0',
+        "bullpen_worker_cpu_seconds_total 1.5",
+        "bullpen_worker_resident_bytes 4096.0",
+        "bullpen_worker_processes 3.0",
     ):
         assert line in lines
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bullpen import ConfigurationError
+from bullpen.runtime.recycling import Limits
 from bullpen.runtime.settings import read_settings
 
 if TYPE_CHECKING:
@@ -33,12 +34,19 @@ def test_what_the_operator_sets_is_read() -> None:
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "warning",
         "METRICS_PORT": "9464",
+        "CHILD_MEMORY": "512MiB",
+        "STUCK_JOBS": "2",
+        "MAX_JOBS": "1000",
+        "MAX_MEMORY": "1.5Gi",
+        "MAX_AGE": "12h",
     }
     settings = read_settings(environ)
+    assert (settings.child_memory, settings.stuck_jobs) == (2**29, 2)
     assert (settings.redis().host, settings.redis().password) == ("redis", "secret")
     assert (settings.queue, settings.prefix, settings.concurrency, settings.app) == ("videos", "{b}", 20, "app:app")
     assert (settings.pod_name, settings.pod_uid, settings.drain_seconds) == ("videos-1", "u-1", 300.0)
     assert (settings.log_format, settings.log_level, settings.metrics_port) == ("json", "warning", 9464)
+    assert settings.recycling == Limits(jobs=1000, memory=3 * 2**29, age=43_200.0)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +58,14 @@ def test_what_the_operator_sets_is_read() -> None:
         ("QUEUE_CONCURRENCY", "1.5", "QUEUE_CONCURRENCY=1.5: must be a whole number"),
         ("METRICS_PORT", "99999", "METRICS_PORT=99999: must be a whole number from 1 to 65535"),
         ("DRAIN_SECONDS", "-1", "DRAIN_SECONDS=-1: "),
+        ("CHILD_MEMORY", "much", "CHILD_MEMORY=much: 'much' is no amount of memory"),
+        ("STUCK_JOBS", "-1", "STUCK_JOBS=-1: must be a whole number from 0"),
+        ("MAX_JOBS", "0", "MAX_JOBS=0: must be a whole number from 1 to "),
+        ("MAX_MEMORY", "lots", "MAX_MEMORY=lots: 'lots' is no amount of memory"),
+        ("MAX_MEMORY", "512", "MAX_MEMORY=512: must be 32Mi at least"),
+        ("MAX_MEMORY", "5Mb", "MAX_MEMORY=5Mb: must be 32Mi at least"),
+        ("MAX_AGE", "10ms", "MAX_AGE=10ms: must be a second at least"),
+        ("MAX_AGE", "old", "MAX_AGE=old: "),
         ("LOG_FORMAT", "xml", "LOG_FORMAT=xml: must be text or json"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL=loud: must be debug or info or warning or error"),
         ("REDIS_URL", "redis:/oops", "REDIS_URL: Redis URL "),

@@ -1,185 +1,120 @@
-"""Options, exit codes and error lines: 2 for usage and configuration, 1 for the rest; tracebacks only with --debug."""
+"""The commands there are, exit codes and error lines: 2 for usage and configuration, 1 for the rest, 130 for Ctrl-C."""
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
+import io
 import os
-import signal
 import sys
-import traceback
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-import bullpen
-from bullpen.cli.loading import load_app
+from bullpen.cli.lazy import Entry, LazyGroup
 from bullpen.errors import BullpenError, ConfigurationError
-from bullpen.runtime.settings import LOG_FORMATS, LOG_LEVELS, MAX_CONCURRENCY, Settings, read_settings
-from bullpen.runtime.worker import Served, Worker
-from bullpen.serving.logs import configure
-from bullpen.serving.metrics import exposition
-from bullpen.serving.probes import ProbeServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import FrameType
+    from collections.abc import Mapping, Sequence
 
-    from bullpen.app import App
+SECTIONS: Final[Mapping[str, Sequence[Entry]]] = {
+    "Your app": (
+        Entry("serve", "bullpen.cli.serve", "Run its jobs."),
+        Entry("check", "bullpen.cli.check", "Find what is wrong before it is served."),
+        Entry("schema", "bullpen.cli.schema", "JSON Schema or TypeScript types of its jobs."),
+    ),
+    "Look": (
+        Entry("inspect", "bullpen.cli.inspect", "Queues, the jobs of one, one job in full."),
+        Entry("tail", "bullpen.cli.tail", "Follow what happens in a queue."),
+        Entry("top", "bullpen.cli.top", "Queues and workers, live."),
+        Entry("workers", "bullpen.cli.workers", "Who serves a queue."),
+        Entry("schedules", "bullpen.cli.schedules", "Jobs that run again and again."),
+    ),
+    "Jobs": (
+        Entry("add", "bullpen.cli.add", "Add a job, or many."),
+        Entry("retry", "bullpen.cli.jobs", "Run failed jobs again."),
+        Entry("promote", "bullpen.cli.jobs", "Make delayed jobs ready now."),
+        Entry("remove", "bullpen.cli.jobs", "Delete single jobs."),
+    ),
+    "Queues": (
+        Entry("pause", "bullpen.cli.upkeep", "Start no more jobs."),
+        Entry("resume", "bullpen.cli.upkeep", "End a pause."),
+        Entry("drain", "bullpen.cli.upkeep", "Delete the jobs that wait."),
+        Entry("clean", "bullpen.cli.upkeep", "Delete old jobs of one state."),
+        Entry("obliterate", "bullpen.cli.upkeep", "Delete a queue with all its jobs."),
+    ),
+    "Your shell": (Entry("completion", "bullpen.cli.completion", "Completion of commands and queue names."),),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(bullpen.__version__, prog_name="bullpen")
-def bullpen_command() -> None:
-    """Run the jobs of a Bullpen app."""
+def _version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        import bullpen
+
+        click.echo(f"bullpen, version {bullpen.__version__}")
+        ctx.exit()
 
 
-_app = click.argument("app", envvar="BULLPEN_APP", required=False, metavar="[MODULE:APP]")
-_debug = click.option("--debug", is_flag=True, help="Show tracebacks and debug lines.")
-
-
-@bullpen_command.command()
-@_app
-@click.option(
-    "--concurrency", type=click.IntRange(1, MAX_CONCURRENCY), help="Jobs at once per queue (QUEUE_CONCURRENCY)."
+@click.group(
+    cls=LazyGroup,
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`bullpen COMMAND --help` tells the rest.",
 )
-@click.option("--queue", metavar="NAME", help="Serve only this queue of the app (QUEUE_NAME).")
-@click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Lines for people or for machines (LOG_FORMAT).")
-@click.option("--log-level", type=click.Choice(LOG_LEVELS), help="The least that is logged (LOG_LEVEL).")
-@_debug
-def serve(
-    app: str | None,
-    concurrency: int | None,
-    queue: str | None,
-    log_format: str | None,
-    log_level: str | None,
-    debug: bool,
-) -> None:
-    """Run the jobs of an app until SIGTERM or Ctrl-C.
-
-    MODULE:APP names the app, for example app:app; without it BULLPEN_APP does. Where Redis is comes from REDIS_URL or
-    REDIS_URL_FILE. The first signal finishes what fits in DRAIN_SECONDS and hands the rest back, a second one hands
-    everything back at once.
-    """
-    # Nothing is held until the worker runs. Process 1 of a container does not even hear a signal it has no handler for.
-    before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    try:
-        _run(app, concurrency, queue, log_format, log_level, debug)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _run(
-    app: str | None,
-    concurrency: int | None,
-    queue: str | None,
-    log_format: str | None,
-    log_level: str | None,
-    debug: bool,
-) -> None:
-    read = read_settings()
-    settings = dataclasses.replace(
-        read,
-        concurrency=concurrency or read.concurrency,
-        queue=queue or read.queue,
-        log_format=log_format or read.log_format,
-        log_level=log_level or read.log_level,
-    )
-    configure(form=settings.log_format, level="debug" if debug else settings.log_level)
-    loaded = load_app(app)
-    if loaded.redis is not None:
-        settings = dataclasses.replace(settings, redis=loaded.redis)
-    settings = dataclasses.replace(settings, prefix=loaded.prefix)
-    asyncio.run(_serve(loaded, settings))
-
-
-@bullpen_command.command()
-@_app
-@_debug
-def check(app: str | None, debug: bool) -> None:
-    """Import an app and print its queues and jobs; exit 2 if it cannot be served. Redis is not asked."""
-    loaded = load_app(app)
-    served_queues(loaded, None)
-    for queue in loaded.queues.values():
-        click.echo(f"queue {queue.name}")
-        for handler in queue.handlers:
-            name = handler.name if handler.name is not None else "(every other name)"
-            takes = f", data: {handler.payload_type}" if handler.payload_type else ""
-            click.echo(
-                f"  job {name}: {handler.function.__module__}.{handler.function.__qualname__}, {handler.run}{takes}"
-            )
-        if not queue.handlers:
-            click.echo("  no jobs: this app only adds to it")
-
-
-def served_queues(app: App, only: str | None) -> Sequence[Served]:
-    """The queues to serve: those with jobs, or the one that was named; raises ConfigurationError when there is none."""
-    known = ", ".join(sorted(app.queues)) or "none"
-    if only is not None and only not in app.queues:
-        raise ConfigurationError(f"QUEUE_NAME={only}: the app has no such queue (it has {known}); correct the name")
-    served = [
-        Served(queue.name, queue.handlers, queue.rules)
-        for queue in app.queues.values()
-        if queue.handlers and only in (None, queue.name)
-    ]
-    if not served:
-        which = f"queue {only!r} has" if only is not None else f"the app's queues ({known}) have"
-        raise ConfigurationError(f"{which} no jobs; declare one with @queue.job(name)")
-    return served
-
-
-async def _serve(app: App, settings: Settings) -> None:
-    worker = Worker(served_queues(app, settings.queue), settings)
-    health = worker.health
-    probes = {"/startedz": health.start, "/livez": health.live, "/readyz": health.ready}
-    server = None
-    if settings.metrics_port is not None:
-        server = ProbeServer(settings.metrics_port, probes=probes, metrics=exposition(worker.counts))
-        server.start()
-
-    def told(_signal: int, _frame: FrameType | None) -> None:
-        worker.stop()
-
-    # Not the loop's own signal handlers: those run only when the loop turns, and a job may block it.
-    before = {each: signal.signal(each, told) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        async with app:  # jobs that add jobs have opened its connection
-            await worker.run()
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-        if server is not None:
-            server.close()
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
+def bullpen_command() -> None:
+    """Run the jobs of a Bullpen app, and look after the queues they wait in."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point: runs the command and exits."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # jobs may hold what the terminal cannot show
     try:
-        bullpen_command.main(given, prog_name="bullpen", standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
-    except click.ClickException as error:
+        code = _run(given, debug="--debug" in given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has enough (`| head`). What is still in the buffer must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+def _run(given: Sequence[str], *, debug: bool) -> int:
+    try:
+        code = bullpen_command.main(given, prog_name="bullpen", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code)
+        return 2
+    except click.UsageError as error:
+        return _say(_usage(error), 2, error, debug=debug)
+    except click.ClickException as error:
+        return _say(error.format_message(), 2, error, debug=debug)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        return 130
     except ConfigurationError as error:
-        _say(error, debug=debug)
-        sys.exit(2)
-    except BullpenError as error:
-        _say(error, debug=debug)
-        sys.exit(1)
+        return _say(str(error), 2, error, debug=debug)
+    except (BullpenError, TimeoutError) as error:
+        return _say(str(error), 1, error, debug=debug)
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001 - the last resort of a process: one line, and how to see more
-        _say(error, debug=debug, hint="run again with --debug for the traceback")
-        sys.exit(1)
-    sys.exit(0)
+        hint = "" if debug else "; run again with --debug for the traceback"
+        return _say(f"{type(error).__name__}: {error}{hint}", 1, error, debug=debug)
+    return code if isinstance(code, int) else 0
 
 
-def _say(error: Exception, *, debug: bool, hint: str | None = None) -> None:
+def _usage(error: click.UsageError) -> str:
+    where = error.ctx.command_path if error.ctx is not None else "bullpen"
+    return f"{' '.join(error.format_message().split()).rstrip('.')}; see {where} --help"
+
+
+def _say(text: str, code: int, error: Exception, *, debug: bool) -> int:
     if debug:
+        import traceback
+
         traceback.print_exception(error)
-    text = str(error) if isinstance(error, BullpenError) else f"{type(error).__name__}: {error}"
     for line in text.splitlines() or [type(error).__name__]:
-        click.echo(f"bullpen: {line}" + (f"; {hint}" if hint and not debug else ""), err=True)
+        click.echo(f"bullpen: {line}", err=True)
+    return code

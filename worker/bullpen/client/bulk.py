@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
@@ -14,8 +14,10 @@ from bullpen.protocol.options import JobOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from contextlib import AbstractContextManager
 
     from bullpen.client.connection import Link
+    from bullpen.client.tracing import Adding, Tracing
     from bullpen.protocol.call import Call
     from bullpen.protocol.keys import QueueKeys
     from bullpen.protocol.replies import Added
@@ -45,10 +47,13 @@ Chunk: TypeAlias = "Call[tuple[Added, ...]]"
 class Bulk:
     """Adds to one queue over an open link."""
 
-    def __init__(self, *, link: Link, keys: QueueKeys, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, *, link: Link, keys: QueueKeys, clock: Callable[[], float], tracing: Tracing | None = None
+    ) -> None:
         self._link = link
         self._keys = keys
         self._clock = clock
+        self._tracing = tracing
 
     async def add(self, jobs: Jobs) -> list[Added]:
         """Adds the jobs in order and says of each what became of it.
@@ -57,8 +62,15 @@ class Bulk:
         nothing was added. Each 250 jobs, fewer when they are large, are one atomic step. After another error, such as
         ConnectionLost, the first steps were done, the next one may have been, and the others were not.
         """
-        chunks = [chunk async for chunk in self._chunks(jobs)]
-        return [added async for added in self._run(_each(chunks))]
+        with self._adding("add_bulk") as adding:
+            chunks = [chunk async for chunk in self._chunks(jobs, adding)]
+            all_added = [added async for added in self._run(_each(chunks))]
+            if adding is not None:
+                adding.added([each.job_id for each in all_added])
+            return all_added
+
+    def _adding(self, operation: str) -> AbstractContextManager[Adding | None]:
+        return nullcontext() if self._tracing is None else self._tracing.adding(operation, self._keys.queue)
 
     async def each(self, jobs: Jobs, *, first: int = 0) -> AsyncGenerator[Added, None]:
         """The same for any number of jobs in little memory: takes them as Redis does, and yields in their order.
@@ -67,18 +79,20 @@ class Bulk:
         none behind it. Whoever stops earlier may have added up to 500 more jobs than were yielded. `first` is the place
         of the first job among all, for errors.
         """
-        async with aclosing(self._run(self._chunks(jobs, first=first))) as results:
-            async for added in results:
-                yield added
+        with self._adding("add_each") as adding:
+            async with aclosing(self._run(self._chunks(jobs, adding, first=first))) as results:
+                async for added in results:
+                    yield added
 
-    async def _chunks(self, jobs: Jobs, *, first: int = 0) -> AsyncGenerator[Chunk, None]:
+    async def _chunks(self, jobs: Jobs, adding: Adding | None, *, first: int = 0) -> AsyncGenerator[Chunk, None]:
         """The jobs as calls. What is wrong with one of them is raised behind the call with those before it."""
         batch = Batch(self._keys, first=first)
         trouble: Exception | None = None
         try:
             async for job in jobs if isinstance(jobs, AsyncIterable) else _each(jobs):
                 text = job_data(job.name, job.data)
-                batch.put(name=job.name, data=text, now=int(self._clock() * 1000), options=job.options)
+                options = job.options if adding is None else adding.carry(job.options)
+                batch.put(name=job.name, data=text, now=int(self._clock() * 1000), options=options)
                 if len(batch) == CHUNK_JOBS or batch.bytes >= CHUNK_BYTES:
                     yield batch.call()
                     await asyncio.sleep(0)  # others have their turn

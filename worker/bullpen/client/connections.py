@@ -11,13 +11,15 @@ from bullpen.protocol.keys import QueueKeys
 if TYPE_CHECKING:
     from bullpen.client.connection import Link
     from bullpen.client.settings import LocationSource
+    from bullpen.client.tracing import Tracing
 
 
 class Connections:
     """To be used and closed on the event loop on which it was first used; `location` as for `Links`."""
 
-    def __init__(self, location: LocationSource) -> None:
+    def __init__(self, location: LocationSource, *, tracing: Tracing | None = None) -> None:
         self._location = location
+        self._tracing = tracing
         self._links = Links(location)
         self._producers: dict[tuple[str, str], Producer] = {}
 
@@ -27,7 +29,9 @@ class Connections:
         if found is None:
             keys = QueueKeys(prefix, queue)
             link = await self._links.of(keys)
-            found = self._producers[prefix, queue] = Producer(link=link, location=self._location, keys=keys)
+            found = self._producers[prefix, queue] = Producer(
+                link=link, location=self._location, keys=keys, tracing=self._tracing
+            )
         return found
 
     async def link(self, *keys: QueueKeys) -> Link:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import uuid
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from bullpen.client.payload import NO_DATA, job_data
@@ -14,8 +15,9 @@ from bullpen.protocol import JobOptions, QueueKeys
 from bullpen.protocol.calls.flow import FlowJob, OnFailure, Parent, add_flow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from bullpen.client.tracing import Tracing
     from bullpen.protocol.call import Call
 
 T = TypeVar("T")
@@ -59,10 +61,13 @@ class FlowProducer:
     another parent, which only the script that would add it can see.
     """
 
-    def __init__(self, *, link: Runs, prefix: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, *, link: Runs, prefix: str, clock: Callable[[], float] = time.time, tracing: Tracing | None = None
+    ) -> None:
         self._link = link
         self._prefix = prefix
         self._clock = clock
+        self._tracing = tracing
 
     async def add(self, tree: FlowNode, *, parent: Parent | None = None) -> AddedNode:
         """Adds the jobs of a tree, below `parent` if given; returns their ids as a tree of the same shape.
@@ -72,7 +77,13 @@ class FlowProducer:
         In all of these cases but the last nothing was added.
         """
         nodes, jobs = self._jobs(tree, parent)
-        added = await self._link.run(add_flow(jobs, now=int(self._clock() * 1000)))
+        if self._tracing is None:
+            added = await self._link.run(add_flow(jobs, now=int(self._clock() * 1000)))
+        else:
+            with self._tracing.adding("add_flow", tree.queue, name=tree.name) as adding:
+                jobs = [replace(job, options=adding.carry(job.options)) for job in jobs]
+                added = await self._link.run(add_flow(jobs, now=int(self._clock() * 1000)))
+                adding.added([each.job_id for each in added])
         # From the last to the first: children are made before their parent.
         below: list[list[AddedNode]] = [[] for _ in nodes]
         for place in range(len(nodes) - 1, -1, -1):
@@ -89,9 +100,12 @@ class FlowProducer:
         jobs: list[FlowJob] = []
         known: set[str] = set()
         waiting: deque[tuple[FlowNode, int | None]] = deque([(tree, None)])
+        ids = _ordered_ids(int(self._clock() * 1000))
         while waiting:
             node, above = waiting.popleft()
-            job = self._job(node, parent if above is None else Parent(jobs[above].keys, jobs[above].job_id))
+            # A number would come from the counter of the queue, and children have to name their parent before that.
+            job_id = node.options.job_id or next(ids)
+            job = self._job(node, job_id, parent if above is None else Parent(jobs[above].keys, jobs[above].job_id))
             if job.keys.job(job.job_id) in known:
                 raise ConfigurationError(f"job id {job.job_id!r} is twice in the flow: give each job an id of its own")
             known.add(job.keys.job(job.job_id))
@@ -100,12 +114,11 @@ class FlowProducer:
             jobs.append(job)
         return nodes, jobs
 
-    def _job(self, node: FlowNode, parent: Parent | None) -> FlowJob:
+    def _job(self, node: FlowNode, job_id: str, parent: Parent | None) -> FlowJob:
         text = job_data(node.name, node.data)
         return FlowJob(
             keys=QueueKeys(self._prefix, node.queue),
-            # A number would come from the counter of the queue, and children have to name their parent before that.
-            job_id=node.options.job_id or str(uuid.uuid4()),
+            job_id=job_id,
             name=node.name,
             data=text,
             options=node.options,
@@ -113,3 +126,10 @@ class FlowProducer:
             on_failure=node.on_failure,
             has_children=bool(node.children),
         )
+
+
+def _ordered_ids(now_ms: int) -> Iterator[str]:
+    """UUIDs (version 7) that sort as the jobs stand in the flow: nothing else in Redis tells the order of children."""
+    head = (now_ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62
+    for place in range(2**20):
+        yield str(uuid.UUID(int=head | place << 42 | secrets.randbits(42)))

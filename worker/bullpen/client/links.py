@@ -26,12 +26,16 @@ _ONE_SERVER = -1
 class Links:
     """Opens links when they are first asked for, on one event loop, and closes them all at once.
 
-    `location` and `timeout` as for `Link`. Each link is asked for the server's eviction policy once it is connected.
+    `location`, `timeout` and `name` as for `Link`. Each link is asked for the server's eviction policy once it is
+    connected.
     """
 
-    def __init__(self, location: RedisLocation | LocationSource, *, timeout: float = 10.0) -> None:
+    def __init__(
+        self, location: RedisLocation | LocationSource, *, timeout: float = 10.0, name: str | None = None
+    ) -> None:
         self._source: LocationSource = (lambda: location) if isinstance(location, RedisLocation) else location
         self._timeout = timeout
+        self._name = name
         self._links: dict[int, Link] = {}
         self._checks: set[asyncio.Task[None]] = set()
 
@@ -50,7 +54,7 @@ class Links:
                 )
         link = self._links.get(slot)
         if link is None:
-            link = Link(self._source, timeout=self._timeout, queue=keys)
+            link = Link(self._source, timeout=self._timeout, name=self._name, queue=keys)
             self._links[slot] = await link.__aenter__()
             check = asyncio.create_task(warn_of_eviction(link), name="bullpen-eviction-policy")
             self._checks.add(check)
@@ -78,9 +82,12 @@ class Links:
 class SyncLinks:
     """The same for a thread of its own."""
 
-    def __init__(self, location: RedisLocation | LocationSource, *, timeout: float = 5.0) -> None:
+    def __init__(
+        self, location: RedisLocation | LocationSource, *, timeout: float = 5.0, name: str | None = None
+    ) -> None:
         self._source: LocationSource = (lambda: location) if isinstance(location, RedisLocation) else location
         self._timeout = timeout
+        self._name = name
         self._links: dict[int, SyncLink] = {}
 
     def of(self, keys: QueueKeys) -> SyncLink:
@@ -88,5 +95,11 @@ class SyncLinks:
         slot = slot_of(keys) if self._source().cluster else _ONE_SERVER
         link = self._links.get(slot)
         if link is None:
-            link = self._links[slot] = SyncLink(self._source, timeout=self._timeout, queue=keys)
+            link = SyncLink(self._source, timeout=self._timeout, name=self._name, queue=keys)
+            self._links[slot] = link
         return link
+
+    def close(self) -> None:
+        """Drops the connections; a later use opens new ones."""
+        for link in self._links.values():
+            link.close()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from bullpen.client.connection import Link
     from bullpen.client.settings import LocationSource, RedisLocation
+    from bullpen.client.tracing import Tracing
     from bullpen.protocol import JobRecord, JobState, QueueKeys
     from bullpen.protocol.calls.flow import OnFailure, Parent
     from bullpen.protocol.replies import Added, Counts, Logs
@@ -44,12 +45,14 @@ class Producer:
         location: RedisLocation | LocationSource,
         keys: QueueKeys,
         clock: Callable[[], float] = time.time,
+        tracing: Tracing | None = None,
     ) -> None:
         self.keys = keys
         self._link = link
         self._clock = clock
         self._adds = Adds(link)
-        self.bulk = Bulk(link=link, keys=keys, clock=clock)
+        self._tracing = tracing
+        self.bulk = Bulk(link=link, keys=keys, clock=clock, tracing=tracing)
         self.children = Children(link=link, keys=keys)
         self.jobs = Jobs(link=link, keys=keys, clock=clock)
         self.maintenance = Maintenance(link=link, keys=keys, clock=clock)
@@ -75,6 +78,16 @@ class Producer:
         is written, ConfigurationError for data that is no JSON and for options out of range; JobMissing when the
         parent does not exist, WrongState when a job of the given id has another one.
         """
+        if self._tracing is None:
+            return await self._add(name, data, options, parent, on_failure)
+        with self._tracing.adding("add", self.keys.queue, name=name) as adding:
+            added = await self._add(name, data, adding.carry(options), parent, on_failure)
+            adding.added([added.job_id])
+            return added
+
+    async def _add(
+        self, name: str, data: Any, options: JobOptions, parent: Parent | None, on_failure: OnFailure | None
+    ) -> Added:
         text = job_data(name, data)
         now = int(self._clock() * 1000)
         if parent is None:

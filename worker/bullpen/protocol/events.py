@@ -66,6 +66,11 @@ def read(keys: QueueKeys, *, after: str, count: int = 1000, block_ms: int | None
     return Call(command=("XREAD", "COUNT", count, *block, "STREAMS", keys.events, after), parse=_read)
 
 
+def recent(keys: QueueKeys, *, since_ms: int, count: int) -> Call[tuple[Event, ...]]:
+    """The newest events, at most `count`, none older than `since_ms` (epoch ms of the server); the newest first."""
+    return Call(command=("XREVRANGE", keys.events, "+", since_ms, "COUNT", count), parse=_recent)
+
+
 def last(keys: QueueKeys) -> Call[str]:
     """Id of the newest event, the place to read on from; `START` when there is none."""
     return Call(command=("XREVRANGE", keys.events, "+", "-", "COUNT", 1), parse=_last)
@@ -76,6 +81,10 @@ def _read(reply: list[Any] | None) -> tuple[Event, ...]:
         return ()
     [[_stream, entries]] = reply
     return tuple(_event(entry_id, flat) for entry_id, flat in entries)
+
+
+def _recent(reply: list[Any]) -> tuple[Event, ...]:
+    return tuple(_event(entry_id, flat) for entry_id, flat in reply)
 
 
 def _last(reply: list[Any]) -> str:

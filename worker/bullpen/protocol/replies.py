@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bullpen.errors import JobMissing, LockLost, ProtocolError
+from bullpen.protocol.causes import FIELD, Cause
 from bullpen.protocol.options import JobOptions
 
 if TYPE_CHECKING:
@@ -130,6 +131,11 @@ class JobRecord:
         return self.number(b"stc") or 0
 
     @property
+    def checkpoint(self) -> str | None:
+        """JSON text of what an attempt saved for later ones; a field of ours, which BullMQ ignores."""
+        return self.text(b"bp:state")
+
+    @property
     def deferred_failure(self) -> str | None:
         """Why the next worker must fail the job without running it."""
         return self.text(b"defa")
@@ -158,6 +164,12 @@ class JobRecord:
     def failed_reason(self) -> str | None:
         """Reason of the last failure."""
         return self.text(b"failedReason")
+
+    @property
+    def cause(self) -> Cause | None:
+        """What its last failure, or the loss of its worker, was; None before any, and for failures under Node."""
+        value = self.text(FIELD.encode())
+        return Cause(value) if value in set(Cause) else None
 
     @property
     def stack_trace(self) -> list[str]:
@@ -242,9 +254,10 @@ class WorkReply:
     """Answer of one `work` call.
 
     `finished` has one status for each finish, in order. When fewer jobs were claimed than asked for, exactly one
-    thing explains it: `limited_ms` > 0 (rate limit ends in that many ms), `blocked` (paused, or global concurrency
-    reached), or an empty queue, of which `due_ms` tells the due time of the earliest delayed job (epoch ms, 0 = none).
-    `troubles` are sentences about damage in Redis that was passed over, each naming its key.
+    thing explains it: `marked_ms` > 0 (this worker is marked for draining for so long), `limited_ms` > 0 (rate limit
+    ends in that many ms), `blocked` (paused, or global concurrency reached), or an empty queue, of which `due_ms` tells
+    the due time of the earliest delayed job (epoch ms, 0 = none). `troubles` are sentences about damage in Redis that
+    was passed over, each naming its key.
     """
 
     finished: tuple[Status, ...]
@@ -253,6 +266,7 @@ class WorkReply:
     due_ms: int
     blocked: bool
     troubles: tuple[str, ...] = ()
+    marked_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

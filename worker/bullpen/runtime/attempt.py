@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import random
-import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import from_json
 
-from bullpen.context import Answer, Context, Stopping, job_fields
+from bullpen.context import Context, Stopping, job_fields
 from bullpen.durations import spoken
 from bullpen.errors import JobMissing, LockLost, ProtocolError, Unrecoverable
 from bullpen.protocol.calls.flow import Waited, wait_for_children
-from bullpen.protocol.calls.job import log, progress
+from bullpen.runtime.around import layered
+from bullpen.runtime.deaths import TimeUp
 from bullpen.runtime.endings import (
     Completed,
     Ending,
+    Failed,
     Limited,
     Lost,
     Postponed,
@@ -29,28 +31,29 @@ from bullpen.runtime.endings import (
     Waiting,
     after_failure,
     by_signal,
-    made_of,
-    sayable,
+    started_of,
     stored_options,
+    unknown_pause_seconds,
     unstartable,
 )
-from bullpen.runtime.handler import Handler, Run, encode_result
+from bullpen.runtime.execution import JobExecution
+from bullpen.runtime.handler import Encoded, Handler, Run, encode_result
 from bullpen.runtime.planning import plan
-from bullpen.runtime.reports import Reports
 from bullpen.runtime.returning import Returned, returning
-from bullpen.signals import Signal
+from bullpen.signals import Delay, Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from types import CodeType
 
-    from bullpen.protocol.call import Call
     from bullpen.protocol.keys import QueueKeys
     from bullpen.protocol.replies import Claimed
     from bullpen.runtime.delivery import Delivery
-    from bullpen.runtime.executors import Threads
+    from bullpen.runtime.executors import Executors
+    from bullpen.runtime.reports import Reports
     from bullpen.runtime.rules import Rules
     from bullpen.runtime.tally import Tally
+    from bullpen.telemetry import JobSpan, Telemetry
 
 T = TypeVar("T")
 
@@ -70,46 +73,46 @@ class Station:
     handlers: Mapping[str, tuple[Handler, Tally]]
     fallback: tuple[Handler, Tally] | None
     unhandled: Tally
-    threads: Threads
+    executors: Executors
     delivery: Delivery
     logger: logging.Logger
     loop: asyncio.AbstractEventLoop
     loop_thread: int
     rules: Rules
+    telemetry: Telemetry | None
     ended: Callable[[Attempt, Ending], None]
     crashed: Callable[[BaseException], None]
 
 
-class Attempt:
-    """One claimed job. Implements `bullpen.context.Execution` for the job's context."""
+class Attempt(JobExecution):
+    """One claimed job. `work`: its function, where that has a task of its own; `left_behind`: where it still has."""
 
     __slots__ = (
-        "_reports",
-        "_station",
         "began",
         "decided",
+        "error",
         "handler",
-        "job",
+        "left_behind",
         "renewed_at",
         "seconds",
+        "span",
         "started_at",
-        "stop",
         "tally",
         "task",
-        "token",
+        "work",
     )
 
     def __init__(self, claimed: Claimed, station: Station, *, asked_at: float) -> None:
-        self.job = claimed.job
-        self.token = claimed.token
+        super().__init__(claimed, station)
         self.started_at = time.monotonic()
         self.renewed_at = asked_at
         self.seconds = 0.0
-        self.stop: Stop | None = None
         self.began = False
         self.decided = False
-        self._station = station
-        self._reports: Reports | None = None
+        self.work: asyncio.Future[Any] | None = None
+        self.left_behind: asyncio.Future[Any] | None = None
+        self.error: BaseException | None = None
+        self.span: JobSpan | None = None
         found = station.handlers.get(claimed.job.name, station.fallback)
         self.handler: Handler | None = None if found is None else found[0]
         self.tally: Tally = station.unhandled if found is None else found[1]
@@ -122,13 +125,22 @@ class Attempt:
         self.task = self._station.loop.create_task(self._live())
 
     def tell(self, why: Stop) -> None:
-        """Tell the job to stop: an async job is cancelled, a thread sees `ctx.stopping`. Loop thread only."""
+        """Tell the job to stop: an async job is cancelled, a thread sees `ctx.stopping`, a process that or its end.
+
+        Loop thread only.
+        """
         if self.decided or self.stop is Stop.LOCK_LOST:
             return
         self.stop = why
         # A task cancelled before its first step never enters its own try: `_live` looks at `stop` instead.
-        if self.task is not None and self.began and self.handler is not None and self.handler.run is Run.ASYNC:
-            self.task.cancel()
+        if self.task is None or not self.began or self.handler is None:
+            return
+        processes = self._station.executors.processes if self.handler.run is Run.PROCESS else None
+        if self.handler.run is Run.ASYNC:
+            (self.work or self.task).cancel()
+        # Whoever has the lock now runs the job already: this run is not to go on beside it.
+        elif processes is not None and not processes.tell(self, at_once=why is Stop.LOCK_LOST):
+            self.task.cancel()  # it waits for a process yet
 
     def refuse(self, error: Exception) -> None:
         """Redis did not take the job's completion: it failed, by this error."""
@@ -162,6 +174,15 @@ class Attempt:
         self._station.ended(self, ending)
 
     async def _ending(self) -> Ending:
+        telemetry = self._station.telemetry
+        if telemetry is None:
+            return await self._outcome()
+        with telemetry.processing(
+            self.queue, job_id=self.job_id, name=self.name, attempt=self.number, options=stored_options(self.job)
+        ) as self.span:
+            return await self._outcome()
+
+    async def _outcome(self) -> Ending:
         station = self._station
         if station.logger.isEnabledFor(logging.INFO):
             station.logger.info("Job %s started", self.job.id, extra=job_fields(self))
@@ -173,7 +194,10 @@ class Attempt:
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - CancelledError and SystemExit of a job are that job's failure
-            return self._ending_by(error)
+            ending = self._ending_by(error)
+            if self.span is not None and isinstance(ending, Failed | Retried):
+                self.span.failed(error)
+            return ending
 
     def _unstarted(self, stop: Stop) -> Ending:
         return Lost() if stop is Stop.LOCK_LOST else Released()
@@ -185,11 +209,28 @@ class Attempt:
             raise Unrecoverable(why)
         handler = self.handler
         if handler is None:
+            self._leave_to_others()
             raise Unrecoverable(self._nobody())
-        arguments = handler.arguments(self.job.data_text, self._context)
-        if handler.run is Run.ASYNC:
-            return await handler.function(*arguments)
-        return await self._station.threads.run(handler.function, arguments)
+        executors = self._station.executors
+        layers = self._station.rules.around.middleware
+        if not layers:
+            return await executors.run(handler, self)
+
+        async def work() -> Any:
+            value = await executors.run(handler, self)
+            return from_json(value) if isinstance(value, Encoded) else value
+
+        return await layered(layers, Context(self), work)
+
+    def _leave_to_others(self) -> None:
+        """If the queue says so: each time for longer, because nothing else keeps this worker from taking it again."""
+        station = self._station
+        if not station.rules.leaves_unknown:
+            return
+        station.unhandled.left += 1
+        if station.unhandled.left == 1:
+            station.logger.warning("%s; it and others like it are left for other workers", self._nobody())
+        raise Delay(unknown_pause_seconds(started_of(self.job), random.random))
 
     async def _plan_next_run(self) -> None:
         station = self._station
@@ -209,9 +250,12 @@ class Attempt:
             return Released()
         if isinstance(error, asyncio.CancelledError):
             error = RuntimeError("the job was cancelled by its own code").with_traceback(error.__traceback__)
+        if isinstance(error, TimeUp):
+            self.left_behind = error.left_behind
         return self._after(error, code=self._code)
 
     def _after(self, error: BaseException, *, code: CodeType | None) -> Ending:
+        self.error = error
         return after_failure(self.job, error, code=code, random=random.random, rules=self._station.rules)
 
     async def _last_reports(self, reports: Reports, ending: Ending) -> None:
@@ -255,92 +299,26 @@ class Attempt:
 
     @property
     def _code(self) -> CodeType | None:
-        return getattr(self.handler.function, "__code__", None) if self.handler is not None else None
-
-    def _context(self) -> Context:
-        return Context(self)
-
-    # --- the job's side: what its context shows ------------------------------------------------------------------
-
-    @property
-    def job_id(self) -> str:
-        return self.job.id
-
-    @property
-    def name(self) -> str:
-        return self.job.name
-
-    @property
-    def queue(self) -> str:
-        return self._station.keys.queue
-
-    @property
-    def keys(self) -> QueueKeys:
-        return self._station.keys
-
-    @property
-    def number(self) -> int:
-        return made_of(self.job) + 1
-
-    @property
-    def stopping(self) -> bool:
-        return self.stop is not None
-
-    @property
-    def logger(self) -> logging.Logger:
-        return self._station.logger
-
-    def report_progress(self, value: object) -> asyncio.Future[None]:
-        try:
-            text = to_json(value, by_alias=True, inf_nan_mode="null").decode()
-        except (PydanticSerializationError, ValueError) as error:
-            raise TypeError(f"progress {type(value).__qualname__} is no JSON: {error}") from error
-        if self.logger.isEnabledFor(logging.INFO):
-            shown = f"{value}%" if isinstance(value, (int, float)) and not isinstance(value, bool) else text
-            self.logger.info("Job %s progress: %s", self.job.id, shown, extra=job_fields(self))
-        return self._report(progress(self._station.keys, job_id=self.job.id, value=text), "progress")
-
-    def report_log(self, line: str) -> asyncio.Future[None]:
-        keep = stored_options(self.job).keep_logs or 0
-        return self._report(log(self._station.keys, job_id=self.job.id, row=sayable(line), keep=keep), "a log line")
-
-    def ask(self, call: Call[T]) -> Answer[T]:
-        return Answer(asyncio.run_coroutine_threadsafe(self._ask(call), self._station.loop))
-
-    async def _ask(self, call: Call[T]) -> T:
-        # Parsed here: what a repetition cannot mend must not be repeated.
-        return call.parse(await self._station.delivery.insist(replace(call, parse=_unparsed)))
-
-    def _report(self, call: Any, what: str) -> asyncio.Future[None]:
-        station = self._station
-        if self._reports is None:
-            self._reports = Reports(
-                station.delivery.insist, label=f"Job {self.job.id}", logger=station.logger, loop=station.loop
-            )
-        return self._reports.submit(call, what, from_loop=threading.get_ident() == station.loop_thread)
+        return getattr(inspect.unwrap(self.handler.function), "__code__", None) if self.handler is not None else None
 
     # --- what the loop says about it -----------------------------------------------------------------------------
 
-    def waited(self) -> float:
+    def waited(self) -> float | None:
         """Seconds between the moment the job was ready and its start, by the producer's and this host's clocks.
 
-        Counted for first attempts only: afterwards the record no longer tells since when the job was ready.
+        None for later attempts: the record no longer tells since when the job was ready.
         """
         try:
             if self.job.attempts_started > 1:
-                return 0.0
+                return None
             ready = self.job.timestamp + stored_options(self.job).delay
             return max(0.0, ((self.job.processed_on or ready) - ready) / 1000)
         except ProtocolError:
-            return 0.0
+            return None
 
     def took(self) -> str:
         """How long the job ran, for a log line."""
         return spoken(self.seconds)
-
-
-def _unparsed(reply: Any) -> Any:
-    return reply
 
 
 async def _whole(delivery: Coroutine[Any, Any, T]) -> T:

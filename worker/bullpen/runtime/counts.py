@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bullpen.runtime.leases import Leases
     from bullpen.runtime.loop import QueueLoop
     from bullpen.runtime.tally import Tally
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 class QueueCounts:
     """Reads a loop from outside its thread: every number by itself is right, two of them may be a moment apart."""
 
-    def __init__(self, loop: QueueLoop) -> None:
+    def __init__(self, loop: QueueLoop, leases: Leases) -> None:
         self._loop = loop
+        self._leases = leases
 
     @property
     def queue(self) -> str:
@@ -29,6 +31,18 @@ class QueueCounts:
     @property
     def busy(self) -> int:
         return self._loop.slots.running
+
+    @property
+    def stuck(self) -> int:
+        return self._loop.slots.stuck
+
+    @property
+    def lock_losses(self) -> int:
+        return self._leases.lost_locks[self.queue]
+
+    @property
+    def reclaimed(self) -> int:
+        return self._leases.beats.reclaimed(self._loop)
 
     @property
     def redis_errors(self) -> int:

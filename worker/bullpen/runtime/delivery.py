@@ -26,12 +26,12 @@ class Runs(Protocol):
 
 
 class Delivery:
-    """One queue's way to Redis; counts and logs failures, one line an outage."""
+    """One queue's way to Redis; counts and logs failures: one line an outage, and one more if a login is refused."""
 
     def __init__(self, link: Runs, *, logger: logging.Logger) -> None:
         self._link = link
         self._logger = logger
-        self._failing = False
+        self._told: set[type[BullpenError]] = set()
         self.errors = 0
 
     async def run(self, call: Call[T]) -> T:
@@ -71,15 +71,15 @@ class Delivery:
 
     def answered(self) -> None:
         """Redis answered; says so once after an outage."""
-        if self._failing:
-            self._failing = False
+        if self._told:
+            self._told.clear()
             self._logger.info("Redis answers again")
 
     def failed(self, error: BullpenError) -> None:
-        """Redis did not answer, or refused; says so once an outage."""
+        """Redis did not answer, or refused; says so once an outage and kind of error."""
         self.errors += 1
-        if not self._failing:
-            self._failing = True
+        if type(error) not in self._told:
+            self._told.add(type(error))
             self._logger.warning("%s; trying again until Redis answers", error)
 
 

@@ -41,6 +41,7 @@ class Doorbell:
         self._delivery = delivery
         self._ring = ring
         self._asked = asyncio.Event()
+        self._told_anew = asyncio.Event()
         self._due_ms = 0
         self._limited_until = 0.0
 
@@ -49,6 +50,7 @@ class Doorbell:
         self._due_ms = due_ms
         self._limited_until = time.monotonic() + limited_ms / 1000 if limited_ms > 0 else 0.0
         self._asked.set()
+        self._told_anew.set()
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -68,11 +70,14 @@ class Doorbell:
 
     async def _wait(self) -> bool:
         """Return when it is time to claim; True when a marker was taken."""
-        limited = self._limited_until - time.monotonic()
-        if limited > 0:
+        while (limited := self._limited_until - time.monotonic()) > 0:
             # Not on the marker: the claim after the sleep also promotes delayed jobs that became due meanwhile.
-            await asyncio.sleep(min(limited, LONGEST_LIMIT_SECONDS))
-            return False
+            self._told_anew.clear()
+            try:
+                async with asyncio.timeout(min(limited, LONGEST_LIMIT_SECONDS)):
+                    await self._told_anew.wait()  # a drain mark may be taken back
+            except TimeoutError:
+                return False
         due_ms = self._due_ms
         while True:
             seconds = BLOCK_SECONDS

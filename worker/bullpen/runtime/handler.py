@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import inspect
+import json
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, is_dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
-from bullpen.context import Context
+from bullpen.client.payload import NO_DATA
+from bullpen.durations import Duration, seconds
 from bullpen.errors import ConfigurationError, Unrecoverable
+from bullpen.protocol.arguments import shown
+from bullpen.runtime.parameters import context_second, hints_of, parameters_of
+from bullpen.sizes import Size, size_bytes
+from bullpen.unjsonable import json_text
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from bullpen.context import Context
     from bullpen.retry import Retry
 
 
+Timeout: typing.TypeAlias = Duration | timedelta
+
 # A long list of wrong values has as many misfits; a reason is a line for people.
 MOST_MISFITS = 10
+
+
+class Encoded(str):
+    """A result that is JSON text already: a process' jobs encode their own."""
+
+    __slots__ = ()
 
 
 class Run(StrEnum):
@@ -29,11 +45,15 @@ class Run(StrEnum):
 
     ASYNC = "async"
     THREAD = "thread"
+    PROCESS = "process"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
-    """One decorated function. `name` is None for the handler of every other name."""
+    """One decorated function. `name` is None for the handler of every other name.
+
+    `timeout` in seconds, `memory` in bytes: None for no limit, and for that of the worker.
+    """
 
     name: str | None
     function: Callable[..., Any]
@@ -43,6 +63,19 @@ class Handler:
     takes_context: bool
     payload: TypeAdapter[Any] | None
     payload_type: str
+    timeout: float | None = None
+    memory: int | None = None
+    needs: Mapping[str, Any] = field(default_factory=dict)
+    """The type of the resource that each further parameter asks for; they are given by name."""
+    payload_class: Any = None
+    """What the payload is annotated as: an instance of it has been validated."""
+    returns: Any = None
+    """The model that it returns, None when that is none."""
+
+    @property
+    def label(self) -> str:
+        """What to call it in an error message."""
+        return label_of(self.function, self.name)
 
     def read(self, data: str | bytes) -> Any:
         """The job's data as the function wants it; raises `Unrecoverable`, naming each field that does not fit."""
@@ -55,6 +88,16 @@ class Handler:
             return self.payload.validate_json(data)
         except ValidationError as error:
             raise Unrecoverable(self._mismatch(error, data)) from None
+
+    def check(self, data: object, value: object) -> None:
+        """Raises ConfigurationError for data of a new job, `value` as JSON values, that would not fit the function."""
+        if self.payload is None or type(data) is self.payload_class:
+            return
+        text = "{}" if value is NO_DATA else json.dumps(value)
+        try:
+            self.read(text)
+        except Unrecoverable as misfit:
+            raise ConfigurationError(f"{self.label}: {misfit}") from None
 
     def arguments(self, data: str | bytes, context: Callable[[], Context]) -> tuple[Any, ...]:
         """What to call the function with."""
@@ -75,64 +118,57 @@ def encode_result(value: object) -> bytes:
     """A return value as JSON (models by alias); raises `Unrecoverable`: running again would not change its type."""
     if value is None:
         return b"null"
+    if isinstance(value, Encoded):
+        return value.encode()
     try:
-        return to_json(value, by_alias=True, inf_nan_mode="null")
-    except (PydanticSerializationError, ValueError) as error:
-        kind = type(value).__qualname__
-        raise Unrecoverable(
-            f"the job returned a {kind} that is no JSON: {error}; return JSON values or a model"
-        ) from error
+        return json_text(value, what="result")
+    except TypeError as error:
+        raise Unrecoverable(f"the job returned what is no JSON: {error}") from error
 
 
-def describe(function: Callable[..., Any], *, name: str | None, run: str | None, retry: Retry | None) -> Handler:
+def describe(
+    function: Callable[..., Any],
+    *,
+    name: str | None,
+    run: str | None,
+    retry: Retry | None,
+    timeout: Timeout | None = None,
+    memory: Size | None = None,
+) -> Handler:
     """Read a function's signature once, when it is decorated; raises `ConfigurationError` for what cannot be called."""
-    label = f"job {name!r} ({function.__qualname__})" if name is not None else f"job {function.__qualname__}"
-    parameters = _parameters(function, label)
-    hints = _hints(function, label)
-    takes_context = bool(parameters) and (
-        len(parameters) == 2 or hints.get(parameters[0].name) is Context or parameters[0].name == "ctx"
-    )
-    takes_data = len(parameters) - takes_context == 1
-    payload, payload_type = _payload(hints.get(parameters[0].name, Any), label) if takes_data else (None, "")
+    label = label_of(function, name)
+    hints = hints_of(function, label)
+    parameters = parameters_of(function, hints, label)
+    takes_data = parameters.data is not None
+    where = _where(function, run, label)
+    payload, payload_type = _payload(hints.get(parameters.data or "", Any), label) if takes_data else (None, "")
     return Handler(
         name=name,
-        function=function,
-        run=_where(function, run, label),
+        function=context_second(function, parameters),
+        run=where,
         retry=retry,
         takes_data=takes_data,
-        takes_context=takes_context,
+        takes_context=parameters.context is not None,
         payload=payload,
         payload_type=payload_type,
+        timeout=None if timeout is None else _timeout(timeout, label),
+        memory=None if memory is None else _memory(memory, where, label),
+        needs=parameters.resources,
+        payload_class=_model(hints.get(parameters.data or "")),
+        returns=_model(hints.get("return")),
     )
 
 
-def _parameters(function: Callable[..., Any], label: str) -> list[inspect.Parameter]:
-    parameters = list(inspect.signature(function).parameters.values())
-    required = [each for each in parameters if each.default is each.empty]
-    places = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    # The first place is the data's even when it has a default; what has one behind it is the function's own.
-    wanted = [
-        each
-        for place, each in enumerate(places)
-        if place == 0 or each in required or (place == 1 and each.name == "ctx")
-    ]
-    unknown = [each for each in required if each.kind is each.KEYWORD_ONLY]
-    if len(wanted) > 2 or unknown:
-        raise ConfigurationError(
-            f"{label}: takes {', '.join(each.name for each in parameters)}; "
-            "a job function takes its data and, if it wants, a Context: (data, ctx)"
-        )
-    return wanted
+def label_of(function: Callable[..., Any], name: str | None) -> str:
+    """What to call a job function in an error message."""
+    return f"job {name!r} ({function.__qualname__})" if name is not None else f"job {function.__qualname__}"
 
 
-def _hints(function: Callable[..., Any], label: str) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise ConfigurationError(
-            f"{label}: its annotation names {error.name!r}, which does not exist at run time; "
-            "import it outside `if TYPE_CHECKING` and define it at module level"
-        ) from error
+def _model(returned: Any) -> Any:
+    """The class of what a job returns, where its JSON can be read back as one."""
+    if isinstance(returned, type) and (issubclass(returned, BaseModel) or is_dataclass(returned)):
+        return returned
+    return None
 
 
 def _payload(annotation: Any, label: str) -> tuple[TypeAdapter[Any] | None, str]:
@@ -156,12 +192,27 @@ def _where(function: Callable[..., Any], run: str | None, label: str) -> Run:
     try:
         where = Run(run)
     except ValueError:
-        raise ConfigurationError(f'{label}: run={run!r} is unknown; use "async" or "thread"') from None
-    if is_async and where is not Run.ASYNC:
+        raise ConfigurationError(f'{label}: run={run!r} is unknown; use "async", "thread" or "process"') from None
+    if is_async and where is Run.THREAD:
         raise ConfigurationError(f'{label}: run={run!r} needs a plain "def"; an "async def" runs on the loop')
     if not is_async and where is Run.ASYNC:
         raise ConfigurationError(f'{label}: run="async" needs an "async def"; a plain "def" runs in a thread')
     return where
+
+
+def _timeout(timeout: Timeout, label: str) -> float:
+    told = f"{label}: timeout={shown(timeout)}"
+    limit = seconds(timeout.total_seconds() if isinstance(timeout, timedelta) else timeout, of=told)
+    if limit <= 0:
+        raise ConfigurationError(f"{told}: leaves no time to run; leave it out for no limit")
+    return limit
+
+
+def _memory(memory: Size, where: Run, label: str) -> int:
+    told = f"{label}: memory={shown(memory)}"
+    if where is not Run.PROCESS:
+        raise ConfigurationError(f'{told}: only a job with run="process" has memory of its own; this one has {where}')
+    return size_bytes(memory, of=told)
 
 
 def _start(data: str | bytes) -> str:

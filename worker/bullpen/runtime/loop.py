@@ -13,10 +13,12 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bullpen.errors import BullpenError, ConnectionLost
 from bullpen.protocol.calls.work import work
+from bullpen.protocol.replies import Status
+from bullpen.runtime.announcements import Announcements
 from bullpen.runtime.attempt import Attempt, Station, Stop
 from bullpen.runtime.delivery import Delivery, Pause
 from bullpen.runtime.doorbell import LONGEST_LIMIT_SECONDS
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
 
     from bullpen.protocol.keys import QueueKeys
     from bullpen.protocol.replies import WorkReply
-    from bullpen.runtime.executors import Threads
+    from bullpen.runtime.executors import Executors
     from bullpen.runtime.handler import Handler
+    from bullpen.runtime.notices import Notices
+    from bullpen.telemetry import Telemetry
 
 LANES = 3
 # One call's share of Redis' time: at some 25 µs a job, other clients wait 2 ms at the most.
@@ -53,7 +57,10 @@ class Bell(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSetup:
-    """What a queue's loop is made of. `lock_ms` is how long a claim holds without renewal; `tokens` gives a new one."""
+    """What a queue's loop is made of. `lock_ms` is how long a claim holds without renewal; `tokens` gives a new one.
+
+    `instance` is whose drain mark is heeded, empty = nobody's.
+    """
 
     keys: QueueKeys
     handlers: Sequence[Handler]
@@ -63,20 +70,27 @@ class QueueSetup:
     tokens: Callable[[], str]
     logger: logging.Logger
     rules: Rules = PLAIN
+    notices: Notices
+    telemetry: Telemetry | None = None
+    instance: str = ""
 
 
 class QueueLoop:
     """Serves one queue with a number of slots. All but the reading of counts happens in the event loop's thread."""
 
-    def __init__(self, setup: QueueSetup, *, delivery: Delivery, threads: Threads) -> None:
+    def __init__(self, setup: QueueSetup, *, delivery: Delivery, executors: Executors) -> None:
         self.setup = setup
         self.slots = Slots(setup.slots)
         self.running: dict[str, Attempt] = {}
         self.delivery = delivery
         self.bell: Bell | None = None
+        self.announcements = Announcements(setup.rules.hooks, logger=setup.logger, caught_up=self._wake)
         self._strays = Strays(setup.keys, delivery)
         self._stopped = False
         self._limited_until = 0.0
+        self._marked_until = 0.0
+        self.first_claim_at: float | None = None
+        """Monotonic time of the first job claimed."""
         self._hungry = True
         self._decided: deque[Decision] = deque()
         self._unstarted: deque[Attempt] = deque()
@@ -92,12 +106,13 @@ class QueueLoop:
             handlers=handled,
             fallback=fallback,
             unhandled=Tally(""),
-            threads=threads,
+            executors=executors,
             delivery=delivery,
             logger=setup.logger,
             loop=self._loop,
             loop_thread=threading.get_ident(),
             rules=setup.rules,
+            telemetry=setup.telemetry,
             ended=self._ended,
             crashed=self._crashed,
         )
@@ -126,7 +141,7 @@ class QueueLoop:
         """There may be jobs to claim; returns whether a slot is free for one."""
         if self._stopped:
             return False
-        if self._limited:
+        if self._limited or self.marked:
             self._listen_for_its_end()
             return False
         self._hungry = True
@@ -139,6 +154,33 @@ class QueueLoop:
             attempt = self.running.get(token)
             if attempt is not None:
                 attempt.tell(why)
+
+    @property
+    def marked(self) -> bool:
+        """Whether the operator wants this worker to claim nothing for now. May be asked from any thread."""
+        return time.monotonic() < self._marked_until
+
+    @property
+    def empty_handed(self) -> bool:
+        """Whether no job is held, and no claim on its way. May be asked from any thread."""
+        # In this order: what a claim brings is counted as running before it leaves `claiming`.
+        return not (
+            self.slots.claiming
+            or self.slots.running > self.slots.stuck  # what is stuck is no job any more
+            or self.running
+            or self._strays
+        )
+
+    def heed(self, seconds: float) -> None:
+        """The drain mark of this worker holds for so long; 0 = it is gone, and jobs may be claimed again."""
+        was_marked = self.marked
+        self._marked_until = time.monotonic() + seconds if seconds > 0 else 0.0
+        if self.marked != was_marked:
+            self.setup.logger.info("Told to drain: no new jobs" if self.marked else "Claiming jobs again")
+        if self.marked:
+            self._listen_for_its_end()
+        elif was_marked:
+            self.ring()
 
     async def empty(self) -> None:
         """Return when no job is held and no claim is under way."""
@@ -184,7 +226,7 @@ class QueueLoop:
                 self._woken = False
 
     def _ask(self, decisions: int) -> int:
-        if self._stopped or self._limited:
+        if self._stopped or self._limited or self.marked or self.announcements.behind:
             return 0
         # A queue known to be empty is asked for the slots of the finished jobs only: that costs no call of its own.
         return self.slots.ask(BATCH if self._hungry else min(BATCH, decisions))
@@ -202,6 +244,7 @@ class QueueLoop:
             worker=setup.worker,
             limiter=setup.rules.limiter,
             metrics=METRICS_MINUTES,
+            instance=setup.instance,
         )
         try:
             reply = await self.delivery.run(call)
@@ -223,6 +266,8 @@ class QueueLoop:
                 decision.attempt.refuse(error_of_children)
             else:
                 settle_status(decision, status, setup.logger)
+                if status is Status.OK:
+                    self.announcements.ended(decision.attempt, decision.ending)
                 self._leave(decision.attempt)
         self._claimed(reply, asked, asked_at)
 
@@ -237,9 +282,15 @@ class QueueLoop:
             attempt = Attempt(claimed, self._station, asked_at=asked_at)
             self.running[claimed.token] = attempt
             self._unstarted.append(attempt)
+            if (waited := attempt.waited()) is not None:
+                attempt.tally.waits.observe(waited)
+        if self.first_claim_at is None and reply.claimed:
+            self.first_claim_at = asked_at
         if asked:
             self._hungry = len(reply.claimed) == asked
-            if not self._hungry and self.bell is not None:
+            if reply.marked_ms > 0:
+                self.heed(reply.marked_ms / 1000)
+            elif not self._hungry and self.bell is not None:
                 self.bell.listen(due_ms=reply.due_ms, limited_ms=reply.limited_ms)
         if self._stopped:
             self.stop()
@@ -257,14 +308,24 @@ class QueueLoop:
 
     def _ended(self, attempt: Attempt, ending: Ending) -> None:
         # The call that finishes it may claim the next one already: its slot is free from now on.
-        self.slots.leave()
+        if attempt.left_behind is None:
+            self.slots.leave()
+        else:  # its function still has a thread, or the loop's time
+            self.slots.stick()
+            attempt.left_behind.add_done_callback(self._unstuck)
         if isinstance(ending, (Completed, Failed)):
-            self._decided.append(decide(attempt, ending))
+            self._decided.append(decide(attempt, ending, self.setup.notices))
         else:
             settle(attempt, ending, self.setup.logger)
+            self.announcements.ended(attempt, ending)
             self._leave(attempt)
             if isinstance(ending, Limited):
                 self._limit(ending.limit_ms)
+        self._wake()
+
+    def _unstuck(self, _work: asyncio.Future[Any]) -> None:
+        self.slots.unstick()
+        self._hungry = True
         self._wake()
 
     # A job said so (protocol §5.4). With a limiter Redis knows of it too, and every claim asks; without one Redis does
@@ -280,9 +341,18 @@ class QueueLoop:
     def _limited(self) -> bool:
         return time.monotonic() < self._limited_until
 
+    @property
+    def limited_seconds(self) -> float:
+        """For how long this worker claims nothing, because a job said so."""
+        return max(0.0, self._limited_until - time.monotonic())
+
+    def forward(self, seconds: float) -> None:
+        """The clock was moved by so much (`bullpen.testing`): what this worker waits for ends so much earlier."""
+        self._limited_until -= seconds
+
     def _listen_for_its_end(self) -> None:
         if self.bell is not None:
-            left = self._limited_until - time.monotonic()
+            left = max(self._limited_until, self._marked_until) - time.monotonic()
             self.bell.listen(due_ms=0, limited_ms=max(1, math.ceil(left * 1000)))
 
     def _leave(self, attempt: Attempt) -> None:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from bullpen.errors import BullpenError
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Awaitable
+
+
+LONGEST_REPORT: Final = 65_536
+"""Characters of a log row, or of progress as JSON: events carry progress too, and Redis keeps 10,000 of them."""
+
+
+def cut(text: str) -> str:
+    """The text, or as much of it as is kept, and a note how long it was."""
+    if len(text) <= LONGEST_REPORT:
+        return text
+    note = f"… (cut: it had {len(text):,} characters, of {LONGEST_REPORT:,} at most)"
+    return text[: LONGEST_REPORT - len(note)] + note
 
 
 class Deliver(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bullpen.protocol.calls import fail, locks
+from bullpen.protocol.causes import FIELD
 from bullpen.runtime.endings import Limited, Postponed, Released, Retried, stored_options
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def returning(keys: QueueKeys, job: JobRecord, token: str, ending: Returned, *, 
             return locks.release(keys, job_id=job.id, token=token, limit_ms=limit)
         case Postponed(delay_ms=pause):
             return fail.delay(keys, job_id=job.id, token=token, now=now, delay_ms=pause, skip_attempt=True)
-        case Retried(reason=reason, stacktrace=trace, delay_ms=pause):
-            fields = {"failedReason": reason, "stacktrace": trace}
+        case Retried(reason=reason, stacktrace=trace, delay_ms=pause, cause=cause):
+            fields = {"failedReason": reason, "stacktrace": trace, FIELD: cause}
             if pause > 0:
                 return fail.delay(keys, job_id=job.id, token=token, now=now, delay_ms=pause, fields=fields)
             lifo = stored_options(job).lifo

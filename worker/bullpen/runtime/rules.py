@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
+from bullpen.hooks import Hooks
+from bullpen.runtime.around import NOTHING, Around
 
 if TYPE_CHECKING:
     from bullpen.protocol.calls.work import RateLimit
@@ -27,11 +29,17 @@ class NoBackoff(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """`limiter`: starts by all workers of the queue. `max_started`: how often a job may be started at all (§5.1)."""
+    """`limiter`: starts by all workers of the queue. `max_started`: how often a job may be started at all (§5.1).
+
+    `leaves_unknown`: jobs that no function handles are left for other workers, instead of being failed.
+    """
 
     limiter: RateLimit | None = None
     max_started: int | None = None
     backoffs: Mapping[str, Strategy] = field(default_factory=lambda: _NONE)
+    leaves_unknown: bool = False
+    around: Around = NOTHING
+    hooks: Hooks = field(default_factory=Hooks)
 
     def pause_ms(
         self, backoff: Backoff | None, failures: int, error: BaseException, job: JobRecord, random: Callable[[], float]

@@ -12,6 +12,8 @@ from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.durations import seconds
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.keys import DEFAULT_PREFIX
+from bullpen.runtime.recycling import Limits
+from bullpen.sizes import size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,11 +27,16 @@ DEFAULT_REDIS_URL = "redis://127.0.0.1:6379"
 DEFAULT_CONCURRENCY = 10
 DEFAULT_DRAIN_SECONDS = 30.0
 MAX_CONCURRENCY = 10_000
+LEAST_MEMORY = 2**25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How one worker process runs; `queue` None serves all queues of the app that have jobs."""
+    """How one worker process runs; `queue` None serves all queues of the app that have jobs.
+
+    `child_memory` in bytes; None: what the container's limit leaves to each process. More than `stuck_jobs` that went
+    on for `stuck_seconds` after they were given up end the worker.
+    """
 
     redis: LocationSource
     app: str | None = None
@@ -42,8 +49,14 @@ class Settings:
     log_format: str = "text"
     log_level: str = "info"
     metrics_port: int | None = None
+    webhook_concurrency: int = DEFAULT_CONCURRENCY
+    webhook_allow_private: bool = False
     lock_seconds: float = 30.0
     stalled_seconds: float = 30.0
+    child_memory: int | None = None
+    stuck_jobs: int = 0
+    stuck_seconds: float = 10.0
+    recycling: Limits = Limits()  # noqa: RUF009 - frozen
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -99,6 +112,11 @@ class _Reader:
             log_format=self._choice("LOG_FORMAT", LOG_FORMATS, default="text"),
             log_level=self._choice("LOG_LEVEL", LOG_LEVELS, default="info"),
             metrics_port=self._port(),
+            child_memory=self._size("CHILD_MEMORY"),
+            stuck_jobs=self._number("STUCK_JOBS", 0, 0, MAX_CONCURRENCY),
+            webhook_concurrency=self._number("WEBHOOK_CONCURRENCY", DEFAULT_CONCURRENCY, 0, MAX_CONCURRENCY),
+            webhook_allow_private=self._choice("WEBHOOK_ALLOW_PRIVATE", ("false", "true"), default="false") == "true",
+            recycling=self._recycling(),
         )
         if self._wrong:
             raise ConfigurationError("\n".join(self._wrong))
@@ -114,6 +132,30 @@ class _Reader:
         if not text:
             return DEFAULT_DRAIN_SECONDS
         return self._try(lambda: seconds(text, of=f"DRAIN_SECONDS={text}"), DEFAULT_DRAIN_SECONDS)
+
+    def _size(self, name: str, least: int = 1, told: str = "") -> int | None:
+        text = self._environ.get(name)
+        if not text:
+            return None
+        size = self._try(lambda: size_bytes(text, of=f"{name}={text}"), None)
+        if size is not None and size < least:
+            self._wrong.append(f"{name}={text}: must be {told} at least")
+        return size
+
+    def _recycling(self) -> Limits:
+        jobs = self._number("MAX_JOBS", 0, 1, 10**12)
+        age = self._environ.get("MAX_AGE")
+        return Limits(
+            jobs=jobs or None,
+            memory=self._size("MAX_MEMORY", LEAST_MEMORY, "32Mi"),
+            age=self._try(lambda: self._age(age), None) if age else None,
+        )
+
+    def _age(self, text: str) -> float:
+        age = seconds(text, of=f"MAX_AGE={text}")
+        if age < 1:
+            raise ConfigurationError(f"MAX_AGE={text}: must be a second at least, for example 12h")
+        return age
 
     def _port(self) -> int | None:
         return self._number("METRICS_PORT", 0, 1, 65535) if self._environ.get("METRICS_PORT") else None

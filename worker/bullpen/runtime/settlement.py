@@ -10,6 +10,7 @@ from bullpen.context import job_fields
 from bullpen.durations import spoken
 from bullpen.errors import Unrecoverable
 from bullpen.protocol.calls.work import Finish
+from bullpen.protocol.causes import FIELD
 from bullpen.protocol.options import JobOptions, KeepJobs
 from bullpen.protocol.replies import Outcome as Decided
 from bullpen.protocol.replies import Status
@@ -29,6 +30,7 @@ from bullpen.runtime.tally import Outcome
 
 if TYPE_CHECKING:
     from bullpen.runtime.attempt import Attempt
+    from bullpen.runtime.notices import Notices
 
 _KEEP_ALL = KeepJobs()
 _OUTCOMES: dict[type, Outcome] = {
@@ -53,12 +55,19 @@ class Decision:
     doubtful: bool = False
 
 
-def decide(attempt: Attempt, ending: Completed | Failed) -> Decision:
-    """The finish that records this ending (protocol §4)."""
+def decide(attempt: Attempt, ending: Completed | Failed, notices: Notices) -> Decision:
+    """The finish that records this ending (protocol §4), with what is added for those who want to know."""
     options = stored_options(attempt.job)
+    told = notices.of(attempt.job, options, ending)
     if isinstance(ending, Completed):
         finish = Finish(
-            attempt.job.id, attempt.token, Decided.COMPLETED, ending.value, options.attempts, _kept(options, True)
+            attempt.job.id,
+            attempt.token,
+            Decided.COMPLETED,
+            ending.value,
+            options.attempts,
+            _kept(options, True),
+            additions=told,
         )
     else:
         finish = Finish(
@@ -68,7 +77,8 @@ def decide(attempt: Attempt, ending: Completed | Failed) -> Decision:
             ending.reason,
             options.attempts,
             _kept(options, False),
-            {"stacktrace": ending.stacktrace},
+            {"stacktrace": ending.stacktrace, FIELD: ending.cause},
+            told,
         )
     return Decision(attempt, ending, finish)
 
@@ -88,7 +98,7 @@ def refusal(status: Status) -> Exception | None:
 
 def settle(attempt: Attempt, ending: Ending, logger: logging.Logger) -> None:
     """The ending is final: count it, and say it."""
-    attempt.tally.count(_OUTCOMES[type(ending)], seconds=attempt.seconds, wait=attempt.waited())
+    attempt.tally.count(_OUTCOMES[type(ending)], seconds=attempt.seconds)
     _say(attempt, ending, logger)
 
 
@@ -103,7 +113,7 @@ def settle_status(decision: Decision, status: Status, logger: logging.Logger) ->
             attempt.job.id,
             extra=job_fields(attempt),
         )
-        attempt.tally.count(_OUTCOMES[type(ending)], seconds=attempt.seconds, wait=attempt.waited())
+        attempt.tally.count(_OUTCOMES[type(ending)], seconds=attempt.seconds)
     else:
         settle(attempt, Lost(), logger)
 
@@ -114,6 +124,8 @@ def _say(attempt: Attempt, ending: Ending, logger: logging.Logger) -> None:
         return
     job_id, took = attempt.job.id, spoken(attempt.seconds)
     extra = job_fields(attempt)
+    if attempt.span is not None:
+        extra.update(attempt.span.ids)
     match ending:
         case Completed():
             logger.log(level, "Job %s completed (%s)", job_id, took, extra=extra)

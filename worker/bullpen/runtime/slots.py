@@ -6,12 +6,13 @@ from __future__ import annotations
 class Slots:
     """Counts of one queue's jobs: those that run, and those asked for whose reply is still on its way."""
 
-    __slots__ = ("claiming", "running", "total")
+    __slots__ = ("claiming", "running", "stuck", "total")
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.running = 0
         self.claiming = 0
+        self.stuck = 0
 
     @property
     def free(self) -> int:
@@ -26,11 +27,21 @@ class Slots:
 
     def answered(self, *, asked: int, got: int) -> None:
         """The reply of a claim is here: what it did not bring is free again."""
-        self.claiming -= asked
+        # In this order: the thread that reads both finds a claimed job in one of them.
         self.running += got
+        self.claiming -= asked
 
     def leave(self) -> None:
         """A job is over."""
+        self.running -= 1
+
+    def stick(self) -> None:
+        """A job is over, but not what it does: its slot stays taken."""
+        self.stuck += 1
+
+    def unstick(self) -> None:
+        """It has come to its end after all."""
+        self.stuck -= 1
         self.running -= 1
 
     def rejoin(self) -> None:

@@ -6,11 +6,10 @@ from bisect import bisect_left
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from bullpen.protocol.heartbeat import BOUNDS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-# Seconds. From no-op jobs to half an hour of rendering; the same bounds for waits, so that both can be compared.
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1800)
 
 
 class Outcome(StrEnum):
@@ -42,16 +41,17 @@ class Histogram:
 class Tally:
     """What the jobs of one handler did; its name is the label, so that foreign job names cannot flood the metrics."""
 
-    __slots__ = ("durations", "name", "outcomes", "waits")
+    __slots__ = ("durations", "left", "name", "outcomes", "waits")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.left = 0
+        """Jobs nobody here handles that were left to other workers."""
         self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
         self.durations = Histogram()
         self.waits = Histogram()
 
-    def count(self, outcome: Outcome, *, seconds: float, wait: float) -> None:
-        """One attempt ended: how, how long it ran, and how long the job had waited to be started."""
+    def count(self, outcome: Outcome, *, seconds: float) -> None:
+        """One attempt ended: how, and how long it ran."""
         self.outcomes[outcome] += 1
         self.durations.observe(seconds)
-        self.waits.observe(wait)

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import os
+import random
 import re
 import time
 import uuid
@@ -18,42 +19,60 @@ from bullpen.client.blocking import BlockingLink
 from bullpen.client.links import Links, SyncLinks
 from bullpen.client.transports import CONNECT_SECONDS
 from bullpen.durations import spoken
-from bullpen.errors import BullpenError, ConnectionLost
+from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost
 from bullpen.protocol.calls import marker, read
+from bullpen.protocol.calls.clients import connection_name
 from bullpen.protocol.heartbeat import read_beats
 from bullpen.protocol.keys import QueueKeys
+from bullpen.runtime.around import NOTHING, Around, Surroundings
+from bullpen.runtime.beats import Identity
 from bullpen.runtime.counts import QueueCounts
 from bullpen.runtime.delivery import Delivery, Pause
 from bullpen.runtime.doorbell import Doorbell
 from bullpen.runtime.drain import GRACE_SECONDS, drain
-from bullpen.runtime.executors import Threads
-from bullpen.runtime.leases import Held, Identity, Leases, held
+from bullpen.runtime.executors import Executors, Threads
+from bullpen.runtime.handler import Run
+from bullpen.runtime.leases import Held, Leases, held
 from bullpen.runtime.loop import QueueLoop, QueueSetup
+from bullpen.runtime.memory import container_limit, resident_bytes, share_of
+from bullpen.runtime.notices import Notices
+from bullpen.runtime.patience import patience
+from bullpen.runtime.processes import Processes
 from bullpen.runtime.rules import PLAIN, Rules
+from bullpen.runtime.stuck import StuckJobs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from bullpen.client.connection import Link
     from bullpen.runtime.handler import Handler
     from bullpen.runtime.settings import Settings
+    from bullpen.runtime.usage import Used
+    from bullpen.telemetry import Telemetry
+    from bullpen.webhook import Hook
 
 logger = logging.getLogger("bullpen.WorkerService")
 
-# A loop blocked by a job is no reason to kill the pod before its job could be done; a stuck lease thread is.
-LOOP_BLOCKED_SECONDS = 300.0
 LEASES_STUCK_SECONDS = 60.0
 # The operator gives a pod 15 s more than DRAIN_SECONDS before it is killed; this is when a blocked loop is left behind.
 LEAVE_SECONDS = GRACE_SECONDS + 5.0
+# The exit code of a worker that ends because it cannot free its slots: what sysexits.h calls a temporary failure.
+REPLACED = 75
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A queue of the app, with the functions for its jobs."""
+    """A queue of the app, with the functions for its jobs and who is told of their ends.
+
+    `heard`: some worker of this app delivers that. `slots` None: as many as the settings say.
+    """
 
     name: str
     handlers: Sequence[Handler]
     rules: Rules = PLAIN
+    hooks: Sequence[Hook] = ()
+    heard: bool = True
+    slots: int | None = None
 
 
 @dataclass(slots=True)
@@ -76,7 +95,8 @@ class Health:
         now = time.monotonic()
         if (silent := now - self.leases.turned_at) > LEASES_STUCK_SECONDS:
             return f"the thread that renews locks has not turned for {silent:.0f} s"
-        if (silent := now - self.leases.looped_at) > LOOP_BLOCKED_SECONDS:
+        running = [each for queue in self.queues for each in queue.running.copy().values()]
+        if (silent := now - self.leases.looped_at) > patience(running):
             return f"the event loop has been blocked for {silent:.0f} s"
         return None
 
@@ -89,8 +109,14 @@ class Worker:
     """Serves queues until it is told to stop, or a fault ends it. Made and run in one event loop."""
 
     def __init__(
-        self, served: Sequence[Served], settings: Settings, *, leave: Callable[[int], None] = os._exit
+        self,
+        served: Sequence[Served],
+        settings: Settings,
+        *,
+        telemetry: Telemetry | None = None,
+        leave: Callable[[int], None] = os._exit,
     ) -> None:
+        self._telemetry = telemetry
         self._settings = settings
         self._leave = leave
         self._identity = Identity(
@@ -98,11 +124,22 @@ class Worker:
             boot=uuid.uuid4().hex[:12],
             pod=settings.pod_name,
             version=bullpen.__version__,
+            lasting=settings.pod_uid is not None,
         )
+        self._name = connection_name(instance=self._identity.instance, boot=self._identity.boot)
         self._claims = itertools.count(1)
         self._served = served
         self._keys = [QueueKeys(settings.prefix, each.name) for each in served]
-        self._threads = Threads(settings.concurrency * len(served))
+        self._replaced = False
+        self._handlers = [handler for each in served for handler in each.handlers]
+        self._surroundings = Surroundings(_around(served), self._handlers)
+        self._stuck = StuckJobs(limit=settings.stuck_jobs, seconds=settings.stuck_seconds, replace=self._replace)
+        self._executors = Executors(
+            threads=Threads(sum(each.slots or settings.concurrency for each in served)),
+            processes=_processes(served, settings),
+            stuck=self._stuck,
+            resources=self._surroundings.resources,
+        )
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -111,16 +148,38 @@ class Worker:
 
     def counts(self) -> Sequence[QueueCounts]:
         """The numbers of every queue served, for `/metrics`."""
-        return [QueueCounts(queue) for queue in self.health.queues]
+        leases = self.health.leases
+        return [] if leases is None else [QueueCounts(queue, leases) for queue in self.health.queues]
+
+    def usage(self) -> Used | None:
+        """CPU time and memory of this process and its children at the last beat, for `/metrics`."""
+        return None if self.health.leases is None else self.health.leases.beats.used
 
     def stop(self) -> None:
         """Drain and end; the second time, hurry. May be called from a signal handler or another thread."""
         self._signals += 1
-        first = self._signals == 1
+        self._stop(first=self._signals == 1)
+
+    def _replace(self, why: str) -> None:
+        if not self._replaced:
+            self._replaced = True
+            logger.error("This worker is to be replaced: %s; it ends with exit code %d", why, REPLACED)
+            self._stop(first=True)
+
+    def _stop(self, *, first: bool) -> None:
         seconds = self._settings.drain_seconds if first else 0.0
+        self._leave_in(seconds)
+        self._loop.call_soon_threadsafe((self._stopping if first else self._hurry).set)
+
+    def _recycle(self, why: str) -> None:
+        # Not counted as a signal: a SIGTERM during this drain is the first one, and does not hurry it.
+        logger.info("Recycling this process: %s", why)
+        self._leave_in(self._settings.drain_seconds)
+        self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def _leave_in(self, seconds: float) -> None:
         if self.health.leases is not None:
             self.health.leases.leave_at = time.monotonic() + seconds + LEAVE_SECONDS
-        self._loop.call_soon_threadsafe((self._stopping if first else self._hurry).set)
 
     async def run(self) -> None:
         """Serve; returns when drained.
@@ -129,8 +188,13 @@ class Worker:
         loop. Jobs that cannot be stopped are handed back as the process' last act: then this does not return.
         """
         async with AsyncExitStack() as stack:
-            links = await stack.enter_async_context(Links(self._settings.redis))
-            if not await self._greeted(links):
+            links = await stack.enter_async_context(Links(self._settings.redis, name=self._name))
+            if not await self._unless_told(self._greet(links)):
+                return
+            stack.push_async_callback(self._surroundings.aclose)
+            # Those of jobs in processes are made there.
+            here = [handler for handler in self._handlers if handler.run in (Run.ASYNC, Run.THREAD)]
+            if not await self._unless_told(self._surroundings.start(here)):
                 return
             bells: list[Doorbell] = []
             for served, keys in zip(self._served, self._keys, strict=True):
@@ -145,7 +209,10 @@ class Worker:
 
     async def _serve(self, queues: Sequence[QueueLoop], bells: Sequence[Doorbell]) -> None:
         leases = self.health.leases = self._leases(queues)
-        leases.start()
+        processes = self._executors.processes
+        if processes is not None:
+            processes.start()
+        await leases.start()
         loops = [asyncio.create_task(queue.run(), name=f"queue {queue.setup.keys.queue}") for queue in queues]
         ears = [asyncio.create_task(bell.run(), name="doorbell") for bell in bells]
         ears.append(asyncio.create_task(leases.watch(), name="the thread that renews locks"))
@@ -158,12 +225,17 @@ class Worker:
             drained = await self._drain(queues, ears, leases, fault)
         finally:
             await _end((*loops, *ears, told))
+            if processes is not None:
+                await processes.aclose()
             await leases.close()
-            self._threads.close()
-        if not drained:
-            self._leave_behind(leases, held(queues), 0 if fault is None else 1)
+            self._executors.threads.close()
+        if not drained or self._stuck or self._replaced:  # the interpreter would wait for every thread
+            code = REPLACED if self._replaced else 0 if fault is None else 1
+            self._leave_behind(leases, held(queues), code)
+        leases.hang_up()
         if fault is not None:
-            raise RuntimeError(f"{fault.get_name()} ended unexpectedly: {fault.exception()!r}") from fault.exception()
+            cause = None if fault.cancelled() else fault.exception()
+            raise RuntimeError(f"{fault.get_name()} ended unexpectedly: {_why(fault)}") from cause
         logger.info("Worker stopped")
 
     async def _drain(
@@ -173,12 +245,13 @@ class Worker:
         leases: Leases,
         fault: asyncio.Task[None] | None,
     ) -> bool:
-        leases.draining = True
+        leases.beats.draining = True
         seconds = self._settings.drain_seconds if fault is None else 0.0
         running = sum(queue.slots.running for queue in queues)
         if fault is not None:
             self.health.failed = f"{fault.get_name()} has ended"
-            logger.error("Unexpected end of %s: handing back %d running jobs", fault.get_name(), running)
+            name, why = fault.get_name(), _why(fault)
+            logger.error("Unexpected end of %s (%s): handing back %d running jobs", name, why, running)
         else:
             logger.info("Stopping: no new jobs, up to %s for %d running", spoken(seconds), running)
         for queue in queues:
@@ -187,32 +260,35 @@ class Worker:
         # The marker an ear had just taken belongs to somebody else now.
         await _briefly(queue.delivery.run(marker.announce(queue.setup.keys)) for queue in queues)
         drained = await drain(queues, seconds=seconds, hurry=self._hurry)
+        told = await asyncio.gather(*[queue.announcements.aclose() for queue in queues])
         # So does a job whose claim this worker never heard the answer of.
         await _briefly(queue.release_strays() for queue in queues)
-        return drained
+        return drained and all(told)
 
     def _leave_behind(self, leases: Leases, rest: Sequence[Held], code: int) -> None:
-        logger.warning("Leaving %d jobs that could not be stopped: they go back to the queue", len(rest))
+        if rest:
+            logger.warning("Leaving %d jobs that could not be stopped: they go back to the queue", len(rest))
         for handler in logging.getLogger().handlers:
             handler.flush()
         leases.last_act(rest)
         self._leave(code)
 
-    async def _greeted(self, links: Links) -> bool:
-        """Ask every queue's counts once: says at the start what Redis refuses. False when told to stop before."""
-        greeting = asyncio.create_task(self._greet(links))
+    async def _unless_told(self, step: Coroutine[Any, Any, None]) -> bool:
+        """Do what has to be done before jobs are claimed. False when told to stop before it was."""
+        doing = asyncio.create_task(step)
         told = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait({greeting, told}, return_when=asyncio.FIRST_COMPLETED)
-            if greeting.done():
-                greeting.result()
-            return greeting.done()
+            await asyncio.wait({doing, told}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                doing.result()
+            return doing.done()
         finally:
-            await _end((greeting, told))
+            await _end((doing, told))
 
     async def _greet(self, links: Links) -> None:
+        """Ask every queue's counts once: says at the start what Redis refuses."""
         # By a connection that says at once when Redis is not there; a Link goes on trying for its whole timeout.
-        async with BlockingLink(self._settings.redis, queue=self._keys[0]) as first:
+        async with BlockingLink(self._settings.redis, name=self._name, queue=self._keys[0]) as first:
             said, pause = Delivery(await links.of(self._keys[0]), logger=logger), Pause()
             while True:
                 try:
@@ -231,31 +307,63 @@ class Worker:
         setup = QueueSetup(
             keys=keys,
             handlers=served.handlers,
-            slots=settings.concurrency,
+            slots=served.slots or settings.concurrency,
             lock_ms=int(settings.lock_seconds * 1000),
             worker=self._identity.pod,
             tokens=lambda: f"{self._identity.instance}:{self._identity.boot}:{next(self._claims)}",
             logger=queue_logger,
             rules=served.rules,
+            telemetry=self._telemetry,
+            notices=Notices(keys, served.hooks, heard=served.heard, logger=queue_logger),
+            instance=self._identity.instance,
         )
-        return QueueLoop(setup, delivery=Delivery(link, logger=queue_logger), threads=self._threads)
+        return QueueLoop(setup, delivery=Delivery(link, logger=queue_logger), executors=self._executors)
 
     def _leases(self, queues: Sequence[QueueLoop]) -> Leases:
         return Leases(
             queues,
-            links=SyncLinks(self._settings.redis),
+            links=SyncLinks(self._settings.redis, name=self._name),
             identity=self._identity,
             stalled_seconds=self._settings.stalled_seconds,
             loop=self._loop,
             logger=logger,
+            limits=self._settings.recycling.share(random.random()),
+            recycle=self._recycle,
             leave=self._leave,
+            kill=None if self._executors.processes is None else self._executors.processes.kill,
         )
+
+
+def _processes(served: Sequence[Served], settings: Settings) -> Processes | None:
+    """None for an app without jobs for processes. Raises ConfigurationError when they could not import the app."""
+    queues = [each for each in served if any(handler.run is Run.PROCESS for handler in each.handlers)]
+    if not queues:
+        return None
+    if settings.app is None:
+        raise ConfigurationError(
+            f'queue {queues[0].name!r} has jobs with run="process", and no app is named that a process could import; '
+            "name it as module:attribute (bullpen serve app:app), or set BULLPEN_APP"
+        )
+    size = settings.concurrency * len(queues)
+    cap = settings.child_memory
+    if cap is None:
+        cap = share_of(container_limit(), parent=resident_bytes(os.getpid()), processes=size + 1)
+    return Processes(app=settings.app, size=size, cap=cap)
 
 
 def log_name(queue: str) -> str:
     """`video-generation` → `VideoWorker`: the first word of the queue's name."""
     word = next(iter(re.findall(r"[^\W_]+", queue)), queue)
     return f"{word[:1].upper()}{word[1:]}Worker"
+
+
+def _around(served: Sequence[Served]) -> Around:
+    """All queues of an app have the same."""
+    return next((each.rules.around for each in served if each.rules is not PLAIN), NOTHING)
+
+
+def _why(fault: asyncio.Task[None]) -> str:
+    return "it was cancelled by code of the app" if fault.cancelled() else repr(fault.exception())
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:

@@ -49,21 +49,47 @@ class QueueCounts(Protocol):
     @property
     def busy(self) -> int: ...
     @property
+    def stuck(self) -> int: ...
+    @property
     def redis_errors(self) -> int: ...
+    @property
+    def lock_losses(self) -> int: ...
+    @property
+    def reclaimed(self) -> int: ...
     def oldest_job_seconds(self) -> float: ...
     def tallies(self) -> Sequence[JobCounts]: ...
 
 
-class WorkerCollector(Collector):
-    """Turns the queues' counts into metric families; holds nothing itself."""
+class TreeUsage(Protocol):
+    """This process and its children: seconds of CPU time since the start, resident bytes, how many they are."""
 
-    def __init__(self, queues: Callable[[], Iterable[QueueCounts]]) -> None:
+    @property
+    def cpu(self) -> float: ...
+    @property
+    def rss(self) -> int: ...
+    @property
+    def processes(self) -> int: ...
+
+
+class WorkerCollector(Collector):
+    """Turns the queues' counts into metric families; holds nothing itself.
+
+    Jobs in child processes are counted by their parent, so that one registry has it all.
+    """
+
+    def __init__(
+        self, queues: Callable[[], Iterable[QueueCounts]], usage: Callable[[], TreeUsage | None] | None = None
+    ) -> None:
         self._queues = queues
+        self._usage = usage
 
     def collect(self) -> Iterator[Metric]:
         queues = list(self._queues())
         yield from self._jobs(queues)
         yield from self._now(queues)
+        yield from self._totals(queues)
+        if self._usage is not None and (used := self._usage()) is not None:
+            yield from _tree(used)
 
     def _jobs(self, queues: Sequence[QueueCounts]) -> Iterator[Metric]:
         labels = ("queue", "name")
@@ -93,22 +119,52 @@ class WorkerCollector(Collector):
             "Age of the attempt that has run longest, 0 if none.",
             labels=("queue",),
         )
-        errors = CounterMetricFamily("bullpen_worker_redis_errors", "Failed calls to Redis.", labels=("queue",))
+        stuck = GaugeMetricFamily(
+            "bullpen_worker_stuck_jobs", "Jobs whose time is up and whose function does not stop.", labels=("queue",)
+        )
         for queue in queues:
             slots.add_metric((queue.queue,), queue.slots)
             busy.add_metric((queue.queue,), queue.busy)
+            stuck.add_metric((queue.queue,), queue.stuck)
             oldest.add_metric((queue.queue,), queue.oldest_job_seconds())
+        yield from (slots, busy, stuck, oldest)
+
+    def _totals(self, queues: Sequence[QueueCounts]) -> Iterator[Metric]:
+        errors = CounterMetricFamily("bullpen_worker_redis_errors", "Failed calls to Redis.", labels=("queue",))
+        losses = CounterMetricFamily(
+            "bullpen_worker_lock_losses",
+            "Running jobs whose lock was found to be another's, or gone.",
+            labels=("queue",),
+        )
+        reclaimed = CounterMetricFamily(
+            "bullpen_worker_reclaimed_jobs", "Jobs of dead workers that this one put back.", labels=("queue",)
+        )
+        for queue in queues:
             errors.add_metric((queue.queue,), queue.redis_errors)
-        yield from (slots, busy, oldest, errors)
+            losses.add_metric((queue.queue,), queue.lock_losses)
+            reclaimed.add_metric((queue.queue,), queue.reclaimed)
+        yield from (errors, losses, reclaimed)
 
 
-def exposition(queues: Callable[[], Iterable[QueueCounts]]) -> Callable[[], bytes]:
-    """What answers `/metrics`: our families, and those of the process."""
+def _tree(used: TreeUsage) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "bullpen_worker_cpu_seconds", "CPU time of this process and its children since the start.", value=used.cpu
+    )
+    yield GaugeMetricFamily(
+        "bullpen_worker_resident_bytes", "Resident memory of this process and its children.", value=used.rss
+    )
+    yield GaugeMetricFamily("bullpen_worker_processes", "This process and its children.", value=used.processes)
+
+
+def exposition(
+    queues: Callable[[], Iterable[QueueCounts]], usage: Callable[[], TreeUsage | None] | None = None
+) -> Callable[[], bytes]:
+    """What answers `/metrics`: our families, and those of the process; `usage` is of it and its children."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    registry.register(WorkerCollector(queues))
+    registry.register(WorkerCollector(queues, usage))
     return lambda: generate_latest(registry)
 
 

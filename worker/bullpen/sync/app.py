@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from bullpen.app import App as AwaitingApp
 from bullpen.client.portal import Portal
-from bullpen.sync.facade import Facade, direct
+from bullpen.sync.facade import Facade, blocking, direct
 from bullpen.sync.queue import Job, Queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
+
+    from opentelemetry.trace import TracerProvider
 
     from bullpen.client.settings import LocationSource
     from bullpen.context import Context
@@ -48,14 +50,18 @@ class App(Facade[AwaitingApp]):
     """Declares queues and jobs as `bullpen.App` does, and adds jobs from any thread; `bullpen serve` runs it too.
 
     `redis` (a URL) and `prefix` win over the environment's REDIS_URL_FILE, REDIS_URL and QUEUE_PREFIX, which are read
-    when the first job is added. Leave them out in what the operator deploys. Raises ConfigurationError for a bad URL.
+    when the first job is added. Leave them out in what the operator deploys. `telemetry=True` traces jobs by
+    OpenTelemetry, with the process' tracer provider or the one given. Raises ConfigurationError for a bad URL, and when
+    OpenTelemetry is not installed.
     It may be shared by all threads and used before and after a fork.
     """
 
     __slots__ = ()
 
-    def __init__(self, *, redis: str | None = None, prefix: str | None = None) -> None:
-        app = AwaitingApp(redis=redis, prefix=prefix)
+    def __init__(
+        self, *, redis: str | None = None, prefix: str | None = None, telemetry: bool | TracerProvider = False
+    ) -> None:
+        app = AwaitingApp(redis=redis, prefix=prefix, telemetry=telemetry)
         super().__init__(app, portal=Portal(app.aclose))
 
     @classmethod
@@ -87,6 +93,13 @@ class App(Facade[AwaitingApp]):
 
     queue = direct(AwaitingApp.queue, _queue)
     backoff = direct(AwaitingApp.backoff)
+    check = direct(AwaitingApp.check)
+    resource = direct(AwaitingApp.resource)
+    lifespan = direct(AwaitingApp.lifespan)
+    middleware = direct(AwaitingApp.middleware)
+    on_completed = direct(AwaitingApp.on_completed)
+    on_failed = direct(AwaitingApp.on_failed)
+    webhook_secret = direct(AwaitingApp.webhook_secret)
     job_at = direct(AwaitingApp.job_at, _job)
 
     def flow(self, tree: Flow, *, parent: Context | Job | None = None) -> FlowJobs:
@@ -97,6 +110,7 @@ class App(Facade[AwaitingApp]):
         return _flow_jobs(self, self.portal.run(self.awaiting.get_flow(job.awaiting, depth=depth)))
 
     flow.__doc__ = AwaitingApp.flow.__doc__
+    gather = blocking(AwaitingApp.gather)
     get_flow.__doc__ = AwaitingApp.get_flow.__doc__
 
     def close(self) -> None:

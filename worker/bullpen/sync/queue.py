@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from bullpen.client.bulk import CHUNK_JOBS
 from bullpen.job import Job as AwaitingJob
@@ -15,8 +15,10 @@ from bullpen.sync.facade import Facade, blocking, direct
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from bullpen.durations import Duration
     from bullpen.new_job import NewJob
 
+T = TypeVar("T")
 STEP_JOBS: Final = 2 * CHUNK_JOBS
 
 
@@ -81,10 +83,19 @@ class Job(Facade[AwaitingJob]):
     def __repr__(self) -> str:
         return repr(self.awaiting)
 
+    @overload
+    def result(self, timeout: Duration | None = None, *, as_: type[T]) -> T: ...
+    @overload
+    def result(self, timeout: Duration | None = None, *, as_: None = None) -> Any: ...
+    def result(self, timeout: Duration | None = None, *, as_: Any = None) -> Any:
+        return self.portal.run(self.awaiting.result(timeout, as_=as_))
+
+    result.__doc__ = AwaitingJob.result.__doc__
+
     state = blocking(AwaitingJob.state)
     record = blocking(AwaitingJob.record)
+    cause = blocking(AwaitingJob.cause)
     progress = blocking(AwaitingJob.progress)
-    result = blocking(AwaitingJob.result)
     remove_dedup = blocking(AwaitingJob.remove_dedup)
     children_values = blocking(AwaitingJob.children_values)
     children_failures = blocking(AwaitingJob.children_failures)
@@ -118,6 +129,9 @@ class Queue(Facade[AwaitingQueue]):
         return repr(self.awaiting)
 
     job = direct(AwaitingQueue.job)
+    on_completed = direct(AwaitingQueue.on_completed)
+    on_failed = direct(AwaitingQueue.on_failed)
+    webhook = direct(AwaitingQueue.webhook)
     get = direct(AwaitingQueue.get, _job)
     add = blocking(AwaitingQueue.add, _job)
 

@@ -48,6 +48,12 @@ async def block_the_loop(data: float) -> str:
     return "blocked"
 
 
+@videos.job("cancel-the-loop")
+async def cancel_the_loop(data: object) -> None:
+    """As code of an app does that cancels every task it finds."""
+    next(task for task in asyncio.all_tasks() if task.get_name() == "queue video-generation").cancel()
+
+
 @videos.job("add")
 async def add(data: object) -> str:
     return (await second.add("later", data)).id

@@ -26,15 +26,52 @@ class ConnectedWorker:
     connected_seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One run of a server process: another `run_id` is another server, or the same one started again."""
+
+    run_id: str
+    uptime_seconds: float
+
+
 def workers(keys: QueueKeys) -> Call[tuple[ConnectedWorker, ...]]:
     """The workers connected at this moment, the longest first; those whose name Redis refuses are not seen (§1.7)."""
     return Call(command=("CLIENT", "LIST"), parse=partial(_workers, unnamed=keys.client_name()))
 
 
+def connection_name(*, instance: str, boot: str) -> str:
+    """How every connection of one start of a worker is named but the blocking ones, whose names are Node's (§1.7)."""
+    safe = "".join(sign if "!" <= sign <= "~" else "?" for sign in instance)
+    return f"bullpen:{safe}:{boot}"
+
+
+def connections() -> Call[frozenset[str]]:
+    """The names of all connections of the server; a server with thousands of them takes milliseconds for that."""
+    return Call(command=("CLIENT", "LIST"), parse=_names)
+
+
+def server_started() -> Call[Server]:
+    """Which run of the server this is. Without a permission for INFO: ConfigurationError."""
+    return Call(command=("INFO", "server"), parse=_server)
+
+
+def _names(reply: bytes) -> frozenset[str]:
+    return frozenset(_fields(line).get("name", "") for line in reply.decode(errors="replace").splitlines())
+
+
+def _server(reply: bytes) -> Server:
+    told = dict(line.partition(":")[::2] for line in reply.decode(errors="replace").splitlines())
+    return Server(told.get("run_id", ""), float(told.get("uptime_in_seconds") or 0))
+
+
+def _fields(line: str) -> dict[str, str]:
+    return dict(part.partition("=")[::2] for part in line.split(" "))
+
+
 def _workers(reply: bytes, *, unnamed: str) -> tuple[ConnectedWorker, ...]:
     found = []
     for line in reply.decode(errors="replace").splitlines():
-        fields = dict(part.partition("=")[::2] for part in line.split(" "))
+        fields = _fields(line)
         client = fields.get("name", "")
         if client == unnamed:
             found.append(_worker(None, fields))

@@ -28,6 +28,13 @@ def update_data(keys: QueueKeys, *, job_id: str, data: str) -> Call[None]:
     return Call(command=(keys.base, job_id, data), parse=partial(_stored, job_id=job_id), script=load("update_data"))
 
 
+def save_state(keys: QueueKeys, *, job_id: str, token: str, state: str) -> Call[None]:
+    """Keeps JSON text for later attempts at the job, '' removes it. Raises JobMissing, LockLost for another's."""
+    return Call(
+        command=(keys.base, job_id, token, state), parse=partial(_stored, job_id=job_id), script=load("save_state")
+    )
+
+
 def _stored(reply: int, *, job_id: str) -> None:
     Status(reply).check(job_id)
 

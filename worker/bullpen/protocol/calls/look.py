@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 _LIMITS: Final = ("concurrency", "max", "duration")
+DUE_SCALE: Final = 4096
+"""A delayed job's score is its due ms times this, plus its place among those of the same ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,21 @@ def rate_limit_ttl(keys: QueueKeys, *, starts: int = 0) -> Call[int]:
     """
     check_whole("rate limit", starts)
     return Call(command=(keys.base, starts), parse=int, script=load("rate_limit_ttl"))
+
+
+def due_soon(keys: QueueKeys, *, by_ms: int, count: int) -> Call[tuple[str, ...]]:
+    """Ids of delayed jobs that are due by then (epoch ms), the first ones, at most `count`."""
+    command = ("ZRANGEBYSCORE", keys.delayed, "-inf", f"({(by_ms + 1) * DUE_SCALE}", "LIMIT", 0, count)
+    return Call(command=command, parse=_ids)
+
+
+def due(keys: QueueKeys, *, job_id: str) -> Call[int | None]:
+    """When a delayed job is due (epoch ms), None when it is not delayed."""
+    return Call(command=("ZSCORE", keys.delayed, job_id), parse=_due)
+
+
+def _due(reply: bytes | None) -> int | None:
+    return None if reply is None else int(float(reply)) // DUE_SCALE
 
 
 def _settings(reply: list[bytes | None], *, key: str) -> QueueSettings:

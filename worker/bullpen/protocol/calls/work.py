@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bullpen.protocol.call import Argument, Call, job_id
-from bullpen.protocol.options import KeepJobs
+from bullpen.protocol.options import JobOptions, KeepJobs
 from bullpen.protocol.replies import Claimed, JobRecord, Outcome, Status, WorkReply, pairs
 from bullpen.protocol.scripts import load
 
@@ -22,12 +22,26 @@ _STATUS = {int(status): status for status in Status}
 _KEEP_ALL = KeepJobs()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """A job to add, in the step that finishes another one, to a queue in the same hash slot: ready at once.
+
+    `options` need an id; of the others those count that do not place a job.
+    """
+
+    keys: QueueKeys
+    name: str
+    data: str
+    options: JobOptions
+
+
 @dataclass(frozen=True, slots=True)
 class Finish:
     """One decided job: `value` is JSON text when completed and the plain reason when failed.
 
     `keep` is the effective keep-jobs rule (job option, else worker option, else all: §4.3); `attempts` is the job's
     own option and decides about `retries-exhausted`; `fields` are further hash fields, such as stacktrace.
+    `additions` are added if, and only if, this finish is done.
     """
 
     job_id: str
@@ -37,6 +51,7 @@ class Finish:
     attempts: int = 0
     keep: KeepJobs = _KEEP_ALL
     fields: Mapping[str, str] = field(default_factory=lambda: _NO_FIELDS)
+    additions: Sequence[Addition] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +72,13 @@ def work(
     worker: str = "",
     limiter: RateLimit | None = None,
     metrics: int = 0,
+    instance: str = "",
 ) -> Call[WorkReply]:
     """Finishes the jobs in order, then promotes due jobs and claims one job for each token, as far as there are any.
 
     Without tokens nothing is promoted or claimed. `lock_ms` > 0 is how long a claim holds without renewal; `worker`
-    is stored as the job's processor; `metrics` is how many minutes of throughput to keep (0 = none, §4.5).
+    is stored as the job's processor; `metrics` is how many minutes of throughput to keep (0 = none, §4.5). An
+    `instance` with a drain mark (`protocol.drain_marks`) claims nothing.
     """
     command: list[Argument] = [
         keys.base,
@@ -71,6 +88,7 @@ def work(
         "" if limiter is None else limiter.max,
         "" if limiter is None else limiter.duration_ms,
         metrics,
+        instance,
         len(tokens),
         *tokens,
     ]
@@ -82,16 +100,28 @@ def work(
             finish.value,
             finish.keep.argument,
             finish.attempts,
-            2 * len(finish.fields),
         )
+        if finish.additions:
+            added = _added(finish.additions, now)
+            command += (len(added) + 2 * len(finish.fields), *added)
+        else:
+            command.append(2 * len(finish.fields))
         for name, value in finish.fields.items():
             command += (name, value)
     parse = partial(_reply, tokens=tuple(tokens), now=b"%d" % now, worker=worker.encode())
     return Call(command=tuple(command), parse=parse, script=load("work"))
 
 
+def _added(additions: Sequence[Addition], now: int) -> list[Argument]:
+    arguments: list[Argument] = [len(additions)]
+    for each in additions:
+        options = each.options
+        arguments += (each.keys.base, options.job_id or "", each.name, each.data, options.dump(), now)
+    return arguments
+
+
 def _reply(reply: list[Any], *, tokens: tuple[str, ...], now: bytes, worker: bytes) -> WorkReply:
-    statuses, claims, limited_ms, due_ms, blocked, troubles = reply
+    statuses, claims, limited_ms, due_ms, blocked, troubles, marked_ms = reply
     claimed = []
     for token, (stored_id, starts, flat) in zip(tokens, claims, strict=False):
         # The script returns the hash as it was before it wrote these.
@@ -108,4 +138,5 @@ def _reply(reply: list[Any], *, tokens: tuple[str, ...], now: bytes, worker: byt
         due_ms=due_ms,
         blocked=blocked == 1,
         troubles=tuple(map(job_id, troubles)),
+        marked_ms=marked_ms,
     )

@@ -2,7 +2,8 @@
 --- include family
 -- §7.1, §7.2: what a finished job loses that is to run again; its stack traces stay.
 local function forget_end(id, state)
-  call('HDEL', P .. id, 'finishedOn', 'processedOn', state == 'completed' and 'returnvalue' or 'failedReason')
+  call('HDEL', P .. id, 'finishedOn', 'processedOn', state == 'completed' and 'returnvalue' or 'failedReason',
+    'bp:cause')
 end
 
 -- A parent that was told of the job's end waits for it again; where the parent is by now does not change.

@@ -8,6 +8,7 @@ local function rarities()
 --- include dedup_next
 --- include keep
 --- include parent
+--- include beside
   return {
     free_dedup = free_dedup,
     store_next = store_next,
@@ -15,6 +16,7 @@ local function rarities()
     leave_family = leave_family,
     parent_misfit = parent_misfit,
     prune = prune,
+    add_beside = add_beside,
   }
 end
 local rare
@@ -166,9 +168,13 @@ local function finish(nth, at, now, trim)
   if refused < 0 then
     return refused
   end
-  local fields = tonumber(ARGV[at + 6])
-  if fields > 0 then
-    call('HSET', job, unpack(ARGV, at + 7, at + 6 + fields))
+  local first, last, additions = at + 7, at + 6 + tonumber(ARGV[at + 6]), 0
+  if (last - first) % 2 == 0 then -- an odd number of arguments
+    additions = tonumber(ARGV[first])
+    first = first + 1 + 6 * additions
+  end
+  if first < last then
+    call('HSET', job, unpack(ARGV, first, last))
   end
   if not leave_among(id) then
     return -3
@@ -195,6 +201,12 @@ local function finish(nth, at, now, trim)
     end
   end
   counted[outcome] = counted[outcome] + 1
+  if additions > 0 then
+    rare = rare or rarities()
+    for i = 0, additions - 1 do
+      rare.add_beside(unpack(ARGV, at + 8 + 6 * i, at + 13 + 6 * i))
+    end
+  end
   return 0
 end
 

@@ -1,0 +1,95 @@
+"""How much memory there is for child processes, and who has more than its share.
+
+Looked at from here instead of limited by the kernel: RLIMIT_AS and RLIMIT_DATA count what a program reserves, and
+numeric libraries reserve gigabytes that they never touch. What counts for the container's limit is what is resident.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+# cgroup v2, as a container sees its own.
+LIMIT_FILE: Final = Path("/sys/fs/cgroup/memory.max")
+# Of a container's memory, what its page cache and the kernel's own structures need.
+RESERVE: Final = 0.1
+# No program fills new pages faster; so a look that is due after (what is left of the cap) ÷ this cannot come too late.
+FILL_BYTES_PER_SECOND: Final = 4 * 2**30
+SHORTEST_SECONDS: Final = 0.002
+LONGEST_SECONDS: Final = 0.1
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+class Capped(Protocol):
+    """A process with a cap on its memory, in bytes."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def cap(self) -> int | None: ...
+    def exceeded(self, used: int) -> None: ...
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory in use; 0 where the kernel does not tell it, or of a process that is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def container_limit(file: Path = LIMIT_FILE) -> int | None:
+    """The container's limit in bytes, None without one."""
+    try:
+        text = file.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() else None
+
+
+def share_of(limit: int | None, *, parent: int, processes: int) -> int | None:
+    """What each of so many processes may have, so that all of them and the parent fit; None without a limit."""
+    if limit is None:
+        return None
+    return max(1, int(limit * (1 - RESERVE) - parent) // processes)
+
+
+class MemoryWatch:
+    """A thread that looks at processes, the oftener the less there is left to the one that is nearest to its cap."""
+
+    def __init__(self, processes: Callable[[], Collection[Capped]]) -> None:
+        self._processes = processes
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, soon."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._look()):
+            pass
+
+    def _look(self) -> float:
+        """Tell those that have too much; returns when to look again, in seconds."""
+        least = FILL_BYTES_PER_SECOND
+        for process in self._processes():
+            cap = process.cap
+            if cap is None:
+                continue
+            used = resident_bytes(process.pid)
+            if used > cap:
+                process.exceeded(used)
+            else:
+                least = min(least, cap - used)
+        return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, least / FILL_BYTES_PER_SECOND))
