@@ -18,7 +18,7 @@ SCRIPT_SHA1 = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 """Redis names a script by its SHA-1."""
 
 _FIELDS = 19
-_HORIZONS = tuple(seconds * 1000 for seconds in HORIZONS)
+_HORIZONS = ",".join(str(seconds * 1000) for seconds in HORIZONS)
 
 
 class UnreadableReplyError(Exception):
@@ -39,11 +39,11 @@ class Question:
 
     def by_digest(self, now: float) -> tuple[str | int, ...]:
         """The command, for a server that has the script; `now` in seconds since the epoch."""
-        return ("EVALSHA", SCRIPT_SHA1, 1, self.key, int(now * 1000), *_HORIZONS)
+        return ("EVALSHA", SCRIPT_SHA1, 1, self.key, int(now * 1000), _HORIZONS)
 
     def by_text(self, now: float) -> tuple[str | int, ...]:
         """The command that also teaches the server the script."""
-        return ("EVAL", SCRIPT, 1, self.key, int(now * 1000), *_HORIZONS)
+        return ("EVAL", SCRIPT, 1, self.key, int(now * 1000), _HORIZONS)
 
 
 def reading(reply: object, *, now: float) -> QueueReading:
