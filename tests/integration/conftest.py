@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,3 +64,11 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """The command, run in this process, logs to what is standard output at the time, which ends with the test."""
+    yield
+    root = logging.getLogger()
+    root.handlers[:] = [each for each in root.handlers if type(each) is not logging.StreamHandler]

@@ -10,7 +10,7 @@ import random
 import re
 import time
 import uuid
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -268,9 +268,10 @@ class Worker:
     def _leave_behind(self, leases: Leases, rest: Sequence[Held], code: int) -> None:
         if rest:
             logger.warning("Leaving %d jobs that could not be stopped: they go back to the queue", len(rest))
-        for handler in logging.getLogger().handlers:
-            handler.flush()
         leases.last_act(rest)
+        for handler in logging.getLogger().handlers:
+            with suppress(ValueError, OSError):  # a stream that somebody closed has nothing left to lose
+                handler.flush()
         self._leave(code)
 
     async def _unless_told(self, step: Coroutine[Any, Any, None]) -> bool:
