@@ -21,6 +21,7 @@ from hack.cluster import processes
 from hack.cluster.dockerd import Dockerd
 from hack.cluster.places import Places
 from hack.cluster.residue import mounts_below
+from hack.stage.kubectl import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(600)]
 
@@ -62,13 +63,6 @@ def ask(*command: str, stdin: str = "", env: dict[str, str] | None = None) -> st
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, env=full)
     assert done.returncode == 0, f"{shlex.join(command)}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
-
-
-def until(look: Callable[[], bool], what: str, *, within: float) -> None:
-    deadline = time.monotonic() + within
-    while not look():
-        assert time.monotonic() < deadline, f"waited {within:.0f} s for {what}"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -202,7 +196,7 @@ def test_after_down_nothing_is_left_and_after_an_interrupted_up_the_next_one_fin
         assert "DOCKER" not in ask("iptables", "-S") + ask("iptables", "-t", "nat", "-S")
 
     first = subprocess.Popen((*HARNESS, "up"), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until(lambda: has_node(docker), "kind to make the node's container", within=120)
+    until(lambda: has_node(docker), "kind to make the node's container", within=120, every=0.1)
     first.terminate()
     assert first.wait(10) == 128 + signal.SIGTERM
     assert "half-made" in harness("status", code=1).stdout

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from hack.cluster import engine
@@ -36,10 +34,3 @@ def said(*words: str, env: dict[str, str] | None = None) -> str:
     done = run(*words, env=env)
     assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
-
-
-def until(look: Callable[[], bool], what: str, *, within: float) -> None:
-    deadline = time.monotonic() + within
-    while not look():
-        assert time.monotonic() < deadline, f"waited {within:.0f} s for {what}"
-        time.sleep(0.1)

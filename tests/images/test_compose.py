@@ -20,8 +20,9 @@ from urllib.request import Request, urlopen
 import pytest
 
 from bullpen import App, NewJob
+from hack.stage.kubectl import until
 from hack.stage.ledger import Entry, account, parse
-from tests.images.engine import CHECKOUT, HARNESS, environment, run, said, until
+from tests.images.engine import CHECKOUT, HARNESS, environment, run, said
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hack.cluster.app_images import PYTHON
-from tests.images.engine import HARNESS, environment, run, said, until
+from hack.stage.kubectl import until
+from tests.images.engine import HARNESS, environment, run, said
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 

@@ -10,6 +10,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from bullpen.client.bulk import CHUNK_BYTES
 from bullpen.errors import ConnectionLost
 from bullpen.protocol.calls.bulk import together
 
@@ -24,7 +25,6 @@ _Waiting: TypeAlias = "tuple[Call[Added], asyncio.Future[Added]]"
 
 # Redis works on the first call while those behind it are still put together.
 MOST_JOBS: Final = 32
-MOST_BYTES: Final = 1 << 18
 
 
 class Adds:
@@ -35,7 +35,7 @@ class Adds:
         self._loop = asyncio.get_running_loop()
         self._gathered: list[_Waiting] = []
         self._bytes = 0
-        self._alone = 0
+        self._alone = False
 
     async def run(self, call: Call[Added], *, size: int) -> Added:
         """The reply to the call, whose data has `size` characters; raises what `Link.run` does.
@@ -43,15 +43,15 @@ class Adds:
         What spoils a call of several is none of the others' business: each is then repeated alone, in their order.
         """
         if not self._alone and not self._gathered:
-            self._alone += 1
+            self._alone = True
             try:
                 return await self._link.run(call)
             finally:
-                self._alone -= 1
+                self._alone = False
         future: asyncio.Future[Added] = self._loop.create_future()
         self._gathered.append((call, future))
         self._bytes += size
-        if len(self._gathered) == MOST_JOBS or self._bytes >= MOST_BYTES:
+        if len(self._gathered) == MOST_JOBS or self._bytes >= CHUNK_BYTES:
             self._leave()
         elif len(self._gathered) == 1:
             self._loop.call_soon(self._leave)

@@ -47,6 +47,15 @@ class Call(Generic[T]):
         return " ".join([str(self.command[0]), *itertools.islice(keys, 1)])
 
 
+def as_it_came(reply: Any) -> Any:
+    """For a reply that is understood elsewhere."""
+    return reply
+
+
+def nothing(_reply: object) -> None:
+    """For a reply that says no more than that it was done."""
+
+
 def job_id(stored: bytes) -> str:
     """An id as Redis gave it. Any bytes may be one: those that are no UTF-8 survive as lone surrogates (PEP 383)."""
     return stored.decode(errors="surrogateescape")

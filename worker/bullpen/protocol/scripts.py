@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -60,7 +61,12 @@ def resolve(text: str, part: Callable[[str], str]) -> str:
 def used(text: str) -> str:
     """The text without comments and the functions that nothing names: Redis makes each of them anew in every call."""
     text = _COMMENT.sub("", text)
-    while unused := [found for found in _FUNCTION.finditer(text) if len(re.findall(rf"\b{found[1]}\b", text)) == 1]:
-        for found in unused:
-            text = text.replace(found[0], "", 1)
+    while unused := _unused(text):
+        for function in unused:
+            text = text.replace(function, "", 1)
     return text
+
+
+def _unused(text: str) -> list[str]:
+    named = Counter(re.findall(r"\w+", text))
+    return [found[0] for found in _FUNCTION.finditer(text) if named[found[1]] == 1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import random
 import time
@@ -252,7 +251,7 @@ class Attempt(JobExecution):
             error = RuntimeError("the job was cancelled by its own code").with_traceback(error.__traceback__)
         if isinstance(error, TimeUp):
             self.left_behind = error.left_behind
-        return self._after(error, code=self._code)
+        return self._after(error, code=None if self.handler is None else self.handler.code)
 
     def _after(self, error: BaseException, *, code: CodeType | None) -> Ending:
         self.error = error
@@ -296,10 +295,6 @@ class Attempt(JobExecution):
             f"no job named {self.job.name!r} in queue {self.queue!r} of this app (it has {known}); "
             "add @queue.job(name), or @queue.job() for every other name"
         )
-
-    @property
-    def _code(self) -> CodeType | None:
-        return getattr(inspect.unwrap(self.handler.function), "__code__", None) if self.handler is not None else None
 
     # --- what the loop says about it -----------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import inspect
 import itertools
 import logging
 import os
@@ -28,6 +27,7 @@ from bullpen import sync
 from bullpen.app import App
 from bullpen.context import Answer, Context
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.call import nothing
 from bullpen.protocol.keys import QueueKeys
 from bullpen.runtime.carried import Carried
 from bullpen.runtime.execution import progress_text
@@ -128,10 +128,10 @@ class ChildExecution:
 
     def report_progress(self, value: object) -> Answer[None]:
         text, shown = progress_text(value)
-        return self._questions.ask(lambda number: Progress(number, text, shown), _nothing)
+        return self._questions.ask(lambda number: Progress(number, text, shown), nothing)
 
     def report_log(self, line: str) -> Answer[None]:
-        return self._questions.ask(lambda number: LogLine(number, line), _nothing)
+        return self._questions.ask(lambda number: LogLine(number, line), nothing)
 
     def ask(self, call: Call[T]) -> Answer[T]:
         script = None if call.script is None else call.script.name
@@ -171,7 +171,7 @@ class Child:
         self._execution = execution = ChildExecution(order, self._questions)
         try:
             handler = self._handler(order)
-            code = getattr(inspect.unwrap(handler.function), "__code__", None)
+            code = handler.code
             named = runner.run(resources.provide(handler)) if handler.needs else {}
             value = _call(handler, order, execution, runner, named)
             return Returned(encode_result(value).decode())
@@ -268,10 +268,6 @@ def _imported(reference: str) -> App:
     if not isinstance(found, App):
         raise ConfigurationError(f"app {reference!r} is a {type(found).__qualname__} in a process of its own")
     return found
-
-
-def _nothing(_reply: object) -> None:
-    return None
 
 
 def main() -> NoReturn:

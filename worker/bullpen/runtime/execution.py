@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic_core import to_json
 
 from bullpen.context import Answer, job_fields
+from bullpen.protocol.call import as_it_came
 from bullpen.protocol.calls.job import log, progress
 from bullpen.runtime.endings import made_of, sayable, stored_options
 from bullpen.runtime.reports import LONGEST_REPORT, Reports, cut
@@ -92,7 +93,7 @@ class JobExecution:
 
     async def answer(self, call: Call[Any]) -> Any:
         """What Redis replies, as it came."""
-        return await self._station.delivery.insist(replace(call, parse=_unparsed))
+        return await self._station.delivery.insist(replace(call, parse=as_it_came))
 
     def _report(self, call: Any, what: str) -> asyncio.Future[None]:
         station = self._station
@@ -110,7 +111,3 @@ def progress_text(value: object) -> tuple[str, str]:
         text = to_json(cut(text)).decode()
     shown = f"{value}%" if isinstance(value, (int, float)) and not isinstance(value, bool) else text
     return text, shown
-
-
-def _unparsed(reply: Any) -> Any:
-    return reply

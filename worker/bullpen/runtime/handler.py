@@ -23,6 +23,7 @@ from bullpen.unjsonable import json_text
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import CodeType
 
     from bullpen.context import Context
     from bullpen.retry import Retry
@@ -76,6 +77,11 @@ class Handler:
     def label(self) -> str:
         """What to call it in an error message."""
         return label_of(self.function, self.name)
+
+    @property
+    def code(self) -> CodeType | None:
+        """Where the stack trace of its errors begins for a reader; None for what is no Python function."""
+        return getattr(inspect.unwrap(self.function), "__code__", None)
 
     def read(self, data: str | bytes) -> Any:
         """The job's data as the function wants it; raises `Unrecoverable`, naming each field that does not fit."""

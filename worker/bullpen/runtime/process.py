@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from bullpen.errors import BullpenError
-from bullpen.protocol.call import Call
+from bullpen.protocol.call import Call, as_it_came
 from bullpen.protocol.scripts import load
 from bullpen.runtime.carried import Carried
 from bullpen.runtime.deaths import Died, OutOfMemory, ProcessDied
@@ -200,7 +200,7 @@ class Process:
             case LogLine(line=line):
                 answer = job.report_log(line)
             case Ask(command=command, script=script):
-                call: Call[Any] = Call(command, _as_it_came, None if script is None else load(script))
+                call: Call[Any] = Call(command, as_it_came, None if script is None else load(script))
                 answer = job.answer(call)
         task = asyncio.ensure_future(self._answer(message.question, answer))
         self._answering.add(task)
@@ -214,7 +214,3 @@ class Process:
         except asyncio.CancelledError:
             return  # the job is not ours any more, and is being killed
         self._send(reply)
-
-
-def _as_it_came(reply: Any) -> Any:
-    return reply

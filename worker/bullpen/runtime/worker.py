@@ -168,18 +168,14 @@ class Worker:
 
     def _stop(self, *, first: bool) -> None:
         seconds = self._settings.drain_seconds if first else 0.0
-        self._leave_in(seconds)
+        if self.health.leases is not None:
+            self.health.leases.leave_at = time.monotonic() + seconds + LEAVE_SECONDS
         self._loop.call_soon_threadsafe((self._stopping if first else self._hurry).set)
 
     def _recycle(self, why: str) -> None:
         # Not counted as a signal: a SIGTERM during this drain is the first one, and does not hurry it.
         logger.info("Recycling this process: %s", why)
-        self._leave_in(self._settings.drain_seconds)
-        self._loop.call_soon_threadsafe(self._stopping.set)
-
-    def _leave_in(self, seconds: float) -> None:
-        if self.health.leases is not None:
-            self.health.leases.leave_at = time.monotonic() + seconds + LEAVE_SECONDS
+        self._stop(first=True)
 
     async def run(self) -> None:
         """Serve; returns when drained.

@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from bullpen.testing.extra import not_installed
+
 try:
     import time_machine
 except ImportError as missing:  # pragma: no cover - the tests have it
-    from bullpen.errors import ConfigurationError
-
-    raise ConfigurationError(
-        f"bullpen.testing needs {missing.name}: install bullpen[testing] where the tests run"
-    ) from missing
+    raise not_installed(missing) from missing
 
 if TYPE_CHECKING:
     from time_machine import Traveller

@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from redis.exceptions import RedisError
 
 from bullpen.client.settings import RedisLocation
-from bullpen.errors import ConfigurationError
+from bullpen.testing.extra import not_installed
 
 try:
     import fakeredis
     import lupa  # noqa: F401 - fakeredis does without it until the first script
     from fakeredis.aioredis import AsyncFakeSocket
 except ImportError as missing:  # pragma: no cover - the tests have it
-    raise ConfigurationError(
-        f"bullpen.testing needs {missing.name}: install bullpen[testing] where the tests run"
-    ) from missing
+    raise not_installed(missing) from missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bullpen.errors import JobMissing, WrongState
-from bullpen.protocol.call import Call
+from bullpen.protocol.call import Call, nothing
 from bullpen.protocol.numbers import LONGEST_MS, check_whole
 from bullpen.protocol.options import MAX_PRIORITY
 from bullpen.protocol.scripts import load
@@ -81,7 +81,7 @@ def remove(keys: QueueKeys, *, job_id: str, children: bool = True) -> Call[bool]
 
 def remove_unprocessed(keys: QueueKeys, *, job_id: str) -> Call[None]:
     """Removes the children a job waits for that no worker holds and that have not failed, with their own children."""
-    return Call(command=(keys.base, job_id), parse=_nothing, script=load("remove_unprocessed"))
+    return Call(command=(keys.base, job_id), parse=nothing, script=load("remove_unprocessed"))
 
 
 def leave_parent(keys: QueueKeys, *, job_id: str) -> Call[bool]:
@@ -96,7 +96,7 @@ def clear_logs(keys: QueueKeys, *, job_id: str, keep: int = 0) -> Call[None]:
     """Deletes a job's log rows but the newest `keep` (0 or more). Raises ConfigurationError."""
     check_whole("number of log rows to keep", keep)
     logs = keys.logs(job_id)
-    return Call(command=("LTRIM", logs, -keep, -1) if keep else ("DEL", logs), parse=_nothing)
+    return Call(command=("LTRIM", logs, -keep, -1) if keep else ("DEL", logs), parse=nothing)
 
 
 def save_trace(keys: QueueKeys, *, job_id: str, stacktrace: str, reason: str) -> Call[None]:
@@ -130,7 +130,3 @@ def _left(reply: int, *, job_id: str) -> bool:
     if reply == -5:
         raise JobMissing(f"the parent of job {job_id} does not exist any more")
     return reply == 0
-
-
-def _nothing(_reply: object) -> None:
-    return None

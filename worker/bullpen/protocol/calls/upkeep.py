@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bullpen.errors import WrongState
-from bullpen.protocol.call import Call
+from bullpen.protocol.call import Call, nothing
 from bullpen.protocol.call import job_id as read_id
 from bullpen.protocol.numbers import LONGEST_MS, check_whole
 from bullpen.protocol.scripts import load
@@ -42,12 +42,12 @@ def pause(keys: QueueKeys) -> Call[None]:
     Where `wait` and `paused` both hold jobs (clients of several generations) they are put together, the shorter one
     moved; nothing is lost.
     """
-    return Call(command=(keys.base,), parse=_nothing, script=load("pause"))
+    return Call(command=(keys.base,), parse=nothing, script=load("pause"))
 
 
 def resume(keys: QueueKeys) -> Call[None]:
     """Ends a pause; jobs that were paused are served in their order, before those a v6 client added to `wait`."""
-    return Call(command=(keys.base,), parse=_nothing, script=load("resume"))
+    return Call(command=(keys.base,), parse=nothing, script=load("resume"))
 
 
 def clean(
@@ -99,12 +99,12 @@ def restart(keys: QueueKeys, *, place: Restartable, now: int, room: int = CHUNK)
 def set_concurrency(keys: QueueKeys, *, concurrency: int) -> Call[None]:
     """Caps how many jobs of the queue run at a time, over all workers (1 or more). Raises ConfigurationError."""
     check_whole("concurrency", concurrency, lowest=1)
-    return Call(command=("HSET", keys.meta, "concurrency", concurrency), parse=_nothing)
+    return Call(command=("HSET", keys.meta, "concurrency", concurrency), parse=nothing)
 
 
 def remove_concurrency(keys: QueueKeys) -> Call[None]:
     """Takes the cap on running jobs away."""
-    return Call(command=("HDEL", keys.meta, "concurrency"), parse=_nothing)
+    return Call(command=("HDEL", keys.meta, "concurrency"), parse=nothing)
 
 
 def set_rate_limit(keys: QueueKeys, *, starts: int, duration_ms: int) -> Call[None]:
@@ -114,23 +114,23 @@ def set_rate_limit(keys: QueueKeys, *, starts: int, duration_ms: int) -> Call[No
     """
     check_whole("rate limit", starts, lowest=1)
     check_whole("duration of the rate limit", duration_ms, lowest=1, highest=LONGEST_MS)
-    return Call(command=("HSET", keys.meta, "max", starts, "duration", duration_ms), parse=_nothing)
+    return Call(command=("HSET", keys.meta, "max", starts, "duration", duration_ms), parse=nothing)
 
 
 def remove_rate_limit(keys: QueueKeys) -> Call[None]:
     """Takes the queue's rate limit away; a window that has begun is not ended."""
-    return Call(command=("HDEL", keys.meta, "max", "duration"), parse=_nothing)
+    return Call(command=("HDEL", keys.meta, "max", "duration"), parse=nothing)
 
 
 def hold_back(keys: QueueKeys, *, duration_ms: int) -> Call[None]:
     """Starts no jobs for `duration_ms` (1 or more) where a rate limit is in use (§3.2). Raises ConfigurationError."""
     check_whole("duration of the rate limit", duration_ms, lowest=1, highest=LONGEST_MS)
-    return Call(command=("SET", keys.limiter, 2**53 - 1, "PX", duration_ms), parse=_nothing)
+    return Call(command=("SET", keys.limiter, 2**53 - 1, "PX", duration_ms), parse=nothing)
 
 
 def stop_holding_back(keys: QueueKeys) -> Call[None]:
     """Ends the present window of a rate limit, also one set by hand."""
-    return Call(command=("DEL", keys.limiter), parse=_nothing)
+    return Call(command=("DEL", keys.limiter), parse=nothing)
 
 
 def _cleaned(reply: list[Any]) -> Cleaned:
@@ -144,7 +144,3 @@ def _obliterated(reply: int) -> bool:
     if reply == -2:
         raise WrongState("the queue has active jobs: wait for them, or force it, and their workers lose them")
     return reply == 1
-
-
-def _nothing(_reply: object) -> None:
-    return None
