@@ -62,7 +62,8 @@ def make_pool(site: Site, request: pytest.FixtureRequest) -> Iterator[MakePool]:
         name = f"{_slug(request.node.name)}-{len(made)}"
         pool = Pool(site, name, queue=manifest["spec"]["queue"], prefix=name)
         made.append(pool)
-        pool.apply({**manifest["spec"], "prefix": name, **spec})
+        # So long that each job gets a slot of its own at first: then the number of pods follows from that of jobs.
+        pool.apply({**manifest["spec"], "prefix": name, "expectedJobSeconds": 3600, **spec})
         return pool
 
     yield make

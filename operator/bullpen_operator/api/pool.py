@@ -5,10 +5,13 @@ did nothing would be a lie in `kubectl explain`. Unknown fields are ignored here
 may meet a newer CRD; the API server refuses or prunes them before.
 """
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field
+from cronsim import CronSim, CronSimError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from bullpen_operator.api.pods import Environment, PodTemplate, Resources
@@ -109,6 +112,87 @@ class Thresholds(Model):
     )
 
 
+class WaitObjective(Model):
+    """The promise that the pool is sized to keep: so many per cent of the jobs start within so many seconds."""
+
+    seconds: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 1",
+            "scaling.waitObjective.seconds is below 1: give the seconds within which jobs are to start.",
+        ),
+        Rule(
+            "self <= 604800",
+            "scaling.waitObjective.seconds is above a week: give at most 604800 seconds.",
+        ),
+    ] = Field(default=30, description="Seconds within which a job is to start, from the moment it is ready to run.")
+    percentile: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 50 && self <= 99",
+            "scaling.waitObjective.percentile is not in 50 to 99: give the per cent of jobs that start in time.",
+        ),
+    ] = Field(default=99, description="Per cent of the jobs that are to start within these seconds.")
+
+
+class Fallback(Model):
+    """What holds while the queue cannot be read."""
+
+    replicas: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 0",
+            "scaling.fallback.replicas is negative: give the pods to have while the queue cannot be read.",
+        ),
+    ] = Field(description="Pods there are at least, once the queue could not be read for afterSeconds.")
+    after_seconds: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 0",
+            "scaling.fallback.afterSeconds is negative: give the seconds without a reading until the fallback holds.",
+        ),
+    ] = Field(default=120, description="Seconds without a reading; until then the number of pods stays as it is.")
+
+
+class Window(Model):
+    """A time of the day or week with more pods at least."""
+
+    start: Annotated[str, Extension("maxLength", 100)] = Field(
+        description="When it opens: a cron pattern of five fields, such as 0 8 * * 1-5."
+    )
+    end: Annotated[str, Extension("maxLength", 100)] = Field(description="When it closes, a cron pattern likewise.")
+    time_zone: Annotated[str, Extension("maxLength", 64)] = Field(
+        default="UTC", description="The time zone of both patterns, such as Europe/Berlin."
+    )
+    min_replicas: Annotated[
+        int,
+        INT32,
+        Rule("self >= 0", "scaling.schedule[].minReplicas is negative: give the pods there are at least meanwhile."),
+    ] = Field(description="Pods there are at least while it is open; never more than maxReplicas.")
+
+    @field_validator("start", "end")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        try:
+            CronSim(value, datetime(2024, 1, 1))
+        except CronSimError as error:
+            raise ValueError(f"{value!r} is no cron pattern of five fields: {error}") from None
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{value!r} is no time zone: give a name such as Europe/Berlin") from None
+        return value
+
+
 class Scaling(Model):
     """How many pods, and when."""
 
@@ -120,10 +204,33 @@ class Scaling(Model):
     max_replicas: Annotated[
         int, INT32, Rule("self >= 1", "scaling.maxReplicas is below 1: allow the pool at least one pod.")
     ] = Field(default=10, description="Pods there are at most.")
+    wait_objective: WaitObjective = Field(
+        default_factory=WaitObjective,
+        json_schema_extra=section(),
+        description="The promise that the pool is sized to keep, with the fewest pods.",
+    )
     thresholds: Thresholds = Field(
         default_factory=Thresholds,
         json_schema_extra=section(),
-        description="Rules of thumb on top of one slot for each job.",
+        description="Rules of thumb on top of the wait objective.",
+    )
+    stabilization_seconds: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 0",
+            "scaling.stabilizationSeconds is negative: give the seconds for which a pod that was needed is kept.",
+        ),
+        Rule("self <= 86400", "scaling.stabilizationSeconds is above a day: give at most 86400 seconds."),
+    ] = Field(
+        default=120,
+        description="The pool shrinks to the most pods that were needed in so many seconds.",
+    )
+    fallback: Fallback | None = Field(
+        default=None, description="What holds while the queue cannot be read; without it the number of pods stays."
+    )
+    schedule: Annotated[list[Window], Extension("maxItems", 20)] = Field(
+        default_factory=list, description="Times of the day or week with more pods at least."
     )
     idle_seconds: Annotated[
         int,
@@ -226,6 +333,14 @@ class WorkerPoolSpec(Model):
     )
     drain: Drain = Field(
         default_factory=Drain, json_schema_extra=section(), description="What a pod does when it has to stop."
+    )
+    expected_job_seconds: Annotated[
+        int,
+        INT32,
+        Rule("self >= 1", "expectedJobSeconds is below 1: give a first guess of how long a job runs, in seconds."),
+        Rule("self <= 86400", "expectedJobSeconds is above a day: give at most 86400 seconds."),
+    ] = Field(
+        default=1, description="First guess of how many seconds a job runs; from the first jobs on it is learned."
     )
     replicas: Annotated[
         int | None,

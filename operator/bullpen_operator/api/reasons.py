@@ -22,9 +22,11 @@ class Reason(StrEnum):
         return member
 
     # What a number of replicas was derived from.
-    BACKLOG = "Backlog", "Jobs wait, are due or run, and this many pods have a slot for each of them."
+    BACKLOG = "Backlog", "This many pods start the jobs that wait or are due within the wait objective."
+    ARRIVALS = "Arrivals", "Jobs keep coming, and this many pods keep their wait within the objective."
     QUEUE_LENGTH = "QueueLength", "More jobs wait than scaling.thresholds.queueLength allows for each pod."
     WAIT_TIME = "WaitTime", "The oldest waiting job has waited longer than scaling.thresholds.waitSeconds."
+    CPU = "Cpu", "The workers use more CPU than scaling.thresholds.cpuPercent."
     IDLE = "Idle", "No job waits, is due or runs."
 
     # What held a number back or pushed it, besides the demand.
@@ -37,9 +39,21 @@ class Reason(StrEnum):
         "GlobalConcurrency",
         "The queue's own concurrency limit leaves more pods without work.",
     )
+    QUEUE_RATE_LIMIT = "QueueRateLimit", "The queue's own rate limit leaves more pods without work."
+    SCHEDULE = "Schedule", "A window of scaling.schedule is open and asks for more pods."
+    FALLBACK = "Fallback", "The queue could not be read for scaling.fallback.afterSeconds."
+    STABILIZATION = "Stabilization", "More pods were needed within scaling.stabilizationSeconds."
+    DEAD_BAND = "DeadBand", "The step down is too small to be worth it."
+    CHURN = "Churn", "The pool was resized often in the last hour, so it shrinks less eagerly for a while."
+    JUST_STARTED = "JustStarted", "The operator has not watched the queue long enough to shrink the pool."
+    COUNTERS_RESET = (
+        "CountersReset",
+        "The queue's counters ran backwards; nothing shrinks until they were watched anew.",
+    )
+    FOREIGN_SCALER = "ForeignScaler", "Another scaler changes the same Deployment; remove it to let the pool scale."
     AWAITING_DRAIN = (
         "AwaitingDrain",
-        "Fewer pods would do, but the pool shrinks only to zero, so that no running job is hit.",
+        "Fewer pods would do, but the jobs that run on them are not finished.",
     )
     BUSY = "Busy", "Jobs run, and their pods are kept."
     IDLE_WINDOW = "IdleWindow", "The queue has not been idle for scaling.idleSeconds yet."
@@ -47,7 +61,7 @@ class Reason(StrEnum):
         "NextJobDue",
         "A delayed job is due before new pods could start, so the running ones are kept.",
     )
-    RATE_LIMIT = "RateLimit", "The pool grew a moment ago; the next step up waits a few seconds."
+    RATE_LIMIT = "RateLimit", "The pool changed a moment ago; the next step waits a few seconds."
     ROLLOUT_IN_PROGRESS = (
         "RolloutInProgress",
         "A new pod template is being rolled out; nothing shrinks meanwhile.",

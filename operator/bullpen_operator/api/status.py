@@ -47,6 +47,15 @@ class QueueNumbers(Model):
     paused: bool = Field(description="Whether the queue is paused.")
 
 
+class RateNumbers(Model):
+    """What was learned of the queue's traffic, rounded to two significant digits."""
+
+    arrivals: float = Field(description="Jobs per second that become ready to run; below 0.01 it is 0.")
+    completions: float = Field(description="Jobs per second that end; below 0.01 it is 0.")
+    service_seconds: float = Field(description="How long a job runs.")
+    source: str = Field(description="What completions are counted by: Metrics, Ids, FinishedSets, or None yet.")
+
+
 class DecisionRecord(Model):
     """The last decision that changed the number of pods, or the reason for it."""
 
@@ -69,6 +78,7 @@ class WorkerPoolStatus(Model):
     ready: str = Field(description="Ready and desired pods, as 3/5.")
     selector: str = Field(description="Label selector of the pods.")
     queue: QueueNumbers | None = Field(default=None, description="The queue as last read.")
+    rates: RateNumbers | None = Field(default=None, description="What was learned of the queue's traffic.")
     decision: DecisionRecord | None = Field(default=None, description="The last decision.")
     last_scale_time: Annotated[str | None, TIME] = Field(
         default=None, description="When the number of pods was last changed."

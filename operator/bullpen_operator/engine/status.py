@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from bullpen_operator.api.pods import POOL_LABEL
 from bullpen_operator.api.status import DecisionRecord, QueueNumbers, WorkerPoolStatus
 from bullpen_operator.engine.conditions import Obstacle, View, conditions_of
+from bullpen_operator.scaling.numbers import count
 from bullpen_operator.scaling.observation import QueueReading
-from bullpen_operator.scaling.sizing import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,7 @@ def status_of(*, view: View, decision: Decision, now: float) -> dict[str, Any]:
         ready=f"{view.fleet.ready}/{decision.to}",
         selector=f"{POOL_LABEL}={view.pool.metadata.name}",
         queue=None,
+        rates=None,
         decision=None,
         last_scale_time=time if moved else written.get("lastScaleTime"),
         conditions=conditions_of(view, time=time),
@@ -65,6 +66,9 @@ def status_of(*, view: View, decision: Decision, now: float) -> dict[str, Any]:
     queue = _queue(view)
     if queue is not None:
         result["queue"] = queue
+    rates = _rates(view, decision)
+    if rates is not None:
+        result["rates"] = rates
     result["decision"] = _decision(decision, written.get("decision"), moved=moved, time=time)
     return result
 
@@ -107,7 +111,7 @@ def _minute_gone(since: float | None, now: float) -> bool:
 
 
 def _urgent(status: Mapping[str, Any]) -> dict[str, Any]:
-    urgent = {key: value for key, value in status.items() if key not in ("queue", "decision")}
+    urgent = {key: value for key, value in status.items() if key not in ("queue", "rates", "decision")}
     # A condition's sentence alone is no change of it: an outage may word itself anew at each attempt.
     conditions = [condition | {"message": None} for condition in status.get("conditions") or ()]
     return {**urgent, "conditions": conditions, "to": (status.get("decision") or {}).get("to")}
@@ -129,6 +133,25 @@ def _queue(view: View) -> dict[str, Any] | None:
         paused=reading.paused,
     )
     return numbers.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _rates(view: View, decision: Decision) -> dict[str, Any] | None:
+    """What was learned; without a reading what was last written."""
+    service = decision.inputs.get("serviceSeconds")
+    if not isinstance(view.reading, QueueReading) or service is None:
+        known: dict[str, Any] | None = view.pool.status.get("rates")
+        return known
+    learned = decision.memory.rates
+    numbers = {"arrivals": learned.arrivals, "completions": learned.finishing, "serviceSeconds": service}
+    shown = {
+        name: _two_digits(value, least=0.0 if name == "serviceSeconds" else 0.01) for name, value in numbers.items()
+    }
+    return {**shown, "source": learned.source.value}
+
+
+def _two_digits(value: float, *, least: float) -> float | int:
+    """1 234.5 → 1200, 0.123 → 0.12; below `least` nothing, so that a queue at rest comes to rest."""
+    return _plain(float(f"{value:.2g}")) if value >= least else 0
 
 
 def _decision(decision: Decision, written: Mapping[str, Any] | None, *, moved: bool, time: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from bullpen_operator.scaling.observation import ReadingFailed
 if TYPE_CHECKING:
     from bullpen_operator.queues.location import Location
 
-_NEEDS = "+eval +evalsha +llen +zcard +zcount +zrange +zrangebyscore +lrange +hmget +exists"
+_NEEDS = "+eval +evalsha +llen +zcard +zcount +zrange +zrangebyscore +lrange +hmget +exists +get +pttl"
 
 
 def failed_connection(error: Exception, location: Location, *, at: float) -> ReadingFailed:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from bullpen.protocol.keys import QueueKeys
-from bullpen_operator.scaling.observation import QueueReading
+from bullpen_operator.scaling.observation import HORIZONS, QueueReading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,8 @@ SCRIPT = (files("bullpen_operator.queues") / "scripts" / "reading.lua").read_tex
 SCRIPT_SHA1 = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 """Redis names a script by its SHA-1."""
 
-_FIELDS = 11
+_FIELDS = 19
+_HORIZONS = ",".join(str(seconds * 1000) for seconds in HORIZONS)
 
 
 class UnreadableReplyError(Exception):
@@ -38,19 +39,22 @@ class Question:
 
     def by_digest(self, now: float) -> tuple[str | int, ...]:
         """The command, for a server that has the script; `now` in seconds since the epoch."""
-        return ("EVALSHA", SCRIPT_SHA1, 1, self.key, int(now * 1000))
+        return ("EVALSHA", SCRIPT_SHA1, 1, self.key, int(now * 1000), _HORIZONS)
 
     def by_text(self, now: float) -> tuple[str | int, ...]:
         """The command that also teaches the server the script."""
-        return ("EVAL", SCRIPT, 1, self.key, int(now * 1000))
+        return ("EVAL", SCRIPT, 1, self.key, int(now * 1000), _HORIZONS)
 
 
 def reading(reply: object, *, now: float) -> QueueReading:
     """The reply of scripts/reading.lua as a value; `now` is what the question was asked with."""
     if not isinstance(reply, list) or len(reply) != _FIELDS:
         raise UnreadableReplyError(f"expected {_FIELDS} numbers, got {reply!r:.100}")
-    exists, paused, waiting, due, active, delayed, failed, completed = _counts(reply[:8])
-    concurrency, next_due_ms, oldest_ready_ms = (_optional(value) for value in reply[8:])
+    exists, paused, waiting, due, active, delayed, failed, completed, children, limited_ms = _counts(reply[:10])
+    due_within = reply[10]
+    if not isinstance(due_within, list):
+        raise UnreadableReplyError(f"expected a list, got {due_within!r:.100}")
+    concurrency, next_due_ms, oldest_ms, newest_ms, added, finished, most, span_ms = map(_optional, reply[11:])
     return QueueReading(
         at=now,
         exists=bool(exists),
@@ -63,10 +67,21 @@ def reading(reply: object, *, now: float) -> QueueReading:
         completed=completed,
         # A job may be ready ahead of its time: promoted by hand, or stamped by a producer whose clock is
         # ahead.
-        oldest_wait_seconds=None if oldest_ready_ms is None else max(0.0, now - oldest_ready_ms / 1000),
+        oldest_wait_seconds=_since(oldest_ms, now),
+        newest_wait_seconds=_since(newest_ms, now),
         next_due_at=None if next_due_ms is None else next_due_ms / 1000,
         global_concurrency=concurrency,
+        waiting_children=children,
+        due_within=tuple(_counts(due_within)) if delayed else (),
+        added=added,
+        finished=finished,
+        rate_limit=(most, span_ms / 1000) if most and span_ms else None,
+        limited_seconds=limited_ms / 1000,
     )
+
+
+def _since(ready_ms: int | None, now: float) -> float | None:
+    return None if ready_ms is None else max(0.0, now - ready_ms / 1000)
 
 
 def _counts(values: Sequence[object]) -> list[int]:

@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from bullpen_operator.scaling.lead import Lead
+from bullpen_operator.scaling.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bullpen_operator.api.reasons import Reason
 
+CHURN_SECONDS: Final = 3600.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What a decision needs of the past; seconds since the epoch.
 
-    The default is right after a start of the operator: nothing was seen idle yet, so nothing shrinks at once.
+    The default is right after a start of the operator, or after it became the leader: nothing was seen idle yet, nor
+    for how long demand was low, so nothing shrinks at once.
     """
 
+    since: float | None = None
+    """The first decision of this operator, or the first after an outage as long as the stabilisation window."""
     idle_since: float | None = None
     """The first reading of the present unbroken run of idle readings."""
+    unread_since: float | None = None
+    """The first of the present unbroken run of readings that failed."""
     grown_at: float | None = None
     """The last step up."""
+    shrunk_at: float | None = None
+    """The last step down."""
+    writes: float = 0.0
+    """Changes of the number so far, of which those of an hour ago count 1/e."""
+    written_at: float | None = None
+    """The last of them."""
+    at: float | None = None
+    """The last decision."""
+    spare: float = 0.0
+    """Pod-seconds that were not needed since the last change of the number."""
     finished: int | None = None
     """Jobs completed and failed at the last reading: if they changed, jobs ran between two idle readings."""
+    recommended: tuple[tuple[float, int], ...] = ()
+    """Recommendations of the stabilisation window, of which no later one is larger: the first is the window's maximum
+    (a monotonic queue).
+    """
+    rates: Rates = field(default_factory=Rates)
+    lead: Lead = field(default_factory=Lead)
+
+    def churn(self, now: float) -> float:
+        """Changes in about the last hour (exponentially forgotten)."""
+        if self.written_at is None:
+            return 0.0
+        return self.writes * math.exp(-max(now - self.written_at, 0.0) / CHURN_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +70,11 @@ class Decision:
 
     from_: int
     to: int
+    """What is to be written now."""
+    desired: int
+    """What the pool should have once pods that are still needed have finished: `to` ≥ `desired`, and the difference is
+    to be drained.
+    """
     reason: Reason
     """What the number was derived from; with a failed reading, why it failed."""
     limited_by: Reason | None

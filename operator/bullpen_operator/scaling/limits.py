@@ -7,119 +7,61 @@ Everything that would end a pod stands last, so no rule before it can talk a run
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 from bullpen_operator.api.pool import ScalingPause
 from bullpen_operator.api.reasons import Reason
-from bullpen_operator.scaling.sizing import count, pods_for
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from bullpen_operator.scaling.decision import Memory
-    from bullpen_operator.scaling.observation import Fleet, QueueReading
-    from bullpen_operator.scaling.rules import Rules
+from bullpen_operator.scaling.bounds import (
+    fallback,
+    global_concurrency,
+    maximum,
+    minimum,
+    pin,
+    queue_paused,
+    queue_rate,
+    schedule,
+)
+from bullpen_operator.scaling.numbers import count
+from bullpen_operator.scaling.proposal import Proposal
 
 UP_SECONDS: Final = 6.0
 """At most one step up in this many seconds; from zero at once (scaling.md §5)."""
-LEAD_SECONDS: Final = 10.0
-"""How long before a delayed job is due its pods are no longer stopped: about what a pod takes to start."""
+DOWN_SECONDS: Final = 30.0
+"""At most one step down in this many seconds (scaling.md §5)."""
+SMALL_STEP: Final = 2.0
+"""A step up that does not triple the pool waits until the pods of the last one can be there: a pod start."""
+FREE_CHANGES: Final = 4.0
+CHANGE_PRICE: Final = 800.0
+"""Up to so many changes an hour cost nothing. Each one beyond must save so many pod-seconds more: large savings are
+taken at once, small ones are collected first. So the writes of a day stay in the hundreds (scaling.md §5) whatever the
+load does.
+"""
+DRAINED_SHARE: Final = 0.5
+"""A step down waits until so many of the pods that are to go have finished, so that they go in a few writes."""
+DEAD_BAND: Final = 0.05
+"""A step down of a smaller share of the pods is not worth a write (scaling.md §5)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """All that a limit may look at."""
-
-    rules: Rules
-    reading: QueueReading | None
-    """None while the queue is unknown."""
-    unknown: Reason | None
-    """Why it is unknown: it could not be read, or does not exist."""
-    fleet: Fleet
-    memory: Memory
-    """Already brought up to this reading."""
-    now: float
-
-    @property
-    def replicas(self) -> int:
-        return count(self.fleet.replicas)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """A number on its way through the chain."""
-
-    situation: Situation
-    replicas: int
-    reason: Reason
-    limited_by: Reason | None = None
-    clauses: tuple[str, ...] = ()
-
-    @property
-    def shrinks(self) -> bool:
-        return self.replicas < self.situation.replicas
-
-    def limited(self, replicas: int, reason: Reason, clause: str) -> Proposal:
-        """The proposal with another number; unchanged, and unexplained, if it has that number already."""
-        if replicas == self.replicas:
-            return self
-        return replace(self, replicas=replicas, limited_by=reason, clauses=(*self.clauses, clause))
-
-    def held(self, reason: Reason, clause: str) -> Proposal:
-        """The proposal turned into "as many as there are"."""
-        return self.limited(self.situation.replicas, reason, clause)
-
-
-def queue_paused(proposal: Proposal) -> Proposal:
-    """A paused queue hands out nothing: only what runs already needs pods."""
-    reading = proposal.situation.reading
-    if reading is None or not reading.paused:
+def stabilization(proposal: Proposal) -> Proposal:
+    """Down only to the largest recommendation of the last stabilizationSeconds; an idle pool has its own window."""
+    situation = proposal.situation
+    if not proposal.shrinks or not situation.memory.recommended or situation.idle:
         return proposal
-    needed = pods_for(count(reading.active), proposal.situation.rules.concurrency)
-    return proposal.limited(min(proposal.replicas, needed), Reason.QUEUE_PAUSED, "but the queue is paused")
-
-
-def global_concurrency(proposal: Proposal) -> Proposal:
-    """The queue's own limit of running jobs makes more pods useless."""
-    reading = proposal.situation.reading
-    cap = count(reading.global_concurrency) if reading is not None else 0
-    if not cap:
-        return proposal
-    most = pods_for(cap, proposal.situation.rules.concurrency)
+    highest = situation.memory.recommended[0][1]
+    most = min(max(proposal.replicas, highest), situation.replicas)
     return proposal.limited(
-        min(proposal.replicas, most),
-        Reason.GLOBAL_CONCURRENCY,
-        f"limited by the queue's own concurrency {cap}",
+        most,
+        Reason.STABILIZATION,
+        f"but {highest} were needed in the last {situation.rules.stabilization_seconds:g} s",
     )
-
-
-def minimum(proposal: Proposal) -> Proposal:
-    """Never fewer than minReplicas."""
-    least = max(proposal.situation.rules.min_replicas, 0)
-    return proposal.limited(max(proposal.replicas, least), Reason.MIN_REPLICAS, f"raised to minReplicas {least}")
-
-
-def pin(proposal: Proposal) -> Proposal:
-    """spec.replicas takes the place of all that was said before."""
-    pinned = proposal.situation.rules.pinned
-    if pinned is None:
-        return proposal
-    number = max(pinned, 0)
-    clause = f"pinned to {number} by spec.replicas"
-    return replace(proposal, replicas=number, reason=Reason.PINNED, limited_by=None, clauses=(clause,))
-
-
-def maximum(proposal: Proposal) -> Proposal:
-    """Never more than maxReplicas, pinned or not."""
-    most = max(proposal.situation.rules.max_replicas, 0)
-    return proposal.limited(min(proposal.replicas, most), Reason.MAX_REPLICAS, f"limited by maxReplicas {most}")
 
 
 def paused(proposal: Proposal) -> Proposal:
     """scaling.paused holds one direction or both; a pin is an order of its own and overrides it."""
     rules = proposal.situation.rules
-    if rules.pinned is not None:
+    if rules.paused is ScalingPause.NONE or rules.pinned is not None:
         return proposal
     held = {ScalingPause.BOTH, ScalingPause.IN if proposal.shrinks else ScalingPause.OUT}
     if rules.paused not in held:
@@ -130,12 +72,15 @@ def paused(proposal: Proposal) -> Proposal:
 def growth_rate(proposal: Proposal) -> Proposal:
     """One step up at a time, so that the pods of the last one can show what they do; the first pods come at once."""
     situation = proposal.situation
-    grown_at = situation.memory.grown_at
-    if proposal.replicas <= situation.replicas or situation.replicas == 0 or grown_at is None:
+    if proposal.replicas <= situation.replicas or situation.replicas == 0:
         return proposal
-    if not 0 <= situation.now - grown_at < UP_SECONDS:
+    more = proposal.replicas - situation.replicas
+    wait = UP_SECONDS
+    if more < SMALL_STEP * situation.replicas:
+        wait = max(wait, min(situation.lead_seconds, situation.rules.objective_seconds / 2))
+    if not situation.within(situation.memory.grown_at, wait):
         return proposal
-    return proposal.held(Reason.RATE_LIMIT, f"but the pool grew less than {UP_SECONDS:.0f} s ago")
+    return proposal.held(Reason.RATE_LIMIT, f"but the pool grew less than {wait:.0f} s ago")
 
 
 def rollout_freeze(proposal: Proposal) -> Proposal:
@@ -150,6 +95,56 @@ def rollout_freeze(proposal: Proposal) -> Proposal:
     return proposal.held(Reason.ROLLOUT_IN_PROGRESS, "but a rollout is in progress")
 
 
+def unseen_past(proposal: Proposal) -> Proposal:
+    """Nothing shrinks before a whole stabilisation window was watched: after a start of the operator, a change of
+    leader, or a counter that ran backwards, nobody knows what was needed before. A pin needs no past, and an idle queue
+    was watched for its own window, idleSeconds.
+    """
+    situation = proposal.situation
+    if not proposal.shrinks or situation.rules.pinned is not None:
+        return proposal
+    span = situation.rules.stabilization_seconds
+    if situation.within(situation.memory.rates.reset_at, span):
+        return proposal.held(Reason.COUNTERS_RESET, f"but the queue's counters started anew less than {span:g} s ago")
+    if not situation.idle and situation.within(situation.memory.since, span):
+        return proposal.held(Reason.JUST_STARTED, f"but the operator has watched the queue for less than {span:g} s")
+    return proposal
+
+
+def dead_band(proposal: Proposal) -> Proposal:
+    """A small step down saves less than the write and the next step up cost; the bounds and zero are always met."""
+    situation = proposal.situation
+    rules, saved = situation.rules, situation.replicas - proposal.replicas
+    if not proposal.shrinks or proposal.replicas == 0 or rules.pinned is not None or situation.idle:
+        return proposal
+    if saved >= DEAD_BAND * situation.replicas or situation.replicas > rules.max_replicas:
+        return proposal
+    return proposal.held(Reason.DEAD_BAND, f"but a step of {saved} is less than {DEAD_BAND:.0%}")
+
+
+def churn(proposal: Proposal) -> Proposal:
+    """A pool whose load comes and goes keeps its pods until letting them go has paid for the change: the rule by which
+    one rents skis until the rent has cost as much as buying them (Karlin et al., 1988), at most twice the best choice.
+    """
+    situation = proposal.situation
+    if not proposal.shrinks or situation.rules.pinned is not None or situation.replicas > situation.rules.max_replicas:
+        return proposal
+    changes = situation.memory.churn(situation.now)
+    if situation.memory.spare >= CHANGE_PRICE * (changes - FREE_CHANGES):
+        return proposal
+    return proposal.held(Reason.CHURN, f"but it was resized {changes:.0f} times in the last hour")
+
+
+def shrink_rate(proposal: Proposal) -> Proposal:
+    """One step down at a time, so that what it does shows before the next."""
+    situation = proposal.situation
+    if not proposal.shrinks or situation.rules.pinned is not None:
+        return proposal
+    if not situation.within(situation.memory.shrunk_at, DOWN_SECONDS):
+        return proposal
+    return proposal.held(Reason.RATE_LIMIT, f"but the pool shrank less than {DOWN_SECONDS:.0f} s ago")
+
+
 def keep_busy(proposal: Proposal) -> Proposal:
     """No pod is ended while jobs run, or while nobody knows whether any do: only a worker checks for stalled jobs."""
     reading = proposal.situation.reading
@@ -158,7 +153,7 @@ def keep_busy(proposal: Proposal) -> Proposal:
     if reading is None:
         return proposal.held(proposal.situation.unknown or Reason.NOT_READ, "but nobody knows whether jobs run")
     active = count(reading.active)
-    if active and proposal.replicas == 0:
+    if active and proposal.replicas == 0 and proposal.situation.fleet.drained is None:
         return proposal.held(Reason.BUSY, f"but {active} still run")
     return proposal
 
@@ -168,12 +163,12 @@ def idle_window(proposal: Proposal) -> Proposal:
     situation = proposal.situation
     if not proposal.shrinks or proposal.replicas > 0:
         return proposal
-    since, rules = situation.memory.idle_since, situation.rules
-    if since is None:
-        return proposal.held(Reason.BACKLOG, "but jobs wait or are due")
-    if rules.pinned is not None or situation.now - since >= rules.idle_seconds:
+    rules = situation.rules
+    if situation.memory.idle_since is None:
+        return _but_one(proposal, Reason.BACKLOG, "but jobs wait, run or are due")
+    if rules.pinned is not None or situation.idle:
         return proposal
-    return proposal.held(Reason.IDLE_WINDOW, f"but not for {rules.idle_seconds:g} s yet")
+    return _but_one(proposal, Reason.IDLE_WINDOW, f"but not for {rules.idle_seconds:g} s yet")
 
 
 def next_job_due(proposal: Proposal) -> Proposal:
@@ -183,37 +178,80 @@ def next_job_due(proposal: Proposal) -> Proposal:
         return proposal
     if reading is None or reading.paused or reading.next_due_at is None:
         return proposal
-    if reading.next_due_at - situation.now > LEAD_SECONDS:
+    lead = situation.lead_seconds
+    if reading.next_due_at - situation.now > lead + situation.rules.tick_seconds:
         return proposal
-    return proposal.held(Reason.NEXT_JOB_DUE, f"but a delayed job is due within {LEAD_SECONDS:.0f} s")
+    return _but_one(proposal, Reason.NEXT_JOB_DUE, f"but a delayed job is due within {lead:.0f} s")
+
+
+def _but_one(proposal: Proposal, reason: Reason, clause: str) -> Proposal:
+    """To one pod instead of none; where pods cannot be drained, one step down is as good as the other: none."""
+    if proposal.situation.fleet.drained is None:
+        return proposal.held(reason, clause)
+    return proposal.limited(min(1, proposal.situation.replicas), reason, clause)
 
 
 def await_drain(proposal: Proposal) -> Proposal:
-    """N → M with 0 < M < N is never written: the Deployment would choose the victims, and busy pods among
-    them.
+    """Only pods that were drained are ended, and never more than do not run a job (scaling.md §6).
 
-    The workers' drain marks (scaling.md §6) take this limit's place.
+    Without drain, N → M with 0 < M < N is never written: the Deployment would choose the victims, and busy pods among
+    them. With it, a pod that is not ready is chosen before any drained one: so while there is one beyond those to be
+    ended, nothing shrinks. To zero nothing is chosen, and nothing runs.
     """
-    if not proposal.shrinks or proposal.replicas == 0:
+    situation, fleet = proposal.situation, proposal.situation.fleet
+    if not proposal.shrinks:
         return proposal
-    return proposal.held(
-        Reason.AWAITING_DRAIN,
-        f"so {proposal.replicas} would do, but the pool shrinks only to zero, when nothing runs",
-    )
+    desired = proposal.replicas
+    if fleet.drained is None:
+        if proposal.replicas == 0:
+            return proposal
+        clause = f"so {proposal.replicas} would do, but the pool shrinks only to zero, when nothing runs"
+        return replace(proposal.held(Reason.AWAITING_DRAIN, clause), desired=desired)
+    if proposal.replicas == 0 and situation.reading is not None and not count(situation.reading.active):
+        return proposal
+    free = max(situation.replicas - count(fleet.drained), count(fleet.busy))
+    least = min(max(proposal.replicas, free), situation.replicas)
+    clause = f"on the way to {proposal.replicas}: pods are ended when they have finished what they run"
+    if count(fleet.pods) - count(fleet.ready) > situation.replicas - least:
+        held = proposal.held(Reason.AWAITING_DRAIN, "but a pod that is to stay is not ready and would be ended first")
+        return replace(held, desired=desired)
+    if situation.replicas - least < DRAINED_SHARE * (situation.replicas - desired):
+        return replace(proposal.held(Reason.AWAITING_DRAIN, clause), desired=desired)
+    return replace(proposal.limited(least, Reason.AWAITING_DRAIN, clause), desired=desired)
 
 
-LIMITS: Final[tuple[Callable[[Proposal], Proposal], ...]] = (
-    queue_paused,
-    global_concurrency,
+def foreign_scaler(proposal: Proposal) -> Proposal:
+    """Two scalers of one Deployment undo each other's work: the other one has it until it is removed."""
+    scaler = proposal.situation.fleet.foreign_scaler
+    if not scaler:
+        return proposal
+    held = proposal.held(Reason.FOREIGN_SCALER, f"but {scaler} scales the same Deployment")
+    return replace(held, desired=held.replicas)
+
+
+Limit = Callable[[Proposal], Proposal]
+
+QUEUE_LIMITS: Final[tuple[Limit, ...]] = (queue_paused, global_concurrency, queue_rate)
+"""Asked first: what they leave is the recommendation that the stabilisation window remembers."""
+
+LIMITS: Final[tuple[Limit, ...]] = (
+    stabilization,
+    fallback,
     minimum,
+    schedule,
     pin,
     maximum,
     paused,
     growth_rate,
     rollout_freeze,
+    unseen_past,
+    dead_band,
+    churn,
+    shrink_rate,
     keep_busy,
     idle_window,
     next_job_due,
     await_drain,
+    foreign_scaler,
 )
 """In the order in which they are asked."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from bullpen_operator.api.reasons import Reason
+
+HORIZONS: Final = (5, 10, 20, 40, 80, 160, 320)
+"""Seconds ahead for which a reading counts the delayed jobs that fall due until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,20 @@ class QueueReading:
     next_due_at: float | None
     global_concurrency: int | None
     """Jobs of this queue that may run at once over all workers; None is no limit."""
+    newest_wait_seconds: float | None = None
+    """How long the job at the back of the queue has waited; None when that is not known."""
+    waiting_children: int = 0
+    """Parents that wait for their children, and need no slot until then."""
+    due_within: tuple[int, ...] = ()
+    """Delayed jobs that fall due within each of `HORIZONS`, the due ones not counted; empty when none is delayed."""
+    added: int | None = None
+    """How many ids were given out (`id`); jobs with ids of their own do not count, ignored duplicates do."""
+    finished: int | None = None
+    """Completed and failed jobs since the queue exists (`metrics:…`), None while nobody counts them."""
+    rate_limit: tuple[int, float] | None = None
+    """Jobs that may start within so many seconds, over all workers; None is no limit."""
+    limited_seconds: float = 0.0
+    """For how long the limiter still lets nothing start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +63,7 @@ class ReadingFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """The pool's Deployment as last seen; all zero when there is none."""
+    """The pool's Deployment as last seen, and what is known of its pods; all zero when there is none."""
 
     exists: bool
     replicas: int
@@ -63,6 +80,16 @@ class Fleet:
     stalled: bool
     """The Deployment reports ProgressDeadlineExceeded or ReplicaFailure."""
     stalled_message: str = ""
+    busy: int | None = None
+    """Pods that run a job; None while nobody can tell."""
+    drained: int | None = None
+    """Pods that claim nothing, run nothing and are the first that the controller would take (scaling.md §6); None
+    while pods cannot be drained.
+    """
+    cpu_use: float | None = None
+    """Mean CPU use of the workers as a share of what each may use, 0 to 1; None is unknown."""
+    foreign_scaler: str = ""
+    """An HPA or ScaledObject that scales the same Deployment, as kind/name."""
 
 
 NO_FLEET = Fleet(exists=False, replicas=0, pods=0, ready=0, updated=0, rolling=False, observed=True, stalled=False)

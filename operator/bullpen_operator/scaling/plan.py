@@ -1,21 +1,28 @@
 """The plan: one queue as read, one Deployment as seen → one number of replicas, and why.
 
-Nothing here reads a clock, waits or logs. The demand comes from `sizing`, then the chain of `limits` passes
-it on. `Decision`, `Memory` and `Rules` are re-exported for those who call `plan`.
+Nothing here reads a clock, waits or logs. What was learned comes from `rates` and `lead`, the demand from `sizing`,
+then the chain of `limits` passes it on. `Decision`, `Memory` and `Rules` are re-exported for those who call `plan`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bullpen_operator.api.reasons import Reason
+from bullpen_operator.scaling import lead as leads
 from bullpen_operator.scaling.decision import Decision, Memory
-from bullpen_operator.scaling.limits import LIMITS, Proposal, Situation
+from bullpen_operator.scaling.limits import LIMITS, QUEUE_LIMITS
+from bullpen_operator.scaling.numbers import count, finite
 from bullpen_operator.scaling.observation import QueueReading
+from bullpen_operator.scaling.proposal import Proposal, Situation
+from bullpen_operator.scaling.rates import GAP_SECONDS, updated
 from bullpen_operator.scaling.rules import Rules
-from bullpen_operator.scaling.sizing import Demand, Load, count, demand
+from bullpen_operator.scaling.sizing import Demand, Load, demand
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bullpen_operator.scaling.observation import Fleet, ReadingFailed
 
 __all__ = ["Decision", "Memory", "Rules", "plan"]
@@ -26,31 +33,38 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
 
     Never raises, whatever the numbers: nonsense counts as nothing, and nothing known means nothing changes.
     """
+    now = finite(now)
     known = reading if isinstance(reading, QueueReading) and reading.exists else None
+    memory = _remembered(memory, rules, known, fleet, now)
+    if not isinstance(reading, QueueReading):
+        memory = replace(memory, unread_since=now if memory.unread_since is None else memory.unread_since)
     situation = Situation(
         rules=rules,
         reading=known,
         unknown=_unknown(reading),
         fleet=fleet,
-        memory=_remembered(memory, known, now),
+        memory=memory,
+        service_seconds=memory.rates.service_seconds(rules.expected_job_seconds),
+        lead_seconds=memory.lead.seconds(rules.lead_seconds),
         now=now,
+        replicas=count(fleet.replicas),
     )
-    proposal, asked = _asked(reading, situation)
+    proposal, load, asked = _asked(reading, situation)
+    for limit in QUEUE_LIMITS:
+        proposal = limit(proposal)
+    recommended = memory.recommended if asked is None else _recommended(memory, proposal.replicas, now)
     for limit in LIMITS:
         proposal = limit(proposal)
     before, after = situation.replicas, proposal.replicas
     return Decision(
         from_=before,
         to=after,
+        desired=after if proposal.desired is None else proposal.desired,
         reason=proposal.reason,
         limited_by=proposal.limited_by,
         message=_sentence(before, proposal),
-        inputs=_inputs(known, rules, asked),
-        memory=Memory(
-            idle_since=situation.memory.idle_since,
-            grown_at=now if after > before else memory.grown_at,
-            finished=situation.memory.finished,
-        ),
+        inputs=_inputs(load, asked, rules),
+        memory=_moved(memory, recommended, before, after, now),
     )
 
 
@@ -60,50 +74,133 @@ def _unknown(reading: QueueReading | ReadingFailed) -> Reason | None:
     return None if reading.exists else Reason.QUEUE_NOT_FOUND
 
 
-def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple[Proposal, Demand | None]:
+def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple[Proposal, Load | None, Demand | None]:
     """What is asked for before any limit: the demand, or what there is while the queue is unknown."""
-    replicas = situation.replicas
+    replicas, rules = situation.replicas, situation.rules
     if not isinstance(reading, QueueReading):
         clause = reading.message.rstrip(". ")
-        return Proposal(situation=situation, replicas=replicas, reason=reading.reason, clauses=(clause,)), None
+        held = Proposal(situation=situation, replicas=replicas, reason=reading.reason, clauses=(clause,))
+        return held, None, None
     if situation.reading is None:
         clause = "the queue does not exist: its name or prefix is wrong, or no job was added yet"
         held = Proposal(situation=situation, replicas=replicas, reason=Reason.QUEUE_NOT_FOUND, clauses=(clause,))
-        return held, None
-    load = Load.of(reading)
-    asked = demand(load=load, rules=situation.rules, replicas=replicas)
-    clause = _explained(asked, load, situation.rules)
-    return Proposal(situation=situation, replicas=asked.pods, reason=asked.reason, clauses=(clause,)), asked
+        return held, None, None
+    load = Load.of(
+        reading,
+        arrivals=situation.memory.rates.arrivals,
+        sustained=situation.memory.rates.slow,
+        present=count(situation.fleet.ready) * rules.concurrency,
+        service=situation.service_seconds,
+        lead=situation.lead_seconds,
+        tick=rules.tick_seconds,
+    )
+    if not load.jobs and situation.idle:
+        load = replace(
+            load, arrivals=0.0, sustained=0.0
+        )  # after idleSeconds without a job, what came before is no sign of more
+    fleet = situation.fleet
+    asked = demand(load=load, rules=rules, replicas=replicas, ready=count(fleet.ready), cpu_use=fleet.cpu_use)
+    clause = _explained(asked, load, rules)
+    return Proposal(situation=situation, replicas=asked.pods, reason=asked.reason, clauses=(clause,)), load, asked
 
 
-def _remembered(memory: Memory, reading: QueueReading | None, now: float) -> Memory:
-    """The memory with this reading in it: idle since when, if it is idle now.
+def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, fleet: Fleet, now: float) -> Memory:
+    """The memory with this reading in it: what was learned, and idle since when, if the queue is idle now.
 
     A gap in the readings ends the idle time, as does a job that came and went between two of them, and a
     clock that was set back.
     """
+    since = memory.since if memory.since is not None and memory.since <= now else now
+    outage = memory.unread_since
+    if reading is not None and outage is not None and now - outage >= rules.stabilization_seconds:
+        since = now  # what was needed meanwhile nobody saw
+    lead = leads.seen(memory.lead, ready=fleet.ready, now=now)
+    oldest = now - max(rules.stabilization_seconds, 0)
+    recommended = memory.recommended
+    if recommended and not (oldest < recommended[0][0] and recommended[-1][0] <= now):
+        recommended = tuple(entry for entry in recommended if oldest < entry[0] <= now)
     if reading is None:
-        return Memory(grown_at=memory.grown_at)
-    finished = count(reading.completed) + count(reading.failed)
-    load = Load.of(reading)
-    idle = load.active == 0 and (reading.paused or load.jobs == 0)
-    since = memory.idle_since
-    if since is None or not since <= now or memory.finished != finished:
-        since = now
-    return Memory(idle_since=since if idle else None, grown_at=memory.grown_at, finished=finished)
+        return replace(memory, since=since, lead=lead, idle_since=None, finished=None, recommended=recommended)
+    finished = count(reading.completed) + count(reading.failed) + count(reading.finished)
+    active = count(reading.active)
+    idle = not active and (reading.paused or not (count(reading.waiting) or count(reading.due)))
+    idle_since = memory.idle_since
+    if idle_since is None or not idle_since <= now or memory.finished != finished:
+        idle_since = now
+    return Memory(
+        since=since,
+        idle_since=idle_since if idle else None,
+        grown_at=memory.grown_at,
+        shrunk_at=memory.shrunk_at,
+        writes=memory.writes,
+        written_at=memory.written_at,
+        at=now,
+        spare=memory.spare + _wasted(memory, fleet, now),
+        finished=finished,
+        recommended=recommended,
+        rates=updated(memory.rates, reading, expected=rules.expected_job_seconds),
+        lead=lead,
+    )
+
+
+def _wasted(memory: Memory, fleet: Fleet, now: float) -> float:
+    """Pod-seconds since the last decision that its recommendation did without."""
+    if memory.at is None or not memory.recommended or not 0 <= now - memory.at <= GAP_SECONDS:
+        return 0.0
+    return max(count(fleet.replicas) - memory.recommended[-1][1], 0) * (now - memory.at)
+
+
+def _recommended(memory: Memory, pods: int, now: float) -> tuple[tuple[float, int], ...]:
+    """The window's recommendations with this one: those before it that are no larger will never be its maximum."""
+    kept = memory.recommended
+    while kept and kept[-1][1] <= pods:
+        kept = kept[:-1]
+    return (*kept, (now, pods))
+
+
+def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: int, after: int, now: float) -> Memory:
+    grown_at, shrunk_at, lead = memory.grown_at, memory.shrunk_at, memory.lead
+    if after > before:
+        grown_at, lead = now, leads.asked(lead, pods=after - before, now=now)
+    elif after < before:
+        shrunk_at, lead = now, leads.shrunk(lead)
+    changed = after != before
+    return Memory(
+        since=memory.since,
+        idle_since=memory.idle_since,
+        unread_since=memory.unread_since,
+        grown_at=grown_at,
+        shrunk_at=shrunk_at,
+        writes=memory.churn(now) + 1 if changed else memory.writes,
+        written_at=now if changed else memory.written_at,
+        at=memory.at,
+        spare=0.0 if changed else memory.spare,
+        finished=memory.finished,
+        recommended=recommended,
+        rates=memory.rates,
+        lead=lead,
+    )
 
 
 def _explained(asked: Demand, load: Load, rules: Rules) -> str:
     if asked.reason is Reason.IDLE:
-        return "nothing waits, is due or runs"
+        return "nothing waits, is due or runs" if not load.jobs else "nothing needs a pod"
     if asked.reason is Reason.QUEUE_LENGTH:
         return f"{load.waiting} waiting at {rules.queue_length} a pod (queueLength)"
     if asked.reason is Reason.WAIT_TIME:
         waited = f"{load.oldest_wait_seconds:.0f} s of {rules.wait_seconds:g} s"
         return f"the oldest job has waited {waited} (waitSeconds)"
-    parts = ((load.waiting, "waiting"), (load.due, "due"), (load.active, "active"))
-    jobs = " + ".join(f"{number} {what}" for number, what in parts if number)
-    return f"{jobs} at {rules.concurrency} a pod"
+    if asked.reason is Reason.CPU:
+        return f"the workers' CPU use is above {rules.cpu_percent:g} % (cpuPercent)"
+    parts = ((load.waiting, "waiting"), (load.due, "due"), (load.soon, "due soon"), (load.active, "active"))
+    jobs = " + ".join(f"{number} {what}" for number, what in parts if number) or "no job"
+    if asked.reason is Reason.ARRIVALS:
+        jobs += f" and {load.arrivals:.3g}/s more"
+    return f"{jobs} × {_span(load.service_seconds)} s, budget {_span(asked.slots.budget)} s"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f}" if seconds >= 100 else f"{seconds:.3g}"
 
 
 def _sentence(before: int, proposal: Proposal) -> str:
@@ -111,18 +208,23 @@ def _sentence(before: int, proposal: Proposal) -> str:
     return f"{move}: " + ", ".join(proposal.clauses)
 
 
-def _inputs(reading: QueueReading | None, rules: Rules, asked: Demand | None) -> dict[str, float]:
+def _inputs(load: Load | None, asked: Demand | None, rules: Rules) -> Mapping[str, float]:
     """The numbers of the decision, under the names they have in the status."""
-    inputs: dict[str, float] = {"concurrency": rules.concurrency}
-    if reading is not None and asked is not None:
-        load = Load.of(reading)
-        inputs |= {
-            "waiting": load.waiting,
-            "due": load.due,
-            "active": load.active,
-            "oldestWaitSeconds": load.oldest_wait_seconds,
-            "podsForWork": asked.for_work,
-            "podsForQueueLength": asked.for_length,
-            "podsForWaitSeconds": asked.for_wait,
-        }
-    return inputs
+    if load is None or asked is None:
+        return {"concurrency": rules.concurrency}
+    return {
+        "concurrency": rules.concurrency,
+        "waiting": load.waiting,
+        "due": load.due,
+        "dueSoon": load.soon,
+        "active": load.active,
+        "oldestWaitSeconds": load.oldest_wait_seconds,
+        "arrivalsPerSecond": load.arrivals,
+        "serviceSeconds": load.service_seconds,
+        "leadSeconds": load.lead_seconds,
+        "budgetSeconds": asked.slots.budget,
+        "slots": asked.slots.needed,
+        "podsForObjective": asked.for_objective,
+        "podsForQueueLength": asked.for_length,
+        "podsForWaitSeconds": asked.for_wait,
+    }

@@ -212,3 +212,76 @@ async def test_a_script_flush_is_survived_within_the_same_read(queue: Queue) -> 
     await queue.read()
     queue.raw.script_flush()
     assert (await queue.read()).waiting == 3
+
+
+async def test_the_back_of_the_queue_says_how_long_the_newest_has_waited(queue: Queue) -> None:
+    await queue.add(at=T0)
+    await queue.add(5, at=T0 + 4000)
+    await queue.add(at=T0 + 9000)
+    seen = await queue.read(at=T0 + 10_000)
+    assert (seen.oldest_wait_seconds, seen.newest_wait_seconds) == (10, 1)
+
+
+async def test_among_due_jobs_the_last_is_the_newest(queue: Queue) -> None:
+    for seconds in (1, 2, 3, 60):
+        await queue.add(at=T0, delay=seconds * 1000)
+    seen = await queue.read(at=T0 + 5000)
+    assert (seen.oldest_wait_seconds, seen.newest_wait_seconds) == (4, 2)
+
+
+async def test_with_priorities_the_newest_is_unknown(queue: Queue) -> None:
+    await queue.add(at=T0)
+    await queue.add(3, at=T0 + 1000, priority=1)
+    seen = await queue.read(at=T0 + 2000)
+    assert (seen.oldest_wait_seconds, seen.newest_wait_seconds) == (2, None)
+
+
+async def test_delayed_jobs_are_counted_by_how_soon_they_are_due(queue: Queue) -> None:
+    for seconds in (1, 7, 15, 15, 300, 5000):
+        await queue.add(at=T0, delay=seconds * 1000)
+    seen = await queue.read(at=T0 + 2000)
+    assert (seen.due, seen.due_within) == (1, (1, 1, 3, 3, 3, 3, 4))
+
+
+async def test_ids_and_finished_jobs_are_counted_on_after_the_jobs_are_gone(queue: Queue) -> None:
+    await queue.add(4)
+    assert (await queue.read()).finished is None
+    job = await queue.start(at=T0 + 10)
+    await queue.link.run(
+        work(
+            KEYS,
+            now=T0 + 20,
+            finishes=[Finish(job_id=job, token="token", outcome=Outcome.COMPLETED, value="1")],
+        )
+    )
+    queue.raw.delete(KEYS.base + "completed", KEYS.base + job)
+    queue.raw.hset(KEYS.base + "metrics:completed", mapping={"count": 1, "prevTS": T0, "prevCount": 0})
+    queue.raw.hset(KEYS.base + "metrics:failed", mapping={"count": 3})
+    seen = await queue.read(at=T0 + 30)
+    assert (seen.added, seen.finished, seen.completed) == (4, 4, 0)
+
+
+async def test_the_queues_own_rate_is_told_and_when_it_is_used_up(queue: Queue) -> None:
+    queue.raw.hset(KEYS.base + "meta", mapping={"max": 2, "duration": 60_000})
+    await queue.add(3)
+    assert (await queue.read()).rate_limit == (2, 60.0)
+    await queue.start(at=T0 + 10)
+    assert (await queue.read()).limited_seconds == 0
+    await queue.start(at=T0 + 20)
+    assert 0 < (await queue.read()).limited_seconds <= 60
+
+
+async def test_parents_that_wait_for_children_need_no_slot(queue: Queue) -> None:
+    queue.raw.zadd(KEYS.base + "waiting-children", {"parent": T0})
+    seen = await queue.read()
+    assert (seen.waiting, seen.waiting_children) == (0, 1)
+
+
+@pytest.mark.parametrize("value", ["", "abc", "1.5", "nan", "inf", "-inf", "1e400", "99999999999999999999"])
+async def test_counters_that_are_no_numbers_count_as_missing(queue: Queue, value: str) -> None:
+    await queue.add()
+    queue.raw.set(KEYS.base + "id", value)
+    queue.raw.hset(KEYS.base + "metrics:completed", "count", value)
+    queue.raw.hset(KEYS.base + "meta", mapping={"max": value, "duration": value})
+    seen = await queue.read()
+    assert (seen.waiting, seen.added, seen.finished, seen.rate_limit) == (1, None, None, None)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SECRET = "correct-horse"
 NEEDS = ["+eval", "+evalsha", "+llen", "+zcard", "+zcount", "+zrange", "+zrangebyscore", "+lrange", "+hmget", "+exists"]
+NEEDS += ["+get", "+pttl"]
 
 
 @contextlib.asynccontextmanager

@@ -10,6 +10,8 @@ from bullpen_operator.scaling.observation import Fleet, QueueReading, ReadingFai
 from bullpen_operator.scaling.rules import Rules
 
 NOW = 1_800_000_000.0
+LONG = 86_400
+"""Seconds that a job runs: so long that each needs a slot of its own, which makes pods easy to count."""
 REDIS_BY_SECRET: dict[str, Any] = {"urlFrom": {"secretKeyRef": {"name": "bullpen-redis", "key": "url"}}}
 
 
@@ -68,6 +70,6 @@ def fleet(replicas: int, **seen: Any) -> Fleet:
 
 def pool(*, status: dict[str, Any] | None = None, generation: int = 1, **spec: Any) -> WorkerPool:
     """The smallest pool, with the given fields of its spec (camelCase, as in YAML)."""
-    smallest = {"queue": "video", "image": "example/app:1", "redis": REDIS_BY_SECRET}
+    smallest = {"queue": "video", "image": "example/app:1", "redis": REDIS_BY_SECRET, "expectedJobSeconds": LONG}
     metadata = {"name": "video", "namespace": "media", "uid": "uid-1", "generation": generation}
     return WorkerPool.model_validate({"metadata": metadata, "spec": smallest | spec, "status": status or {}})

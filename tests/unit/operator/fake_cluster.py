@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from bullpen_operator.cluster.port import ClusterError, Kind, Listing, Raw
+from tests.unit.operator.facts import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,8 @@ class FakeCluster:
     # What tests do to it.
 
     def add_pool(self, name: str = "video", **spec: Any) -> Raw:
-        smallest = {"queue": name, "image": "example/app:1", "redis": {"url": "redis://redis:6379/0"}}
+        redis = {"url": "redis://redis:6379/0"}
+        smallest = {"queue": name, "image": "example/app:1", "redis": redis, "expectedJobSeconds": LONG}
         pool = {"metadata": self._metadata(name), "spec": smallest | spec}
         self.pools[name] = pool
         return copy.deepcopy(pool)

@@ -16,7 +16,7 @@ from bullpen_operator.scaling.plan import Memory, plan
 from bullpen_operator.serving.http import HttpServer, PortTaken
 from bullpen_operator.serving.logs import JsonLines, TextLines
 from bullpen_operator.serving.metrics import Metrics
-from tests.unit.operator.facts import NOW, pool, reading, rules
+from tests.unit.operator.facts import LONG, NOW, pool, reading, rules
 
 if TYPE_CHECKING:
     from bullpen_operator.scaling.observation import QueueReading
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def see(metrics: Metrics, queue: str = "video", seen: QueueReading | None = None) -> None:
     observed = seen or reading(waiting=35, oldest_wait_seconds=2.5)
-    decision = plan(rules=rules(), reading=observed, fleet=NO_FLEET, memory=Memory(), now=NOW)
+    decision = plan(rules=rules(expected_job_seconds=LONG), reading=observed, fleet=NO_FLEET, memory=Memory(), now=NOW)
     metrics.pool_seen(pool(queue=queue), reading=observed, fleet=NO_FLEET, decision=decision)
     metrics.scaled(pool(queue=queue), decision)
 

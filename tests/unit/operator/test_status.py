@@ -13,6 +13,7 @@ from bullpen_operator.api.reasons import Reason
 from bullpen_operator.engine.status import REFRESH_SECONDS, Obstacle, View, rounded, status_of, write_due
 from bullpen_operator.scaling.observation import NO_FLEET, Fleet, QueueReading, ReadingFailed
 from bullpen_operator.scaling.plan import Memory, Rules, plan
+from bullpen_operator.scaling.rates import Rates
 from tests.unit.operator.facts import NOW, fleet, pool, reading, unreachable
 
 THEN, LATER = "2027-01-15T08:00:00Z", "2027-01-15T08:01:40Z"
@@ -31,7 +32,7 @@ def status(
 ) -> dict[str, Any]:
     """One turn: the plan on what is seen, carried out unless refused, and the status after it."""
     known = reading() if observed is None else observed
-    decision = plan(rules=Rules.of(of.spec), reading=known, fleet=seen, memory=Memory(), now=now)
+    decision = plan(rules=Rules.of(of.spec), reading=known, fleet=seen, memory=Memory(since=NOW - 1000), now=now)
     taken = decision.changes and not refused
     view = View(
         pool=of,
@@ -72,20 +73,27 @@ def test_shows_a_pool_at_work() -> None:
             "oldestWaitSeconds": 41,
             "paused": False,
         },
+        "rates": {"arrivals": 0, "completions": 0, "serviceSeconds": 86000, "source": "FinishedSets"},
         "decision": {
             "time": THEN,
             "from": 5,
             "to": 10,
             "reason": "Backlog",
             "limitedBy": "MaxReplicas",
-            "message": "5 → 10: 1234 waiting + 48 active at 10 a pod, limited by maxReplicas 10",
+            "message": "5 → 10: 1234 waiting + 48 active × 86400 s, budget 5 s, limited by maxReplicas 10",
             "inputs": {
                 "concurrency": 10,
                 "waiting": 1234,
                 "due": 0,
+                "dueSoon": 0,
                 "active": 48,
                 "oldestWaitSeconds": 41.7,
-                "podsForWork": 129,
+                "arrivalsPerSecond": 0,
+                "serviceSeconds": 86400,
+                "leadSeconds": 10,
+                "budgetSeconds": 5,
+                "slots": 1282.107,
+                "podsForObjective": 129,
                 "podsForQueueLength": 13,
                 "podsForWaitSeconds": 0,
             },
@@ -336,3 +344,12 @@ def test_the_status_holds_nothing_that_json_would_change() -> None:
     shown = status(pool(), seen=fleet(1), observed=reading(waiting=5, oldest_wait_seconds=12.3456))
 
     assert json.loads(json.dumps(shown, allow_nan=False)) == shown
+
+
+def test_what_was_learned_is_shown_in_two_digits_and_outlives_an_outage() -> None:
+    learned = Memory(since=NOW - 1000, rates=Rates(slow=12.345, finishing=0.0012, exposure=300, completions=97))
+    decision = plan(rules=Rules.of(pool().spec), reading=reading(), fleet=fleet(1), memory=learned, now=NOW)
+    view = View(pool=pool(), fleet=fleet(1), reading=reading(), applied=True, obstacle=None)
+    shown = status_of(view=view, decision=decision, now=NOW)
+    assert shown["rates"] == {"arrivals": 12, "completions": 0, "serviceSeconds": 2600, "source": "FinishedSets"}
+    assert status(pool(status=shown), observed=unreachable())["rates"] == shown["rates"]

@@ -3,16 +3,26 @@
 
   KEYS[1]  P, the queue's key prefix "<prefix>:<queue>:"; every other key is built from it, so that a hash tag keeps them in one slot
   ARGV[1]  now, ms since the epoch
+  ARGV[2]  horizons, ms from now, ascending, with commas between; in one word, because Redis ends the connection of a
+           client without a password that sends more than ten, instead of telling it that one is wanted
 
   Reply: array of
     1 exists (0 or 1: meta or id is there)      7 failed
     2 paused (0 or 1)                           8 completed
-    3 waiting (wait + paused + prioritized)     9 global concurrency, or nil
-    4 due (delayed jobs whose time has come)   10 ms at which the next delayed job is due that is not due yet, or nil
-    5 active                                   11 ms since which the oldest sampled job is ready, or nil
+    3 waiting (wait + paused + prioritized)     9 waiting for children
+    4 due (delayed jobs whose time has come)   10 ms for which the limiter lets nothing start, or 0
+    5 active                                   11 for each horizon: delayed jobs not due yet that are due by then
     6 delayed (the due ones included)
+   12 global concurrency, or nil
+   13 ms at which the next delayed job is due that is not due yet, or nil
+   14 ms since which the oldest sampled job is ready, or nil
+   15 ms since which the newest job is ready, or nil; jobs with a priority have no back of the queue to look at
+   16 ids given out, or nil
+   17 jobs finished since the queue exists (metrics), or nil
+   18 jobs that may start within    19 so many ms, or nil
 
-  bullmq-protocol.md §1.1 (keys), §1.5 (scores), §1.6 (meta), §7.5 (counts); scaling.md §2 (oldest ready).
+  bullmq-protocol.md §1.1 (keys), §1.5 (scores), §1.6 (meta), §3.1 (limiter), §4.5 (metrics), §7.5 (counts);
+  scaling.md §2 (oldest ready).
 ]]
 local P = KEYS[1]
 local now = tonumber(ARGV[1])
@@ -22,11 +32,14 @@ local first_not_due = string.format('%.0f', (now + 1) * 4096)
 local BAND = 4294967296 -- priority score = priority x 2^32 + counter
 local BANDS_PROBED = 8
 
-local oldest = nil
+local oldest, newest = nil, nil
 
 local function consider(ms)
   if ms and (not oldest or ms < oldest) then
     oldest = ms
+  end
+  if ms and (not newest or ms > newest) then
+    newest = ms
   end
 end
 
@@ -101,8 +114,10 @@ local next_due = nil
 if delayed > 0 then
   due = redis.call('ZCOUNT', P .. 'delayed', '-inf', '(' .. first_not_due)
   if due > 0 then
-    local first = redis.call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')
-    consider(math.floor(tonumber(first[2]) / 4096))
+    for _, rank in ipairs({ 0, due - 1 }) do
+      local job = redis.call('ZRANGE', P .. 'delayed', rank, rank, 'WITHSCORES')
+      consider(math.floor(tonumber(job[2]) / 4096))
+    end
   end
   if due < delayed then
     local first = redis.call('ZRANGE', P .. 'delayed', due, due, 'WITHSCORES')
@@ -117,9 +132,45 @@ if waiting_paused > 0 then
 end
 if prioritized > 0 then
   sample_priorities(P .. 'prioritized')
+  newest = nil
 end
 
-local meta = redis.call('HMGET', P .. 'meta', 'paused', 'concurrency')
+local due_within = {}
+for ahead in string.gmatch(ARGV[2], '%d+') do
+  local soon = 0
+  if due < delayed then
+    local until_then = string.format('%.0f', (now + tonumber(ahead) + 1) * 4096)
+    soon = redis.call('ZCOUNT', P .. 'delayed', first_not_due, '(' .. until_then)
+  end
+  table.insert(due_within, soon)
+end
+
+-- Counters are what others wrote: anything that is no whole number counts as missing.
+local function whole(value)
+  local number = tonumber(value or nil)
+  if number and number == math.floor(number) and math.abs(number) < 2 ^ 53 then
+    return number
+  end
+  return nil
+end
+
+local finished = nil
+for _, kind in ipairs({ 'completed', 'failed' }) do
+  local counted = whole(redis.call('HMGET', P .. 'metrics:' .. kind, 'count')[1])
+  if counted then
+    finished = (finished or 0) + counted
+  end
+end
+
+local meta = redis.call('HMGET', P .. 'meta', 'paused', 'concurrency', 'max', 'duration')
+local most, span = whole(meta[3]), whole(meta[4])
+
+local limited = 0
+local left = redis.call('PTTL', P .. 'limiter')
+if left > 0 and (not most or (whole(redis.call('GET', P .. 'limiter')) or 0) >= most) then
+  limited = left
+end
+
 return {
   redis.call('EXISTS', P .. 'meta', P .. 'id') > 0 and 1 or 0,
   meta[1] and 1 or 0,
@@ -129,7 +180,15 @@ return {
   delayed,
   redis.call('ZCARD', P .. 'failed'),
   redis.call('ZCARD', P .. 'completed'),
+  redis.call('ZCARD', P .. 'waiting-children'),
+  limited,
+  due_within,
   tonumber(meta[2] or nil) or false,
   next_due or false,
   oldest or false,
+  newest or false,
+  whole(redis.call('GET', P .. 'id')) or false,
+  finished or false,
+  most or false,
+  span or false,
 }
