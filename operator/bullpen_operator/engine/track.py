@@ -38,6 +38,8 @@ class Track:
     """Generation of the pool that these two pauses are about: a changed spec is tried at once."""
     scale_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
     status_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
+    rested_at: float | None = None
+    """When the queue was last seen at rest."""
     writing: bool = False
     status_written_at: float | None = None
     status_refreshed_at: float | None = None
