@@ -2,8 +2,7 @@
 
 A few lanes share the work: each takes what there is to send, makes one `work` call of it, and starts the jobs the reply
 brings. While one lane waits for Redis the jobs of another run; what ends in one turn of the event loop leaves in as
-few calls as there are idle lanes.
-"""
+the lanes that are idle.
 
 from __future__ import annotations
 
