@@ -3,6 +3,7 @@
 A few lanes share the work: each takes what there is to send, makes one `work` call of it, and starts the jobs the reply
 brings. While one lane waits for Redis the jobs of another run; what ends in one turn of the event loop is shared by
 the lanes that are idle.
+"""
 
 from __future__ import annotations
 
