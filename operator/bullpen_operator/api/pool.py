@@ -127,9 +127,10 @@ class Redis(Model):
     @property
     def secrets(self) -> dict[str, SecretKey]:
         """The Secrets' keys it names, by field."""
-        tls = self.tls or Tls()
-        sources = {"urlFrom": self.url_from, "tls.caFrom": tls.ca_from, "tls.certFrom": tls.cert_from}
-        sources["tls.keyFrom"] = tls.key_from
+        sources: dict[str, UrlSource | PemSource | None] = {"urlFrom": self.url_from}
+        if self.tls is not None:
+            sources["tls.caFrom"] = self.tls.ca_from
+            sources["tls.certFrom"], sources["tls.keyFrom"] = self.tls.cert_from, self.tls.key_from
         return {field: source.secret_key_ref for field, source in sources.items() if source is not None}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import ResponseError
@@ -176,6 +177,7 @@ class _Listener:
         await hang_up(connection)
 
 
+@lru_cache(maxsize=8192)  # asked for each queue at each XREAD
 def _stream(question: Question) -> str:
     return QueueKeys(question.prefix, question.queue).events
 

@@ -185,6 +185,43 @@ async def test_a_stream_of_another_type_spoils_its_own_queue_only(own_redis: Red
         await here.until_rung("video")
 
 
+READS = ["+eval", "+evalsha", "+llen", "+zcard", "+zcount", "+zrange", "+zrangebyscore", "+lrange", "+hmget", "+exists"]
+READS += ["+get", "+pttl"]
+LISTENS = ["+xrevrange", "+xread"]
+
+
+@pytest.mark.parametrize("lacking", ["+xread", "+xrevrange"])
+async def test_a_user_that_may_not_listen_reads_all_the_same(own_redis: RedisServer, lacking: str) -> None:
+    allowed = [right for right in READS + LISTENS if right != lacking]
+    with redis.Redis(port=own_redis.port) as client:
+        client.acl_setuser("reader", enabled=True, passwords=["+pw"], keys=["bull:*"], commands=allowed)
+    async with porch(f"redis://reader:pw@127.0.0.1:{own_redis.port}") as here:
+        await here.look("video")
+
+
+async def test_a_user_with_the_rights_of_the_page_hears_it(own_redis: RedisServer) -> None:
+    with redis.Redis(port=own_redis.port) as client:
+        client.acl_setuser("reader", enabled=True, passwords=["+pw"], keys=["bull:*"], commands=READS + LISTENS)
+    async with porch(f"redis://reader:pw@127.0.0.1:{own_redis.port}") as here:
+        await here.look("video")
+        here.url = own_redis.url
+        await here.add("video")
+        await here.until_rung("video")
+
+
+async def test_a_refused_listener_says_what_it_lacks_once(
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis.Redis(port=own_redis.port) as client:
+        commands = [*READS, "+xrevrange"]
+        client.acl_setuser("reader", enabled=True, passwords=["+canary"], keys=["bull:*"], commands=commands)
+    async with porch(f"redis://reader:canary@127.0.0.1:{own_redis.port}") as here:
+        await here.look("video")
+        await until(lambda: "needs +xread" in caplog.text)
+        assert "the command 'xread' is refused" in caplog.text
+        assert "canary" not in caplog.text
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     made = Cluster(tmp_path)
