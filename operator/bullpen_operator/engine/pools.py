@@ -123,7 +123,9 @@ class Pools:
         elif not decision.changes:  # unread, or work that a pin or a pause leaves alone
             track.rested_at = None
         if track.writing:
+            track.missed = observed
             return
+        track.missed = None
         if not decision.changes:
             track.memory = decision.memory
         if self._cache.take_dirty(pool.metadata.uid):
@@ -182,6 +184,9 @@ class Pools:
             log.exception("write failed", extra={"pool": track.pool.metadata.name if track.pool else None})
         finally:
             track.writing = False
+        if track.missed is not None and track.pool is not None:
+            # Who was rung for meanwhile is not rung for again.
+            self.take_turn(track.pool.metadata.uid, track.missed)
 
     async def _write(
         self, track: Track, pool: WorkerPool, wanted: Apply | Scale, observed: Observed, decision: Decision

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bullpen_operator.api.pool import WorkerPool
     from bullpen_operator.engine.difference import Differences
     from bullpen_operator.engine.status import Obstacle
+    from bullpen_operator.scaling.observation import QueueReading, ReadingFailed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +42,8 @@ class Track:
     rested_at: float | None = None
     """When the queue was last seen at rest."""
     writing: bool = False
+    missed: QueueReading | ReadingFailed | None = None
+    """What was last observed while it was being written."""
     status_written_at: float | None = None
     status_refreshed_at: float | None = None
     """When it was last written for what is not urgent."""

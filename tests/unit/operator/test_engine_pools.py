@@ -381,3 +381,10 @@ class TestWake:
         await house.turn(reading(at=house.now + 1, waiting=5, oldest_wait_seconds=1.5))
         assert house.meter.scales == [(0, 1)]
         assert house.meter.wakes == []
+
+    async def test_a_ring_during_a_write_is_answered_right_after_it(self, house: EngineHouse) -> None:
+        house.see(house.cluster.add_pool())
+        house.start_turn()  # which makes the Deployment
+        house.start_turn(reading(at=house.now + 1, waiting=5, oldest_wait_seconds=0.25))
+        await house.finish_writes()
+        assert house.cluster.deployments["video"]["spec"]["replicas"] == 1
