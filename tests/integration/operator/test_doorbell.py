@@ -22,6 +22,7 @@ from bullpen_operator.queues.question import Question
 from bullpen_operator.scaling.observation import QueueReading
 from tests.integration.redis_server import RedisServer
 from tests.integration.servers.cluster import Cluster
+from tests.integration.servers.council import Council
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -220,6 +221,29 @@ async def test_a_refused_listener_says_what_it_lacks_once(
         await until(lambda: "needs +xread" in caplog.text)
         assert "the command 'xread' is refused" in caplog.text
         assert "canary" not in caplog.text
+
+
+async def test_it_moves_to_the_new_master(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.start()
+    try:
+        async with porch(council.url) as here:
+            await here.look("video")
+            await until(lambda: blocked(council.master) == 1)
+            council.replicated()
+            council.master.kill()
+            async with asyncio.timeout(60):
+                while True:
+                    with contextlib.suppress(AssertionError):
+                        await here.look("video")
+                        break
+                    await asyncio.sleep(0.1)
+            await until(lambda: blocked(council.replica) == 1)
+            await here.add("video")
+            await here.until_rung("video")
+        council.master.start()
+    finally:
+        council.stop()
 
 
 @pytest.fixture
