@@ -10,7 +10,7 @@ from bullpen.client.blocking import BlockingLink
 from bullpen.client.transports import CONNECT_SECONDS
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.call import Call
-from bullpen.protocol.calls import clients, discover, look, read
+from bullpen.protocol.calls import clients, clock, discover, look, read
 from bullpen.protocol.heartbeat import read_beats
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.scripts import load
@@ -24,7 +24,6 @@ OLDEST: Final = (7, 0)
 """Compatible versions below are not tested (docs/redis.md)."""
 SAFE_POLICY: Final = "noeviction"
 _INFO: Final = Call(command=("INFO",), parse=lambda reply: reply.decode(errors="replace"))
-_TIME: Final = Call(command=("TIME",), parse=bool)
 _COUNTS: Final = load("counts")
 _LOAD: Final = Call(command=("SCRIPT", "LOAD", _COUNTS.text), parse=bool)
 _PING: Final = Call(command=("PING",), parse=bool)
@@ -59,7 +58,7 @@ async def ask(source: LocationSource, *, prefix: str, queues: Sequence[str]) -> 
     async with BlockingLink(source, queue=keys[0]) as link:
         await link.run(discover.known(keys[0]), block=CONNECT_SECONDS)
         await _allowed(link, _LOAD, mistakes)
-        for needed in (_TIME, *(call for each in keys for call in _what_workers_ask(each))):
+        for needed in (clock.now(), *(call for each in keys for call in _what_workers_ask(each))):
             await _allowed(link, needed, mistakes)
         await _allowed(link, _PING, warnings)
         await _allowed(link, clients.workers(keys[0]), warnings)

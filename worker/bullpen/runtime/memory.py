@@ -6,10 +6,11 @@ numeric libraries reserve gigabytes that they never touch. What counts for the c
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
+
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -22,8 +23,6 @@ RESERVE: Final = 0.1
 FILL_BYTES_PER_SECOND: Final = 4 * 2**30
 SHORTEST_SECONDS: Final = 0.002
 LONGEST_SECONDS: Final = 0.1
-
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class Capped(Protocol):
@@ -39,9 +38,8 @@ class Capped(Protocol):
 def resident_bytes(pid: int) -> int:
     """Memory in use; 0 where the kernel does not tell it, or of a process that is gone."""
     try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[1]) * _PAGE
-    except (OSError, IndexError):
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
         return 0
 
 
