@@ -56,7 +56,8 @@ class Ledger:
 
     def repeats(self, during: Sequence[tuple[float, float]]) -> tuple[list[str], list[str]]:
         """Jobs that were started again: those of which an earlier run met one of these times, and the others."""
-        met, strange = [], []
+        met: list[str] = []
+        strange: list[str] = []
         for job, runs in self.more_than_once().items():
             earlier = sorted(runs, key=lambda run: run.started_at)[:-1]
             allowed = all(any(_meets(run, *each) for each in during) for run in earlier)
