@@ -63,8 +63,8 @@ class Courier:
         """Post once. The job's id is the message's, the same at each attempt."""
         execution = ctx._execution  # noqa: SLF001 - this job is one of ours
         if (since := await execution.ask(gone.since(execution.keys, url=data.url))) is not None:
-            at = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
-            raise Unrecoverable(f"{_host(data.url)} answered 410 (Gone) at {at}: {_ENABLE}")
+            then = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
+            raise Unrecoverable(f"{_host(data.url)} answered 410 (Gone) at {then}: {_ENABLE}")
         values = self._secrets.get(data.secret)
         if values is None:
             raise Unrecoverable(f"this app has no webhook secret {data.secret!r}: declare it with app.webhook_secret")
