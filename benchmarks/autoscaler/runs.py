@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from autoscaler import peers
-from autoscaler.bullpen_policy import Bullpen
-from autoscaler.traces import DAY, Source, Trace
-from autoscaler.world import Outcome, Policy, World
+from autoscaler.traces import DAY, Source
+
+from bullpen_operator.simulation import peers
+from bullpen_operator.simulation.bullpen_policy import Bullpen
+from bullpen_operator.simulation.trace import Trace
+from bullpen_operator.simulation.world import Outcome, Policy, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

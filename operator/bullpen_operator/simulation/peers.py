@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autoscaler.world import World
+    from bullpen_operator.simulation.world import World
 
 HPA_SYNC = 15.0
 HPA_TOLERANCE = 0.1

@@ -21,7 +21,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from autoscaler.traces import Trace
+    from bullpen_operator.simulation.trace import Trace
 
 START_MU, START_SIGMA = 1.97267, 0.46210
 """Log-normal with mean 8 s and p90 13 s."""

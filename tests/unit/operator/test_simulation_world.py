@@ -7,12 +7,13 @@ import random
 import statistics
 
 import pytest
-from autoscaler.bullpen_policy import Bullpen
 from autoscaler.runs import POLICIES, figures
-from autoscaler.traces import Trace, generated
-from autoscaler.world import GRACE_SECONDS, STALLED_SECONDS, World
+from autoscaler.traces import generated
 
 from bullpen_operator.scaling.erlang import waiting_probability
+from bullpen_operator.simulation.bullpen_policy import Bullpen
+from bullpen_operator.simulation.trace import Trace
+from bullpen_operator.simulation.world import GRACE_SECONDS, STALLED_SECONDS, World
 
 
 class Fixed:
