@@ -1,0 +1,181 @@
+"""A pool explained in words: what it sees, what it decided, what limits it, what it waits for. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from bullpen.cli.output import plural
+from bullpen.durations import spoken
+from bullpen_operator.api.reasons import ConditionType, Reason
+from bullpen_operator.cli.waiting import awaited
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Raw = dict[str, Any]
+
+_WIDTH: Final = 110
+_INDENT: Final = 11
+GOOD: Final = {
+    ConditionType.READY: "True",
+    ConditionType.RECONCILING: "False",
+    ConditionType.STALLED: "False",
+    ConditionType.QUEUE_REACHABLE: "True",
+    ConditionType.QUEUE_FOUND: "True",
+    ConditionType.SCALING_ACTIVE: "True",
+}
+"""What a condition says when nothing is to be told of it."""
+_TROUBLE: Final = {"ObjectiveMet": "False", "WorkersAvailable": "False"}
+"""Of conditions that say good things; others say what goes on."""
+
+
+def full_name(pool: Raw) -> str:
+    """namespace/name."""
+    return f"{pool['metadata']['namespace']}/{pool['metadata']['name']}"
+
+
+def epoch(time: str) -> float:
+    """RFC 3339 as seconds since the epoch."""
+    return datetime.fromisoformat(time).timestamp()
+
+
+def past(time: str | None, now: float) -> str:
+    """How long ago that was."""
+    return "" if time is None else f"{spoken(max(now - epoch(time), 0))} ago"
+
+
+def described(pool: Raw, *, now: float) -> str:
+    """A headline and a paragraph for each question."""
+    status: Raw = pool.get("status") or {}
+    lines = [headline(pool)]
+    if not status:
+        return f"{lines[0]}\n\n{_paragraph('Waits for', 'the operator: it has not written a status yet. Does it run, and watch this namespace?')}"
+    for title, text in (
+        ("Promises", promise(pool)),
+        ("Sees", sees(status, now)),
+        ("Learned", learned(status)),
+        ("Decided", decided(status, now)),
+        ("Limited by", limited(pool)),
+        ("Waits for", "; ".join(waits_for(pool)) or "nothing"),
+    ):
+        if text:
+            lines.append(_paragraph(title, text))
+    lines += [_paragraph("Trouble", text) for text in troubles(pool, now)]
+    return "\n".join([lines[0], "", *lines[1:]])
+
+
+def _paragraph(title: str, text: str) -> str:
+    return textwrap.fill(
+        text, _WIDTH, initial_indent=title.ljust(_INDENT), subsequent_indent=" " * _INDENT, break_long_words=False
+    )
+
+
+def headline(pool: Raw) -> str:
+    """Which pods run for which queue."""
+    spec, status = pool.get("spec") or {}, pool.get("status") or {}
+    ready, desired = status.get("readyReplicas", 0), status.get("desiredReplicas", 0)
+    running = f"{ready} of {plural(desired, 'pod')} ready" if desired or ready else "no pod"
+    extra = [
+        f"{status[field]} {what}"
+        for field, what in (("busyReplicas", "busy"), ("drainingReplicas", "draining"))
+        if status.get(field)
+    ]
+    return f"{full_name(pool)}: {', '.join([running, *extra])}, for the queue {spec.get('queue', '?')}"
+
+
+def promise(pool: Raw) -> str:
+    """What the pool is sized to keep, and between which bounds."""
+    spec = pool.get("spec") or {}
+    scaling = spec.get("scaling") or {}
+    objective = scaling.get("waitObjective") or {}
+    least, most = scaling.get("minReplicas", "?"), scaling.get("maxReplicas", "?")
+    return (
+        f"{objective.get('percentile', '?')} % of the jobs start within {objective.get('seconds', '?')} s, "
+        f"with {least} to {most} pods of {plural(int(spec.get('concurrency') or 0))} each"
+    )
+
+
+def sees(status: Raw, now: float) -> str:
+    """The queue as last written to the status."""
+    queue = status.get("queue")
+    if queue is None:
+        return "nothing: the queue was never read"
+    waiting, oldest = int(queue.get("waiting", 0)), queue.get("oldestWaitSeconds")
+    first = f"{plural(waiting)} waiting" + (
+        f", the oldest for {spoken(oldest)}" if waiting and oldest is not None else ""
+    )
+    rest = [f"{queue[state]:,} {state}" for state in ("active", "delayed", "failed") if state in queue]
+    return "; ".join([first, ", ".join(rest), *(["the queue is paused"] if queue.get("paused") else [])])
+
+
+def learned(status: Raw) -> str:
+    """The rates."""
+    rates = status.get("rates")
+    if rates is None or rates.get("source") == "None":
+        return ""
+    arrivals, completions = float(rates.get("arrivals", 0)), float(rates.get("completions", 0))
+    return (
+        f"{_rate(arrivals)} come, {_rate(completions)} end, a job runs {spoken(float(rates.get('serviceSeconds', 0)))}"
+    )
+
+
+def _rate(per_second: float) -> str:
+    if not per_second:
+        return "no jobs"
+    return f"{per_second:.3g} jobs/s" if per_second >= 1 else f"{per_second * 60:.3g} jobs/min"
+
+
+def decided(status: Raw, now: float) -> str:
+    """The decision's own sentence."""
+    decision = status.get("decision")
+    if decision is None:
+        return "nothing yet"
+    return f"{decision.get('message', '')} ({decision.get('reason', '?')}, {past(decision.get('time'), now)})"
+
+
+def limited(pool: Raw) -> str:
+    """The limit that changed the number last, with its meaning."""
+    limit = ((pool.get("status") or {}).get("decision") or {}).get("limitedBy")
+    if limit is None:
+        return "nothing: the demand is met"
+    meaning = next((reason.meaning for reason in Reason if reason == limit), "")
+    return f"{limit}: {meaning}" if meaning else str(limit)
+
+
+def waits_for(pool: Raw) -> Iterator[str]:
+    """All that the pool is waiting for, what a person must do first."""
+    spec, status = pool.get("spec") or {}, pool.get("status") or {}
+    observed, generation = status.get("observedGeneration", 0), pool["metadata"].get("generation", 0)
+    if observed < generation:
+        yield "the operator to take up the changed spec"
+    if any(found["type"] == ConditionType.STALLED and found["status"] == "True" for found in _conditions(pool)):
+        yield "somebody to remove the trouble below"
+    starting = status.get("desiredReplicas", 0) - status.get("readyReplicas", 0)
+    if starting > 0:
+        yield f"{plural(starting, 'pod')} to become ready"
+    if starting < 0:
+        yield f"{plural(-starting, 'pod')} to end"
+    limit = (status.get("decision") or {}).get("limitedBy")
+    if limit is not None:
+        text = awaited(limit, spec)
+        if (text is not None and not text.startswith("nothing")) or (text is not None and starting == 0):
+            yield text
+
+
+def troubles(pool: Raw, now: float) -> Iterator[str]:
+    """Conditions that are not as they should be, in their own words."""
+    for found in _conditions(pool):
+        wanted = GOOD.get(found["type"])
+        off = found["status"] != wanted if wanted is not None else found["status"] == _TROUBLE.get(found["type"])
+        if off and found["type"] != ConditionType.RECONCILING:
+            yield (
+                f"{found['type']} is {found['status']} ({found['reason']}) for "
+                f"{spoken(max(now - epoch(found['lastTransitionTime']), 0))}: {found['message']}"
+            )
+
+
+def _conditions(pool: Raw) -> list[Raw]:
+    found: list[Raw] = (pool.get("status") or {}).get("conditions") or []
+    return found
