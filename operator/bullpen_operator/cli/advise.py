@@ -26,9 +26,9 @@ WIDTH: Final = 100
 def advise(asked: Asked, as_json: bool, target: Target) -> None:
     """Propose settings for the pool of a queue from its recent history, as YAML with a reason for each.
 
-    The history is that of `bullpen replay`. Durations give drain.seconds, expectedJobSeconds and the thresholds; minimum
-    and maximum are tried by simulation; concurrency follows from the CPU that heartbeats of running workers tell. An
-    objective that you give (--objective, or in the file) is kept. Nothing is changed.
+    The history is that of `bullpen replay`. Durations give drain.seconds, expectedJobSeconds and the thresholds;
+    minimum and maximum are tried by simulation; concurrency follows from the CPU that heartbeats of running workers
+    tell. An objective that you give (--objective, or in the file) is kept. Nothing is changed.
     """
     from bullpen_operator.cli.replay import head
     from bullpen_operator.simulation.advice import advise as propose

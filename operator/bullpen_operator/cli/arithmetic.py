@@ -102,7 +102,7 @@ def explained(pool: Raw, spec: WorkerPoolSpec, *, now: float) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def number(value: float) -> str:
+def num(value: float) -> str:
     """Three significant digits, whole numbers whole."""
     if not math.isfinite(value):
         return str(value)
@@ -116,31 +116,29 @@ def _jobs(terms: Terms) -> list[str]:
         (terms["dueSoon"], "due soon"),
         (terms["active"], "active"),
     )
-    said = " + ".join(f"{number(value)} {what}" for value, what in parts)
+    said = " + ".join(f"{num(value)} {what}" for value, what in parts)
     oldest = f", the oldest has waited {spoken(terms['oldestWaitSeconds'])}" if terms["waiting"] else ""
-    return [f"A + L = {said} = {number(terms.jobs)}{oldest}"]
+    return [f"A + L = {said} = {num(terms.jobs)}{oldest}"]
 
 
 def _learned(terms: Terms) -> list[str]:
     lead, tick = terms["leadSeconds"], terms.rules.tick_seconds
     burst = terms["arrivalsPerSecond"] > terms["sustainedPerSecond"]
-    usual = f" (a burst; {number(terms['sustainedPerSecond'])} over a longer time)" if burst else ""
+    usual = f" (a burst; {num(terms['sustainedPerSecond'])} over a longer time)" if burst else ""
     return [
-        f"λ = {number(terms['arrivalsPerSecond'])} jobs/s come{usual}, S = {number(terms['serviceSeconds'])} s a job",
-        f"D = {number(lead)} s for a pod to start + {number(tick)} s until the next look = {number(terms.ahead)} s",
+        f"λ = {num(terms['arrivalsPerSecond'])} jobs/s come{usual}, S = {num(terms['serviceSeconds'])} s a job",
+        f"D = {num(lead)} s for a pod to start + {num(tick)} s until the next look = {num(terms.ahead)} s",
     ]
 
 
 def _budget(terms: Terms) -> list[str]:
     wait, budget = terms.rules.objective_seconds, terms["budgetSeconds"]
     planned = terms.planned
-    lines = [
-        f"b = max(T − D, 0.2·T) = max({number(wait)} − {number(terms.ahead)}, {number(0.2 * wait)}) = {number(planned)} s"
-    ]
+    lines = [f"b = max(T − D, 0.2·T) = max({num(wait)} − {num(terms.ahead)}, {num(wait / 5)}) = {num(planned)} s"]
     if budget < planned - 1e-3:
         lines.append(
-            f"  but the oldest job has waited {number(terms['oldestWaitSeconds'])} s, "
-            f"the newest {number(terms['newestWaitSeconds'])} s: b = {number(budget)} s to catch up"
+            f"  but the oldest job has waited {num(terms['oldestWaitSeconds'])} s, "
+            f"the newest {num(terms['newestWaitSeconds'])} s: b = {num(budget)} s to catch up"
         )
     return lines
 
@@ -150,25 +148,27 @@ def _slots(terms: Terms) -> list[str]:
     service, budget = terms["serviceSeconds"], terms["budgetSeconds"]
     deadline, steady, work = terms["deadlineSlots"], terms["steadySlots"], terms["workSlots"]
     lines = [
-        f"σ = √(λ·D + A·(1 − e^(−D/S))) = {number(terms.sigma)}, z = {terms.z:.2f} for "
-        f"{number(terms.rules.objective_percentile)} %: A + L + z·σ = {number(need)}"
+        (
+            f"σ = √(λ·D + A·(1 − e^(−D/S))) = {num(terms.sigma)}, z = {terms.z:.2f} for "
+            f"{num(terms.rules.objective_percentile)} %: A + L + z·σ = {num(need)}"
+        )
     ]
     if terms["presentSlots"]:
         lines.append(
-            f"n₁ = {number(deadline)}: slots that start them in time; of those that are needed, "
-            f"{number(terms['presentSlots'])} are there already and need not be waited for"
+            f"n₁ = {num(deadline)}: slots that start them in time; of those that are needed, "
+            f"{num(terms['presentSlots'])} are there already and need not be waited for"
         )
     else:
         lines.append(
-            f"n₁ = (A + L + z·σ) ÷ (1 + b/S) = {number(need)} ÷ (1 + {number(budget)}/{number(service)}) = {number(deadline)}"
+            f"n₁ = (A + L + z·σ) ÷ (1 + b/S) = {num(need)} ÷ (1 + {num(budget)}/{num(service)}) = {num(deadline)}"
         )
     lines.append(
-        f"n₂ = {number(steady)}: slots for which Erlang C lets {100 - terms.rules.objective_percentile:g} % wait longer than b"
+        f"n₂ = {num(steady)}: slots at which Erlang C lets {100 * terms.objective.late:g} % wait longer than b"
         if steady
         else "n₂ = 0: no steady state to keep (S ≥ b, or n₁ does all there is)"
     )
     lines.append(
-        f"n  = min(max(n₁, n₂), work) = min(max({number(deadline)}, {number(steady)}), {number(work)}) = {number(terms['slots'])}"
+        f"n  = min(max(n₁, n₂), work) = min(max({num(deadline)}, {num(steady)}), {num(work)}) = {num(terms['slots'])}"
     )
     return lines
 
@@ -180,14 +180,14 @@ def _pods(terms: Terms, reason: str) -> list[str]:
     if objective == 0 and plain:
         how = "nothing is there, and nothing is likely to come before a pod could start"
     elif objective == plain:
-        how = f"⌈n ÷ concurrency⌉ = ⌈{number(slots)} ÷ {number(terms['concurrency'])}⌉"
+        how = f"⌈n ÷ concurrency⌉ = ⌈{num(slots)} ÷ {num(terms['concurrency'])}⌉"
     else:
-        how = f"⌈n ÷ concurrency⌉, where busy CPUs make {number(terms['concurrency'])} jobs a pod fewer"
+        how = f"⌈n ÷ concurrency⌉, where busy CPUs make {num(terms['concurrency'])} jobs a pod fewer"
     lines = [f"{objective:>4}  wait objective: {how}"]
     length, wait, cpu = (int(terms[name]) for name in ("podsForQueueLength", "podsForWaitSeconds", "podsForCpu"))
     if rules.queue_length is not None:
         what = (
-            f"⌈{number(terms['waiting'])} ÷ {rules.queue_length}⌉"
+            f"⌈{num(terms['waiting'])} ÷ {rules.queue_length}⌉"
             if length
             else f"not more than {rules.queue_length} wait"
         )

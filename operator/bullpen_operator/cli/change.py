@@ -83,9 +83,8 @@ def _patch(pool: str, spec: dict[str, Any], values: dict[str, Any], said: str, a
 def drain(pod: str, undo: bool, as_json: bool, access: Access) -> None:
     """Let POD, a pod of a pool, take no more jobs and finish those it has; it is then the first to go.
 
-    It sets the annotation bullpen.dev/drain, which the operator honours. The pool keeps its size: when the demand needs
-    it, another pod takes its place only once this one is gone (kubectl delete pod, which interrupts nothing once the pod
-    is drained).
+    It sets the annotation bullpen.dev/drain, which the operator honours. The pool keeps its size: another pod takes its
+    place only once this one is gone (kubectl delete pod, which interrupts nothing once the pod is drained).
     """
     from bullpen_operator.api.pods import POOL_LABEL
 

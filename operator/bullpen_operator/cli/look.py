@@ -73,7 +73,7 @@ def status(pool: str | None, everywhere: bool, as_json: bool, access: Access) ->
 def explain(pool: str, as_json: bool, access: Access) -> None:
     """Show the arithmetic of the last decision of POOL: the formula with its numbers, and each limit's say.
 
-    It is `status.decision`, made when the number or its reason last changed; the formula is that of docs/design/scaling.md.
+    It is `status.decision`, made when the number or its reason last changed; docs/design/scaling.md has the formula.
     """
     from bullpen_operator.api.pool import WorkerPoolSpec
     from bullpen_operator.cli.arithmetic import explained

@@ -88,13 +88,14 @@ def head(history: History, setting: Setting) -> list[str]:
     rules, durations = setting.rules, history.durations
     began = datetime.fromtimestamp(history.began, UTC)
     middle, most = percentile(durations, 0.5), percentile(durations, 0.99)
+    load = f"half of them ran {spoken(middle)} or less, 99 % {spoken(most)}; {history.erlangs:.3g} at a time on average"
+    asked = f"{rules.objective_percentile:g} % are to start within {spoken(rules.objective_seconds)}"
+    pods = f"{rules.min_replicas} to {rules.max_replicas} pods of {plural(rules.concurrency)}, started in"
     return [
-        f"{history.name}: {plural(len(history.runs))} in {spoken(history.seconds)} from {began:%Y-%m-%d %H:%M:%S} UTC; "
-        f"half of them ran {spoken(middle)} or less, 99 % {spoken(most)}; {history.erlangs:.3g} at a time on average",
+        f"{history.name}: {plural(len(history.runs))} in {spoken(history.seconds)}, from {began:%Y-%m-%d %H:%M:%S} UTC",
+        f"jobs: {load}",
         *(f"note: {note}" for note in history.notes),
-        f"pool: {plural(rules.concurrency)} a pod, {rules.min_replicas} to {rules.max_replicas} pods, "
-        f"{rules.objective_percentile:g} % of the jobs are to start within {spoken(rules.objective_seconds)}; "
-        f"pods start in {setting.start_seconds:g} s",
+        f"pool: {asked}; {pods} {setting.start_seconds:g} s",
         "",
     ]
 

@@ -114,12 +114,12 @@ def asks(function: F) -> F:
     for option in reversed(
         (
             click.option("--queue", metavar="QUEUE", shell_complete=queue_names, help="The history of this queue."),
-            click.option("--csv", metavar="FILE", help="The history in this file: time,duration ('-': standard input)."),
+            click.option("--csv", metavar="FILE", help="The history in this file: time,duration ('-': stdin)."),
             click.option(
                 "--jobs", type=click.IntRange(1, 1_000_000), default=MOST_JOBS, show_default=True,
                 help="At most so many of the newest jobs of the queue.",
             ),
-            click.option("-f", "--file", metavar="FILE", help="A manifest with the WorkerPool ('-': standard input)."),
+            click.option("-f", "--file", metavar="FILE", help="A manifest with the WorkerPool ('-': stdin)."),
             click.option("--objective", type=whole, metavar="SECONDS", help="scaling.waitObjective.seconds."),
             click.option("--percentile", type=whole, metavar="PERCENT", help="scaling.waitObjective.percentile."),
             click.option("--concurrency", type=whole, metavar="JOBS", help="concurrency: jobs a pod runs at a time."),

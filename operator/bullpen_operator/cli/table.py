@@ -20,8 +20,8 @@ _LEAST_MS: Final = 1e11
 
 
 def csv_history(name: str, lines: Iterable[str]) -> History:
-    """From rows of time (ISO 8601, UTC unless it says otherwise; or seconds or ms since the epoch) and duration (seconds,
-    or text like 1m30s). A first row that has no number is a heading. Raises ConfigurationError.
+    """From rows of time (ISO 8601, UTC unless it says otherwise; or seconds or ms since the epoch) and duration
+    (seconds, or text like 1m30s). A first row that has no number is a heading. Raises ConfigurationError.
     """
     runs = list[Run]()
     try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bullpen_operator.api.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Spec = dict[str, Any]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Raw = dict[str, Any]
 
+_UNSEEN: Final = "the operator: it has not written a status yet. Does it run, and watch this namespace?"
 _WIDTH: Final = 110
 _INDENT: Final = 11
 GOOD: Final = {
@@ -51,7 +52,7 @@ def described(pool: Raw, *, now: float) -> str:
     status: Raw = pool.get("status") or {}
     lines = [headline(pool)]
     if not status:
-        return f"{lines[0]}\n\n{_paragraph('Waits for', 'the operator: it has not written a status yet. Does it run, and watch this namespace?')}"
+        return f"{lines[0]}\n\n{_paragraph('Waits for', _UNSEEN)}"
     for title, text in (
         ("Promises", promise(pool)),
         ("Sees", sees(status, now)),

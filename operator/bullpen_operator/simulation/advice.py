@@ -53,7 +53,7 @@ class Proposal:
 def advise(
     history: History, setting: Setting, *, objective: int | None = None, cpu_seconds: float | None = None
 ) -> Proposal:
-    """Propose; `objective` in seconds is taken as given, `cpu_seconds` is what a job takes of a core, if that is known."""
+    """Propose; an `objective` in seconds is kept, `cpu_seconds` is the CPU that a job takes, if that is known."""
     trace, rules = history.trace(), setting.scaling().rules
     durations = history.durations
     mean = sum(durations) / len(durations)
@@ -93,16 +93,16 @@ def _concurrency(setting: Setting, mean: float, cpu_seconds: float | None) -> Ad
         return Advice(
             path=path,
             value=present,
-            reason="Left as it is: no worker's heartbeat tells how much CPU a job takes. Jobs that wait for networks and "
-            "disks can be many in a pod, jobs that compute are one a core.",
+            reason="Left as it is: no worker's heartbeat tells how much CPU a job takes. Jobs that wait for networks "
+            "and disks can be many in a pod, jobs that compute are one a core.",
         )
     share = max(cpu_seconds / max(mean, 1e-3), 1e-3)
     value = min(max(math.floor(CPU_SHARE / share), 1), MOST_CONCURRENCY)
     return Advice(
         path=path,
         value=value,
-        reason=f"A job of {_span(mean)} takes {_span(cpu_seconds)} of CPU, {share:.0%} of a core: "
-        f"{value} of them keep one core {min(value * share, 1):.0%} busy.",
+        reason=f"A job of {_span(mean)} takes {_span(cpu_seconds)} of CPU, {100 * share:.0f} % of a core: "
+        f"{value} of them keep one core {100 * min(value * share, 1):.0f} % busy.",
     )
 
 
@@ -132,12 +132,12 @@ def _drain(durations: list[float]) -> Advice:
     long, longest = percentile(durations, DRAIN_SHARE), durations[-1]
     value = min(max(nice_above(DRAIN_MARGIN * long), LEAST_DRAIN), MOST_DRAIN)
     beyond = sum(seconds > value for seconds in durations)
-    rest = f"{beyond:,} took longer" if beyond else "none took longer"
+    rest = f"but {beyond:,} took longer" if beyond else "and none took longer"
     return Advice(
         path=("drain", "seconds"),
         value=value,
-        reason=f"{DRAIN_SHARE:.1%} of the jobs end within {_span(long)}, the longest took {_span(longest)}; half as much "
-        f"again for a pod that stops, {rest}.",
+        reason=f"{100 * DRAIN_SHARE:g} % of the jobs end within {_span(long)}, the longest took {_span(longest)}; half as "
+        f"much again for a pod that stops, {rest}.",
     )
 
 
@@ -157,7 +157,8 @@ def _least(history: History, trace: Trace, tried: Setting) -> tuple[Advice, Figu
                 Advice(
                     path=path,
                     value=pods,
-                    reason=f"From zero {none.late:.1f} % of the jobs are late, with {pods} always there {tried_figures.late:.1f} %.",
+                    reason=f"From zero {none.late:.1f} % of the jobs are late, with {pods} always there "
+                    f"{tried_figures.late:.1f} %.",
                 ),
                 tried_figures,
             )
@@ -192,8 +193,8 @@ def _length(setting: Setting, mean: float) -> Advice:
     return Advice(
         path=("scaling", "thresholds", "queueLength"),
         value=min(value, 1_000_000),
-        reason=f"A pod works off so many in about {_span(value * mean / rules.concurrency)}, beyond the objective: a smaller "
-        "number would ask for pods that the objective can do without.",
+        reason=f"A pod works off so many in about {_span(value * mean / rules.concurrency)}, beyond the objective: a "
+        "smaller number would ask for pods that the objective can do without.",
     )
 
 
@@ -220,7 +221,7 @@ def nice_above(value: float) -> int:
     """The next of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten: 37 → 40, 420 → 500, never below the value."""
     if value <= 1:
         return 1
-    power = 10 ** math.floor(math.log10(value))
+    power: float = 10.0 ** math.floor(math.log10(value))
     return next(math.ceil(step * power) for step in _NICE if step * power >= value * (1 - 1e-9))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bullpen_operator.api.pool import ScalingPause
-from bullpen_operator.simulation.bullpen_policy import Bullpen
+from bullpen_operator.simulation.bullpen_policy import TICK_SECONDS, Bullpen
 from bullpen_operator.simulation.figures import Figures
 from bullpen_operator.simulation.peers import LIST_LENGTH, Fixed, keda_list_length
 from bullpen_operator.simulation.world import START_SECONDS, World
@@ -34,8 +34,11 @@ class Setting:
     """Waiting jobs a pod, for the alternative."""
 
     def scaling(self) -> Setting:
-        """Without a pin or a pause: these say that nothing scales."""
-        return replace(self, rules=replace(self.rules, pinned=None, paused=ScalingPause.NONE))
+        """Without a pin or a pause, which say that nothing scales; decided every 2 s, which takes half the time of the
+        operator's every second.
+        """
+        rules = replace(self.rules, pinned=None, paused=ScalingPause.NONE, tick_seconds=TICK_SECONDS)
+        return replace(self, rules=rules)
 
     @property
     def allowed_late(self) -> float:
