@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from bullpen.durations import spoken
+from bullpen_operator.api.reasons import Reason
 from bullpen_operator.cli.words import full_name, past
 from bullpen_operator.scaling.rules import Rules
 from bullpen_operator.scaling.sizing import Objective, budgets, quantile
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from bullpen_operator.api.pool import WorkerPoolSpec
 
 Raw = dict[str, Any]
+
+
+_DEMANDS: Final = frozenset(
+    {Reason.BACKLOG, Reason.ARRIVALS, Reason.QUEUE_LENGTH, Reason.WAIT_TIME, Reason.CPU, Reason.IDLE}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +160,7 @@ def _slots(terms: Terms) -> list[str]:
         )
     ]
     if terms["presentSlots"]:
-        lines.append(
-            f"n₁ = {num(deadline)}: slots that start them in time; of those that are needed, "
-            f"{num(terms['presentSlots'])} are there already and need not be waited for"
-        )
+        lines += _with_present(need, terms)
     else:
         lines.append(
             f"n₁ = (A + L + z·σ) ÷ (1 + b/S) = {num(need)} ÷ (1 + {num(budget)}/{num(service)}) = {num(deadline)}"
@@ -171,6 +174,24 @@ def _slots(terms: Terms) -> list[str]:
         f"n  = min(max(n₁, n₂), work) = min(max({num(deadline)}, {num(steady)}), {num(work)}) = {num(terms['slots'])}"
     )
     return lines
+
+
+def _with_present(need: float, terms: Terms) -> list[str]:
+    """n₁ when slots are there already, which have more time than the budget: they need not be waited for."""
+    service, budget, present = terms["serviceSeconds"], terms["budgetSeconds"], terms["presentSlots"]
+    deadline = terms["deadlineSlots"]
+    if deadline <= present:
+        kept = (need / deadline - 1) * service if deadline else budget
+        return [
+            f"n₁ = (A + L + z·σ) ÷ (1 + k/S) = {num(need)} ÷ (1 + {num(kept)}/{num(service)}) = {num(deadline)}",
+            f"     k = {num(kept)} s is the budget of slots that are there already, of which there are {num(present)}",
+        ]
+    rest = (deadline - present) * (1 + budget / service)
+    shared = f"{num(rest)} ÷ (1 + {num(budget)}/{num(service)})"
+    return [
+        f"n₁ = P + rest ÷ (1 + b/S) = {num(present)} + {shared} = {num(deadline)}",
+        f"     P slots are there already and start {num(max(need - rest, 0))} of them in time",
+    ]
 
 
 def _pods(terms: Terms, reason: str) -> list[str]:
@@ -193,19 +214,22 @@ def _pods(terms: Terms, reason: str) -> list[str]:
         )
         lines.append(f"{length:>4}  thresholds.queueLength: {what}")
     if rules.wait_seconds is not None:
-        over = f"{spoken(terms['oldestWaitSeconds'])} of {spoken(rules.wait_seconds)}"
+        over = f"{num(terms['oldestWaitSeconds'])} of {num(rules.wait_seconds)} s"
         lines.append(
             f"{wait:>4}  thresholds.waitSeconds: {'the oldest has waited ' + over if wait else 'not reached, ' + over}"
         )
     if cpu or rules.cpu_percent is not None:
         lines.append(f"{cpu:>4}  thresholds.cpuPercent")
-    lines.append(f"{max(objective, length, wait, cpu):>4}  the largest: {reason}")
+    largest = f"the largest: {reason}" if reason in _DEMANDS else "the largest"
+    lines.append(f"{max(objective, length, wait, cpu):>4}  {largest}")
     return lines
 
 
 def _limits(decision: Raw) -> list[str]:
     before, after, limit = decision.get("from"), decision.get("to"), decision.get("limitedBy")
     moved = f"{before} → {after}" if before != after else f"stays at {after}"
+    if limit is None and decision.get("reason") not in _DEMANDS:
+        limit = decision.get("reason")
     return [
         f"{after:>4}  {moved}, {'no limit changed it' if limit is None else f'the last limit that changed it: {limit}'}"
     ]

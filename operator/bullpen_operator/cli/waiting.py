@@ -47,10 +47,29 @@ AWAITED: Final[dict[str, Callable[[Spec], str]]] = {
     Reason.NEXT_JOB_DUE: lambda _: "a delayed job that is due in a moment",
     Reason.RATE_LIMIT: lambda _: "some seconds since its last change of size",
     Reason.ROLLOUT_IN_PROGRESS: lambda _: "the rollout to end",
+    Reason.QUEUE_NOT_FOUND: lambda _: "the first job, or another name or prefix of the queue",
 }
+"""Reasons that are no limit, such as Backlog, are not here: then the pool does what the demand asks for."""
+_UNREAD: Final = frozenset(
+    {
+        Reason.UNREACHABLE,
+        Reason.AUTHENTICATION_FAILED,
+        Reason.PERMISSION_DENIED,
+        Reason.TLS_FAILED,
+        Reason.BAD_URL,
+        Reason.SECRET_MISSING,
+        Reason.SECRET_FORBIDDEN,
+        Reason.QUEUE_UNREADABLE,
+        Reason.NOT_READ,
+    }
+)
+BY_HAND: Final = frozenset({Reason.PINNED, Reason.PAUSED, Reason.QUEUE_PAUSED})
+"""What somebody wants so: no trouble."""
 
 
 def awaited(limit: str, spec: Spec) -> str | None:
-    """What ends this limit; None for a limit of a newer operator."""
+    """What ends this limit; None when it is none, or one of a newer operator."""
+    if limit in _UNREAD:
+        return "the queue to be read again"
     known = AWAITED.get(limit)
     return None if known is None else known(spec)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bullpen.cli.output import plural
 from bullpen.durations import spoken
 from bullpen_operator.api.reasons import ConditionType, Reason
-from bullpen_operator.cli.waiting import awaited
+from bullpen_operator.cli.waiting import BY_HAND, awaited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ GOOD: Final = {
     ConditionType.SCALING_ACTIVE: "True",
 }
 """What a condition says when nothing is to be told of it."""
+_GOING_ON: Final = BY_HAND | {Reason.PODS_STARTING, Reason.NOT_READ}
 _TROUBLE: Final = {"ObjectiveMet": "False", "WorkersAvailable": "False"}
 """Of conditions that say good things; others say what goes on."""
 
@@ -117,9 +118,10 @@ def learned(status: Raw) -> str:
     if rates is None or rates.get("source") == "None":
         return ""
     arrivals, completions = float(rates.get("arrivals", 0)), float(rates.get("completions", 0))
-    return (
-        f"{_rate(arrivals)} come, {_rate(completions)} end, a job runs {spoken(float(rates.get('serviceSeconds', 0)))}"
-    )
+    runs = spoken(float(rates.get("serviceSeconds", 0)))
+    if not arrivals and not completions:
+        return f"no job came or ended lately; one is taken to run {runs}"
+    return f"{_rate(arrivals)} come, {_rate(completions)} end, a job runs {runs}"
 
 
 def _rate(per_second: float) -> str:
@@ -136,9 +138,18 @@ def decided(status: Raw, now: float) -> str:
     return f"{decision.get('message', '')} ({decision.get('reason', '?')}, {past(decision.get('time'), now)})"
 
 
+def limit_of(pool: Raw) -> str | None:
+    """The limit that changed the number last, or the reason when that is no demand but a pin or an unread queue."""
+    decision = (pool.get("status") or {}).get("decision") or {}
+    limit, reason = decision.get("limitedBy"), str(decision.get("reason", ""))
+    if limit is None and awaited(reason, pool.get("spec") or {}) is not None:
+        return reason
+    return limit
+
+
 def limited(pool: Raw) -> str:
     """The limit that changed the number last, with its meaning."""
-    limit = ((pool.get("status") or {}).get("decision") or {}).get("limitedBy")
+    limit = limit_of(pool)
     if limit is None:
         return "nothing: the demand is met"
     meaning = next((reason.meaning for reason in Reason if reason == limit), "")
@@ -158,7 +169,7 @@ def waits_for(pool: Raw) -> Iterator[str]:
         yield f"{plural(starting, 'pod')} to become ready"
     if starting < 0:
         yield f"{plural(-starting, 'pod')} to end"
-    limit = (status.get("decision") or {}).get("limitedBy")
+    limit = limit_of(pool)
     if limit is not None:
         text = awaited(limit, spec)
         if (text is not None and not text.startswith("nothing")) or (text is not None and starting == 0):
@@ -166,15 +177,18 @@ def waits_for(pool: Raw) -> Iterator[str]:
 
 
 def troubles(pool: Raw, now: float) -> Iterator[str]:
-    """Conditions that are not as they should be, in their own words."""
+    """Conditions that are not as they should be, in their own words; those with the same words together."""
+    together: dict[tuple[str, str], list[Raw]] = {}
     for found in _conditions(pool):
         wanted = GOOD.get(found["type"])
         off = found["status"] != wanted if wanted is not None else found["status"] == _TROUBLE.get(found["type"])
-        if off and found["type"] != ConditionType.RECONCILING:
-            yield (
-                f"{found['type']} is {found['status']} ({found['reason']}) for "
-                f"{spoken(max(now - epoch(found['lastTransitionTime']), 0))}: {found['message']}"
-            )
+        going_on = found["type"] == ConditionType.RECONCILING or found["reason"] in _GOING_ON
+        if off and not going_on:
+            together.setdefault((found["reason"], found["message"]), []).append(found)
+    for (reason, message), group in together.items():
+        said = ", ".join(f"{found['type']} is {found['status']}" for found in group)
+        since = min(epoch(found["lastTransitionTime"]) for found in group)
+        yield f"{said} ({reason}) for {spoken(max(now - since, 0))}: {message}"
 
 
 def _conditions(pool: Raw) -> list[Raw]:

@@ -136,8 +136,8 @@ def _drain(durations: list[float]) -> Advice:
     return Advice(
         path=("drain", "seconds"),
         value=value,
-        reason=f"{100 * DRAIN_SHARE:g} % of the jobs end within {_span(long)}, the longest took {_span(longest)}; half as "
-        f"much again for a pod that stops, {rest}.",
+        reason=f"{100 * DRAIN_SHARE:g} % of the jobs end within {_span(long)}, the longest took {_span(longest)}; half "
+        f"as much again for a pod that stops, {rest}.",
     )
 
 
