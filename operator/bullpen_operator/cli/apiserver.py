@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -29,6 +30,8 @@ FIELD_MANAGER: Final = "kubectl-bullpen"
 _TIMEOUT: Final = 10.0
 _COMPLETE_SECONDS: Final = 2.0
 _CHUNK: Final = 500
+_NO_VALUE: Final = 'Invalid value: "object": '
+"""What the API server puts before the message of a rule; it says nothing."""
 _IN_CLUSTER: Final = "KUBERNETES_SERVICE_HOST"
 
 
@@ -60,6 +63,7 @@ class Access:
         from kubernetes.aio.client import Configuration
         from yaml import YAMLError
 
+        logging.getLogger("kubernetes").addHandler(logging.NullHandler())  # what it warns of is an error here
         made = Configuration()
         made.retries = 0
         if self.kubeconfig is None and not os.environ.get("KUBECONFIG") and _IN_CLUSTER in os.environ:
@@ -179,7 +183,7 @@ class Missing(WrongState):
 
 def _refusal(status: int, payload: bytes) -> BullpenError:
     try:
-        words = str(json.loads(payload)["message"])
+        words = str(json.loads(payload)["message"]).replace(_NO_VALUE, "")
     except (ValueError, KeyError, TypeError):
         if status == 404:  # of a path that it does not serve; of an object it says so in JSON
             return ConfigurationError(f"the cluster knows no {PLURAL}.{GROUP}: install the operator's chart first")

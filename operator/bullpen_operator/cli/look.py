@@ -103,7 +103,7 @@ def record(pool: Raw) -> Raw:
 
 def row(pool: Raw) -> Raw:
     """One pool as a line."""
-    from bullpen_operator.cli.words import full_name, troubles
+    from bullpen_operator.cli.words import full_name, troubled
 
     status: Raw = pool.get("status") or {}
     queue, rates, decision = (status.get(name) or {} for name in ("queue", "rates", "decision"))
@@ -119,5 +119,5 @@ def row(pool: Raw) -> Raw:
         "serviceSeconds": rates.get("serviceSeconds"),
         "reason": decision.get("reason"),
         "limitedBy": decision.get("limitedBy"),
-        "trouble": next((text.partition(":")[0] for text in troubles(pool, time.time())), None),
+        "trouble": next((reason for reason, _ in troubled(pool)), None),
     }

@@ -177,7 +177,15 @@ def waits_for(pool: Raw) -> Iterator[str]:
 
 
 def troubles(pool: Raw, now: float) -> Iterator[str]:
-    """Conditions that are not as they should be, in their own words; those with the same words together."""
+    """Conditions that are not as they should be, in their own words."""
+    for reason, group in troubled(pool):
+        said = ", ".join(f"{found['type']} is {found['status']}" for found in group)
+        since = min(epoch(found["lastTransitionTime"]) for found in group)
+        yield f"{said} ({reason}) for {spoken(max(now - since, 0))}: {group[0]['message']}"
+
+
+def troubled(pool: Raw) -> Iterator[tuple[str, list[Raw]]]:
+    """Conditions that are not as they should be by their reason; those with the same words together."""
     together: dict[tuple[str, str], list[Raw]] = {}
     for found in _conditions(pool):
         wanted = GOOD.get(found["type"])
@@ -185,10 +193,8 @@ def troubles(pool: Raw, now: float) -> Iterator[str]:
         going_on = found["type"] == ConditionType.RECONCILING or found["reason"] in _GOING_ON
         if off and not going_on:
             together.setdefault((found["reason"], found["message"]), []).append(found)
-    for (reason, message), group in together.items():
-        said = ", ".join(f"{found['type']} is {found['status']}" for found in group)
-        since = min(epoch(found["lastTransitionTime"]) for found in group)
-        yield f"{said} ({reason}) for {spoken(max(now - since, 0))}: {message}"
+    for (reason, _message), group in together.items():
+        yield reason, group
 
 
 def _conditions(pool: Raw) -> list[Raw]:
