@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from bullpen.cli.output import Output
+from bullpen.cli.output import Output, plural
 from bullpen.cli.target import Target, as_json, on_target
 from bullpen_operator.cli.settings import Asked, asks
 
 if TYPE_CHECKING:
     from bullpen.cli.target import Desk
-    from bullpen_operator.simulation.advice import Advice, Proposal
+    from bullpen_operator.simulation.advice import Advice, Proposal, Workers
     from bullpen_operator.simulation.figures import Figures
 
 WIDTH: Final = 100
+_TELLING: Final = 20
+"""Jobs that workers must have ended for their CPU time to say something of a job."""
 
 
 @click.command()
@@ -37,8 +39,8 @@ def advise(asked: Asked, as_json: bool, target: Target) -> None:
     setting = asked.setting(spec)
     history = asked.history(target, spec)
     given = spec.scaling.wait_objective.seconds if asked.has_objective else None
-    cpu = None if asked.csv is not None else target.run(lambda desk: _cpu_seconds(desk, history.name))
-    found = propose(history, setting, objective=given, cpu_seconds=cpu)
+    alive = None if asked.csv is not None else target.run(lambda desk: _workers(desk, history.name))
+    found = propose(history, setting, objective=given, workers=alive)
     output = Output(as_json)
     if as_json:
         output.record(_values(found), "")
@@ -48,15 +50,17 @@ def advise(asked: Asked, as_json: bool, target: Target) -> None:
     click.echo("\n".join([*manifest(found.advice), *outcome(found)]))
 
 
-async def _cpu_seconds(desk: Desk, queue: str) -> float | None:
-    """CPU that a job takes, by the heartbeats of the workers that serve the queue now; None without any, or when they
-    have done too little to tell.
-    """
+async def _workers(desk: Desk, queue: str) -> Workers | None:
+    """By the heartbeats of those that serve the queue now; None without any, or when they have done too little."""
     from bullpen.cli.workers import beats
+    from bullpen_operator.simulation.advice import Workers
 
     alive = (await beats(desk.app, queue)).values()
     ended = sum(beat.done + beat.failed for beat in alive)
-    return sum(beat.cpu for beat in alive) / ended if ended >= 20 else None
+    if ended < _TELLING:
+        return None
+    cpu = sum(beat.cpu for beat in alive)
+    return Workers(slots=max(beat.slots for beat in alive), job_cpu_seconds=cpu / ended)
 
 
 def manifest(advice: tuple[Advice, ...]) -> list[str]:
@@ -99,7 +103,7 @@ def _told(figures: Figures) -> str:
 
     return (
         f"{figures.late:.1f} % late, p99 {spoken(figures.p99)}, {figures.pod_hours:,.2f} pod-hours, "
-        f"at most {figures.peak} pods, {figures.writes} changes"
+        f"at most {plural(figures.peak or 0, 'pod')}, {figures.writes} changes"
     )
 
 

@@ -22,7 +22,8 @@ DRAIN_MARGIN: Final = 1.5
 LEAST_DRAIN, MOST_DRAIN = 30, 86_400
 CPU_SHARE: Final = 0.8
 """Of one core that a pod's jobs may use together."""
-MOST_CONCURRENCY: Final = 100
+CONCURRENCY_STEP: Final = 2
+"""At most so many times the present concurrency: the CPU of a few jobs is no proof for many, and memory is not seen."""
 PEAK_MARGIN: Final = 1.5
 LEAST_MAX: Final = 2
 _SAME_LATE: Final = 0.05
@@ -40,6 +41,16 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """What the workers that serve the queue now tell of themselves."""
+
+    slots: int
+    """Jobs that one runs at a time."""
+    job_cpu_seconds: float
+    """CPU time that a job takes, the worker's own included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """All advice, and what came of it in the simulation."""
 
@@ -51,13 +62,13 @@ class Proposal:
 
 
 def advise(
-    history: History, setting: Setting, *, objective: int | None = None, cpu_seconds: float | None = None
+    history: History, setting: Setting, *, objective: int | None = None, workers: Workers | None = None
 ) -> Proposal:
-    """Propose; an `objective` in seconds is kept, `cpu_seconds` is the CPU that a job takes, if that is known."""
+    """Propose; an `objective` in seconds is kept, `workers` are those that serve the queue now, if any tell."""
     trace, rules = history.trace(), setting.scaling().rules
     durations = history.durations
     mean = sum(durations) / len(durations)
-    concurrency = _concurrency(setting, mean, cpu_seconds)
+    concurrency = _concurrency(setting, mean, workers)
     wanted = _objective(setting, mean) if objective is None else Advice(
         path=("scaling", "waitObjective", "seconds"), value=objective, reason="As you asked for."
     )  # fmt: skip
@@ -87,23 +98,24 @@ def advise(
     )  # fmt: skip
 
 
-def _concurrency(setting: Setting, mean: float, cpu_seconds: float | None) -> Advice:
-    path, present = ("concurrency",), setting.rules.concurrency
-    if cpu_seconds is None:
+def _concurrency(setting: Setting, mean: float, workers: Workers | None) -> Advice:
+    path = ("concurrency",)
+    if workers is None:
         return Advice(
             path=path,
-            value=present,
-            reason="Left as it is: no worker's heartbeat tells how much CPU a job takes. Jobs that wait for networks "
-            "and disks can be many in a pod, jobs that compute are one a core.",
+            value=setting.rules.concurrency,
+            reason="Left as it is: no worker tells now how much CPU a job takes. Jobs that wait for networks and disks "
+            "can be many in a pod; of jobs that compute, one for each core.",
         )
-    share = max(cpu_seconds / max(mean, 1e-3), 1e-3)
-    value = min(max(math.floor(CPU_SHARE / share), 1), MOST_CONCURRENCY)
-    return Advice(
-        path=path,
-        value=value,
-        reason=f"A job of {_span(mean)} takes {_span(cpu_seconds)} of CPU, {100 * share:.0f} % of a core: "
-        f"{value} of them keep one core {100 * min(value * share, 1):.0f} % busy.",
+    share = max(workers.job_cpu_seconds / max(mean, 1e-3), 1e-3)
+    fit = max(math.floor(CPU_SHARE / share), 1)
+    value = min(fit, CONCURRENCY_STEP * workers.slots)
+    why = (
+        f"A job of {_span(mean)} takes {_span(workers.job_cpu_seconds)} of CPU: {value} of them keep a core "
+        f"{100 * min(value * share, 1):.0f} % busy; now there are {workers.slots} in a pod."
     )
+    more = " More may do, by steps, with an eye on their memory." if fit > value else ""
+    return Advice(path=path, value=value, reason=why + more)
 
 
 def _objective(setting: Setting, mean: float) -> Advice:
