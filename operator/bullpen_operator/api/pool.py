@@ -110,6 +110,19 @@ class Thresholds(Model):
         "most to double at a step "
         "and never to more pods than jobs.",
     )
+    cpu_percent: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 1 && self <= 100",
+            "scaling.thresholds.cpuPercent is not in 1 to 100: give the per cent of its CPU that a worker may use.",
+        ),
+    ] = Field(
+        default=80,
+        description="Per cent of its CPU that a worker may use on average (of its limit, without one of its "
+        "request); above it a pod counts for fewer jobs at a time, and the pool grows in proportion, at most to "
+        "double at a step. Without CPU metrics or resources it does nothing.",
+    )
 
 
 class WaitObjective(Model):
@@ -268,6 +281,27 @@ class Drain(Model):
         "back to the front of the queue. "
         "The pod's grace period is 15 s longer.",
     )
+    strict: bool = Field(
+        default=True,
+        description="Whether a smaller pool waits for its jobs: true = only pods that run no job are ended, "
+        "however long that takes; false = a pod is ended at the latest after drain.seconds, and jobs that it "
+        "still runs go back to the queue.",
+    )
+    protect_from_consolidation: bool = Field(
+        default=True,
+        description="Whether pods that run jobs ask node autoscalers to leave them where they are "
+        "(annotations karpenter.sh/do-not-disrupt: true and cluster-autoscaler.kubernetes.io/safe-to-evict: false).",
+    )
+
+
+class DisruptionBudget(Model):
+    """Whether a PodDisruptionBudget guards the pods."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether there is a PodDisruptionBudget while the pool has more than one pod: node drains "
+        "then take one pod at a time, and wait until it has finished.",
+    )
 
 
 class WorkerPoolSpec(Model):
@@ -333,6 +367,11 @@ class WorkerPoolSpec(Model):
     )
     drain: Drain = Field(
         default_factory=Drain, json_schema_extra=section(), description="What a pod does when it has to stop."
+    )
+    pod_disruption_budget: DisruptionBudget = Field(
+        default_factory=DisruptionBudget,
+        json_schema_extra=section(),
+        description="Whether node drains take the pods one at a time.",
     )
     expected_job_seconds: Annotated[
         int,
