@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from bullpen_operator.engine.status import View, status_of
+from bullpen_operator.engine.status import status_of
+from bullpen_operator.engine.view import View
 from bullpen_operator.scaling.plan import Memory, Rules, plan
 from hack.stage.kubectl import ROOT, Kubectl, until
 from tests.unit.operator.facts import NOW, fleet, pool, reading
@@ -243,8 +244,9 @@ def test_takes_the_status_that_the_operator_writes(kubectl: Kubectl) -> None:
     observed = reading(waiting=68, due=2, active=4, oldest_wait_seconds=12.5)
     shown = pool()
     decision = plan(rules=Rules.of(shown.spec), reading=observed, fleet=fleet(2), memory=Memory(), now=NOW)
-    view = View(pool=shown, fleet=fleet(8, ready=2), reading=observed, applied=True, obstacle=None)
-    status = status_of(view=view, decision=decision, now=NOW)
+    seen = fleet(8, ready=2, busy=2, draining=1)
+    view = View(pool=shown, fleet=seen, reading=observed, applied=True, obstacle=None, decision=decision, now=NOW)
+    status = status_of(view)
     head = {"apiVersion": "bullpen.dev/v1alpha1", "kind": "WorkerPool", "metadata": {"name": "shown"}}
 
     words = ("apply", "--server-side", "--subresource=status", "--field-manager=test", "-f", "-")
@@ -267,5 +269,6 @@ def test_lists_pools_among_all_with_their_columns(kubectl: Kubectl) -> None:
     assert "workerpool.bullpen.dev/listed" in kubectl("get", "all", "--output=name")
     header = kubectl("get", "wp", "listed", "--output=wide").splitlines()[0].split()
     assert header == [
-        "NAME", "QUEUE", "READY", "DESIRED", "WAITING", "ACTIVE", "OLDEST", "REASON", "AGE", "MIN", "MAX", "LIMITED-BY"
+        "NAME", "QUEUE", "READY", "DESIRED", "WAITING", "ACTIVE", "OLDEST", "REASON", "AGE", "MIN", "MAX",
+        "ARRIVALS", "SERVICE", "LIMITED-BY",
     ]  # fmt: skip

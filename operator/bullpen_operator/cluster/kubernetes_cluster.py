@@ -10,7 +10,7 @@ import asyncio
 import base64
 import binascii
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
@@ -30,8 +30,15 @@ _MERGE = "application/merge-patch+json"
 _JSON = "application/json"
 _CHUNK = 500
 
+RESOURCES: Final[Mapping[Kind, tuple[str, str, str]]] = {
+    Kind.POOL: (GROUP, VERSION, PLURAL),
+    Kind.DEPLOYMENT: ("apps", "v1", "deployments"),
+    Kind.BUDGET: ("policy", "v1", "poddisruptionbudgets"),
+}
+"""Group, version and plural of what is listed and watched."""
+
 OWNED = f"app.kubernetes.io/managed-by={FIELD_MANAGER}"
-"""The label selector of the Deployments that are ours, evaluated by the API server."""
+"""The label selector of what belongs to pools, evaluated by the API server."""
 
 
 class KubernetesCluster:
@@ -61,12 +68,10 @@ class KubernetesCluster:
         await self._client.close()  # type: ignore[no-untyped-call]
 
     async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
-        group, plural, query = (
-            (f"apis/{GROUP}/{VERSION}", PLURAL, {})
-            if kind is Kind.POOL
-            else ("apis/apps/v1", "deployments", {"labelSelector": OWNED})
-        )
-        path = f"/{group}/namespaces/{namespace}/{plural}" if namespace is not None else f"/{group}/{plural}"
+        group, version, plural = RESOURCES[kind]
+        query = {} if kind is Kind.POOL else {"labelSelector": OWNED}
+        within = f"namespaces/{namespace}/" if namespace is not None else ""
+        path = f"/apis/{group}/{version}/{within}{plural}"
         items: list[Raw] = []
         token = ""
         while True:
@@ -111,6 +116,23 @@ class KubernetesCluster:
             query={"fieldManager": FIELD_MANAGER},
             body={"metadata": {"resourceVersion": resource_version}, "spec": {"replicas": replicas}},
             content_type=_MERGE,
+        )
+
+    async def write_budget(self, budget: Raw) -> Raw:
+        metadata = budget["metadata"]
+        path = f"/apis/policy/v1/namespaces/{metadata['namespace']}/poddisruptionbudgets"
+        query = {"fieldManager": FIELD_MANAGER}
+        if "resourceVersion" not in metadata:  # a create, because an apply would take over somebody else's
+            return await self._call("POST", "poddisruptionbudgets", path, query=query, body=budget)
+        path += f"/{metadata['name']}"
+        return await self._call("PATCH", "poddisruptionbudgets", path, query=query, body=budget, content_type=_MERGE)
+
+    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
+        await self._call(
+            "DELETE",
+            "poddisruptionbudgets",
+            f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets/{name}",
+            body={"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}},
         )
 
     async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:

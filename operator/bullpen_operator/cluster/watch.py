@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 
-from bullpen_operator.api.pool import GROUP, PLURAL, VERSION
 from bullpen_operator.cluster.access import access
-from bullpen_operator.cluster.kubernetes_cluster import OWNED
+from bullpen_operator.cluster.kubernetes_cluster import OWNED, RESOURCES
 from bullpen_operator.cluster.port import Kind, Raw
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
 class Watch:
-    """Watches pools and their Deployments in the namespaces (none: in all of them).
+    """Watches pools and what they own in the namespaces (none: in all of them).
 
     `hear(kind, gone, object)` is called on the event loop that awaits `run`, in the order of events for each
     object.
@@ -98,10 +97,7 @@ class Watch:
     async def _kopf(self, ours: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         registry = kopf.OperatorRegistry()  # a bare one: no login handlers but ours
         kopf.on.login(registry=registry)(self._login)
-        for kind, resource in (
-            (Kind.POOL, (GROUP, VERSION, PLURAL)),
-            (Kind.DEPLOYMENT, ("apps", "v1", "deployments")),
-        ):
+        for kind, resource in RESOURCES.items():
             kopf.on.event(*resource, registry=registry, id=plural(kind))(self._handler(kind, ours))
         # It warns on each start that it leaves the signals alone, which is why it is here.
         logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
@@ -139,7 +135,7 @@ class Watch:
 
 def plural(kind: Kind) -> str:
     """The resource name of a kind, which is also the id of its handler."""
-    return PLURAL if kind is Kind.POOL else "deployments"
+    return RESOURCES[kind][2]
 
 
 def settings() -> kopf.OperatorSettings:
@@ -154,7 +150,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.client_timeout = 310
     chosen.watching.inactivity_timeout = 70  # the API server sends a bookmark each minute (KEP-956)
     chosen.watching.chunk_size = 500
-    chosen.watching.label_selectors["apps", "deployments"] = OWNED
+    for group, _, resource in (RESOURCES[kind] for kind in Kind if kind is not Kind.POOL):
+        chosen.watching.label_selectors[group, resource] = OWNED
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""What was last seen of the pools and their Deployments, and which pools something happened to.
+"""What was last seen of the pools and what they own, and which pools something happened to.
 
 Written by the watch edge, by relists, and with the answers to our own writes; read by the sweep. All on one
 event loop, so nothing locks.
@@ -47,6 +47,13 @@ class Cache:
         uid = self._at[Kind.DEPLOYMENT].get((namespace, name))
         return self._objects[Kind.DEPLOYMENT].get(uid) if uid is not None else None
 
+    def budget(self, pool: Raw) -> Raw | None:
+        """The PodDisruptionBudget that the pool owns, under its name, if one was seen."""
+        metadata = pool["metadata"]
+        uid = self._at[Kind.BUDGET].get((metadata["namespace"], metadata["name"]))
+        found = self._objects[Kind.BUDGET].get(uid) if uid is not None else None
+        return found if found is not None and owner(found) == metadata["uid"] else None
+
     def size(self, kind: Kind) -> int:
         return len(self._objects[kind])
 
@@ -77,6 +84,8 @@ class Cache:
         if former is not None and former != uid:
             self.remove(kind, self._objects[kind][former])  # a name has one object: nobody told that this one went
         self._at[kind][place] = uid
+        if kind is Kind.BUDGET and known is not None and _generation(known) == _generation(raw):
+            return  # its status counts pods, which the Deployment tells already
         self._mark(kind, raw)
 
     def remove(self, kind: Kind, raw: Raw) -> None:
@@ -126,6 +135,11 @@ class Cache:
 
 def _place(raw: Raw) -> tuple[str, str]:
     return raw["metadata"]["namespace"], raw["metadata"]["name"]
+
+
+def _generation(raw: Raw) -> int:
+    number: int = raw["metadata"].get("generation", 0)
+    return number
 
 
 def owner(raw: Raw) -> str | None:

@@ -13,11 +13,14 @@ from pydantic import ValidationError
 
 from bullpen_operator.api.pool import Metadata, WorkerPool
 from bullpen_operator.cluster.deployment import fleet_of
-from bullpen_operator.engine.announce import changed, misread, scaled
+from bullpen_operator.engine.announce import changed, misread, scaled, unguarded
+from bullpen_operator.engine.guard import Guard, Unguard, guard
 from bullpen_operator.engine.misread import misread_status
-from bullpen_operator.engine.status import View, status_of, timestamp, urgent, write_due
+from bullpen_operator.engine.queue_conditions import late
+from bullpen_operator.engine.status import status_of, timestamp, urgent, write_due
 from bullpen_operator.engine.track import Track
 from bullpen_operator.engine.turn import Apply, Refused, Scale, effect
+from bullpen_operator.engine.view import View
 from bullpen_operator.scaling.observation import QueueReading
 from bullpen_operator.scaling.plan import Rules, plan
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from bullpen_operator.engine.execute import Executor
     from bullpen_operator.engine.meter import Meter
     from bullpen_operator.scaling.decision import Decision
-    from bullpen_operator.scaling.observation import ReadingFailed
+    from bullpen_operator.scaling.observation import Fleet, ReadingFailed
 
     Observed = QueueReading | ReadingFailed
 
@@ -92,13 +95,17 @@ class Pools:
         if await self._executor.write_status(track, pool, status) and self._known(track, pool):
             self._recorder.record(misread(pool, message), now=self._clock())
 
-    def take_turn(self, uid: str, observed: Observed) -> None:
-        """Decide for one pool, and start what is to be written. One that is gone, going or unreadable has no turn."""
+    def take_turn(self, uid: str, observed: Observed, *, sharing: tuple[str, ...] = ()) -> None:
+        """Decide for one pool, and start what is to be written. One that is gone, going or unreadable has no turn.
+
+        `sharing`: the other pools that serve the same queue, as namespace/name.
+        """
         track, raw = self._tracks.get(uid), self._cache.pool(uid)
         if track is None or raw is None:
             return
         try:
             _read(track, raw)
+            track.sharing = sharing
             if track.pool is not None and track.pool.metadata.deletion_timestamp is None:
                 self._turn(track, track.pool, raw, observed)
         except Exception:
@@ -118,22 +125,38 @@ class Pools:
         if not decision.changes:
             track.memory = decision.memory
         if self._cache.take_dirty(pool.metadata.uid):
-            track.unsettled = True
+            track.unsettled = track.unguarded = True
         wanted = self._wanted(track, pool, seen, decision, now)
         if wanted is not None:
             self._start(track, self._write(track, pool, wanted, observed, decision))
+        elif (guarding := self._guarding(track, pool, raw, fleet, now)) is not None:
+            self._start(track, self._guard(track, pool, guarding))
         elif track.status_pause.open(now) and (not decision.changes or track.obstacle is not None):
             # A number that waits for its turn is shown once it was taken, or once something stands in its way.
             self._show_if_changed(track, pool, observed, decision, now)
 
+    def _guarding(self, track: Track, pool: WorkerPool, raw: Raw, fleet: Fleet, now: float) -> Guard | Unguard | None:
+        """The write of the PodDisruptionBudget to try in this turn."""
+        if not track.unguarded or not track.guard_pause.open(now):
+            return None
+        wanted = guard(pool, seen=self._cache.budget(raw), replicas=fleet.replicas)
+        track.unguarded = wanted is not None
+        return wanted
+
+    async def _guard(self, track: Track, pool: WorkerPool, wanted: Guard | Unguard) -> None:
+        trouble = await self._executor.guard(track, pool, wanted)
+        if trouble is not None and self._known(track, pool.metadata):
+            self._recorder.record(unguarded(pool, trouble), now=self._clock())
+
     def _show_if_changed(
         self, track: Track, pool: WorkerPool, observed: Observed, decision: Decision, now: float
     ) -> None:
-        view = self._view(track, pool, observed)
-        basis = (track.version, facts(observed), outcome(decision), view.fleet, view.applied, view.obstacle)
+        view = self._view(track, pool, observed, decision, now)
+        seen = (view.fleet, view.applied, view.obstacle, view.sharing, late(pool, observed))
+        basis = (track.version, facts(observed), outcome(decision), *seen)
         if basis == track.shown and 0 <= now - track.shown_at < LOOK_AGAIN_SECONDS:
             return
-        status = status_of(view=view, decision=decision, now=now)
+        status = status_of(view)
         if _due(track, pool, status, now):
             self._start(track, self._show(track, pool, status))
         else:
@@ -191,7 +214,7 @@ class Pools:
             self._recorder.record(scaled(pool, decision), now=now)
             log.info(decision.message, extra=_context(pool, decision))
         if taken or track.obstacle is not None:
-            status = status_of(view=self._view(track, pool, observed), decision=decision, now=now)
+            status = status_of(self._view(track, pool, observed, decision, now))
             made = taken and isinstance(wanted, Apply) and wanted.resource_version is None
             # After a Deployment was made always: the answer tells whether the pool still exists. One whose end the
             # watch missed would make it again and again, and the garbage collector take it away.
@@ -212,10 +235,18 @@ class Pools:
     def _known(self, track: Track, pool: Metadata) -> bool:
         return self._tracks.get(pool.uid) is track
 
-    def _view(self, track: Track, pool: WorkerPool, observed: Observed) -> View:
+    def _view(self, track: Track, pool: WorkerPool, observed: Observed, decision: Decision, now: float) -> View:
         raw = self._cache.pool(pool.metadata.uid)
-        fleet = fleet_of(self._cache.deployment(raw) if raw is not None else None)
-        return View(pool=pool, fleet=fleet, reading=observed, applied=not track.unsettled, obstacle=track.obstacle)
+        return View(
+            pool=pool,
+            fleet=fleet_of(self._cache.deployment(raw) if raw is not None else None),
+            reading=observed,
+            applied=not track.unsettled,
+            obstacle=track.obstacle,
+            decision=decision,
+            now=now,
+            sharing=track.sharing,
+        )
 
 
 def _due(track: Track, pool: WorkerPool, status: Raw, now: float) -> bool:

@@ -50,10 +50,14 @@ class Relist:
             await asyncio.sleep(random.uniform(LEAST_SECONDS, MOST_SECONDS))
 
     async def once(self) -> None:
-        """One full list of both kinds. Raises ClusterError, and leaves the cache as it was for what was not
+        """One full list of each kind. Raises ClusterError, and leaves the cache as it was for what was not
         listed.
         """
-        for kind in (Kind.DEPLOYMENT, Kind.POOL):  # Deployments first: a pool is then seen with what it has
+        for kind in (
+            Kind.BUDGET,
+            Kind.DEPLOYMENT,
+            Kind.POOL,
+        ):  # what they own first: a pool is then seen with what it has
             self._cache.start_relist(kind)
             for namespace in self._scopes:
                 listing = await self._cluster.list_all(kind, namespace=namespace)

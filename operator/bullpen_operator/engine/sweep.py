@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from bullpen_operator.queues.location import Location
     from bullpen_operator.queues.secrets import Locator
 
+_NAMED = 3
+"""Of the other pools on a queue so many are told."""
+
 log = logging.getLogger(__name__)
 
 
@@ -117,12 +120,20 @@ class Sweep:
         now = self._clock()
         asked = {uid: Question(pool.spec.prefix, pool.spec.queue) for uid, pool in lane.pools.items()}
         answers = await lane.endpoint.read(list(dict.fromkeys(asked.values())), now=now)
+        served: dict[Question, list[str]] = {}
+        for uid, question in asked.items():
+            served.setdefault(question, []).append(uid)
         refused = False
         for uid, question in asked.items():
             answer = answers[question]
             refused |= isinstance(answer, ReadingFailed) and answer.reason is Reason.AUTHENTICATION_FAILED
-            self._pools.take_turn(uid, answer)
+            others = [other for other in served[question][: _NAMED + 1] if other != uid][:_NAMED]
+            self._pools.take_turn(uid, answer, sharing=tuple(_place(lane.pools[other]) for other in others))
         if refused:  # perhaps the password was rotated
             for pool in lane.pools.values():
                 self._locator.distrust(pool.metadata.namespace, pool.spec.redis, now=now)
         self._meter.swept(lag=asyncio.get_running_loop().time() - due)
+
+
+def _place(pool: WorkerPool) -> str:
+    return f"{pool.metadata.namespace}/{pool.metadata.name}"

@@ -82,6 +82,8 @@ class Decision:
     message: str
     inputs: Mapping[str, float]
     memory: Memory
+    limits: tuple[Reason, ...] = ()
+    """Every limit that changed the number, in the order in which they were asked; `limited_by` is the last of them."""
 
     @property
     def changes(self) -> bool:

@@ -62,6 +62,14 @@ class ReadingFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PodTrouble:
+    """What keeps one pod or several of them from running; `message` is a sentence."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """The pool's Deployment as last seen, and what is known of its pods; all zero when there is none."""
 
@@ -86,10 +94,18 @@ class Fleet:
     """Pods that claim nothing, run nothing and are the first that the controller would take (scaling.md §6); None
     while pods cannot be drained.
     """
+    draining: int | None = None
+    """Pods that were asked to claim nothing more, the drained ones included; None while pods cannot be drained."""
     cpu_use: float | None = None
     """Mean CPU use of the workers as a share of what each may use, 0 to 1; None is unknown."""
     foreign_scaler: str = ""
     """An HPA or ScaledObject that scales the same Deployment, as kind/name."""
+    quota_message: str = ""
+    """Why the namespace's quota lets no further pod be made; empty while it does, or while none is asked for."""
+    unavailable_since: float | None = None
+    """Since when not one pod is available, in seconds since the epoch; None while one is."""
+    trouble: PodTrouble | None = None
+    """What keeps a pod from running, as its own status says; None while nothing does or nobody has looked."""
 
 
 NO_FLEET = Fleet(exists=False, replicas=0, pods=0, ready=0, updated=0, rolling=False, observed=True, stalled=False)

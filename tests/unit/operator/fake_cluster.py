@@ -1,4 +1,4 @@
-"""A Kubernetes of three kinds of objects, in memory: as much of the API server's manners as the engine relies on."""
+"""A Kubernetes of a few kinds of objects, in memory: as much of the API server's manners as the engine relies on."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class FakeCluster:
     def __init__(self) -> None:
         self.pools: dict[str, Raw] = {}
         self.deployments: dict[str, Raw] = {}
+        self.budgets: dict[str, Raw] = {}
         self.secrets: dict[str, dict[str, bytes] | ClusterError] = {}
         self.events: dict[str, Raw] = {}
         self.calls: list[tuple[str, str]] = []
@@ -34,6 +35,7 @@ class FakeCluster:
     def add_pool(self, name: str = "video", **spec: Any) -> Raw:
         redis = {"url": "redis://redis:6379/0"}
         smallest = {"queue": name, "image": "example/app:1", "redis": redis, "expectedJobSeconds": LONG}
+        smallest |= {"drain": {"seconds": LONG}}
         pool = {"metadata": self._metadata(name), "spec": smallest | spec}
         self.pools[name] = pool
         return copy.deepcopy(pool)
@@ -65,7 +67,7 @@ class FakeCluster:
 
     async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
         self._asked("list", kind.value)
-        objects = self.pools if kind is Kind.POOL else self.deployments
+        objects = {Kind.POOL: self.pools, Kind.DEPLOYMENT: self.deployments, Kind.BUDGET: self.budgets}[kind]
         return Listing(copy.deepcopy(list(objects.values())), str(next(self._versions)))
 
     async def find_deployment(self, *, namespace: str, name: str) -> Raw | None:
@@ -104,6 +106,29 @@ class FakeCluster:
         if deployment["metadata"]["resourceVersion"] != resource_version:
             raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
         return self.edit_deployment(name, replicas=replicas)
+
+    async def write_budget(self, budget: Raw) -> Raw:
+        name = budget["metadata"]["name"]
+        self._asked("budget", name)
+        version, was = budget["metadata"].get("resourceVersion"), self.budgets.get(name)
+        if version is None and was is not None:
+            raise ClusterError(status=409, reason="AlreadyExists", message=f'poddisruptionbudgets "{name}" exists')
+        if version is not None and (was is None or was["metadata"]["resourceVersion"] != version):
+            raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
+        now = copy.deepcopy(budget)
+        now["metadata"] = (was or {"metadata": self._metadata(name)})["metadata"] | now["metadata"]
+        now["metadata"]["generation"] += was is not None
+        now["spec"] = {key: value for key, value in now["spec"].items() if value is not None}
+        self.budgets[name] = now
+        return self._changed(now)
+
+    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
+        self._asked("delete-budget", name)
+        if name not in self.budgets:
+            raise ClusterError(status=404, reason="NotFound", message="gone")
+        if self.budgets[name]["metadata"]["uid"] != uid:
+            raise ClusterError(status=409, reason="Conflict", message="uid mismatch")
+        del self.budgets[name]
 
     async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:
         self._asked("status", name)
