@@ -35,7 +35,7 @@ class FakeCluster:
     def add_pool(self, name: str = "video", **spec: Any) -> Raw:
         redis = {"url": "redis://redis:6379/0"}
         smallest = {"queue": name, "image": "example/app:1", "redis": redis, "expectedJobSeconds": LONG}
-        smallest |= {"drain": {"seconds": LONG}}
+        smallest |= {"drain": {"seconds": LONG}}  # or each of these pools would be told to raise it
         pool = {"metadata": self._metadata(name), "spec": smallest | spec}
         self.pools[name] = pool
         return copy.deepcopy(pool)
