@@ -77,6 +77,8 @@ class Cache:
         # managedFields are the larger half of an object, and nothing here reads them.
         slim = {key: value for key, value in metadata.items() if key != "managedFields"}
         self._objects[kind][uid] = {**raw, "metadata": slim}
+        if kind is Kind.BUDGET and known is not None and _generation(known) == _generation(raw):
+            return  # its status counts pods, which the Deployment tells already
         if known is not None:
             self._mark(kind, known)  # whose it was, if its owner was taken away
         place = _place(raw)
@@ -84,8 +86,6 @@ class Cache:
         if former is not None and former != uid:
             self.remove(kind, self._objects[kind][former])  # a name has one object: nobody told that this one went
         self._at[kind][place] = uid
-        if kind is Kind.BUDGET and known is not None and _generation(known) == _generation(raw):
-            return  # its status counts pods, which the Deployment tells already
         self._mark(kind, raw)
 
     def remove(self, kind: Kind, raw: Raw) -> None:

@@ -95,10 +95,13 @@ class Pools:
         if await self._executor.write_status(track, pool, status) and self._known(track, pool):
             self._recorder.record(misread(pool, message), now=self._clock())
 
-    def take_turn(self, uid: str, observed: Observed, *, sharing: tuple[str, ...] = ()) -> None:
+    def take_turn(
+        self, uid: str, observed: Observed, *, asked: WorkerPool | None = None, sharing: tuple[str, ...] = ()
+    ) -> None:
         """Decide for one pool, and start what is to be written. One that is gone, going or unreadable has no turn.
 
-        `sharing`: the other pools that serve the same queue, as namespace/name.
+        `asked` is the pool as it was when its queue was asked: one that serves another queue by now waits for that
+        one's answer. `sharing`: the other pools that serve the same queue, as namespace/name.
         """
         track, raw = self._tracks.get(uid), self._cache.pool(uid)
         if track is None or raw is None:
@@ -106,7 +109,9 @@ class Pools:
         try:
             _read(track, raw)
             track.sharing = sharing
-            if track.pool is not None and track.pool.metadata.deletion_timestamp is None:
+            if track.pool is None or (asked is not None and _served(asked) != _served(track.pool)):
+                return
+            if track.pool.metadata.deletion_timestamp is None:
                 self._turn(track, track.pool, raw, observed)
         except Exception:
             # A bulkhead: what goes wrong with one pool must not stop the others' turns. Counted, so that it is seen.
@@ -265,8 +270,11 @@ def _read(track: Track, raw: Raw) -> None:
     if version == track.version:
         return
     track.version = version
+    before = track.pool
     try:
         track.pool, track.misread = WorkerPool.model_validate(raw), None
+        if before is not None and _served(before) != _served(track.pool):
+            track.memory = track.memory.of_another_queue()
     except ValidationError as error:
         track.pool = None
         first = error.errors(include_input=False, include_url=False)[0]
@@ -277,6 +285,11 @@ def _read(track: Track, raw: Raw) -> None:
         )
         place = {"pool": raw["metadata"]["name"], "namespace": raw["metadata"]["namespace"]}
         log.error(track.misread, extra=place)  # noqa: TRY400 - the trace of a validation says nothing more
+
+
+def _served(pool: WorkerPool) -> object:
+    """What tells the pool's queue apart from others."""
+    return pool.spec.redis, pool.spec.prefix, pool.spec.queue
 
 
 def facts(observed: Observed) -> object:

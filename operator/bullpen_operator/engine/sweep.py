@@ -117,8 +117,8 @@ class Sweep:
 
     async def _sweep(self, lane: Lane, *, due: float) -> None:
         """One tick of one lane: one round trip, then the turn of each of its pools."""
-        now = self._clock()
-        asked = {uid: Question(pool.spec.prefix, pool.spec.queue) for uid, pool in lane.pools.items()}
+        now, pools = self._clock(), lane.pools  # which the router replaces meanwhile
+        asked = {uid: Question(pool.spec.prefix, pool.spec.queue) for uid, pool in pools.items()}
         answers = await lane.endpoint.read(list(dict.fromkeys(asked.values())), now=now)
         served: dict[Question, list[str]] = {}
         for uid, question in asked.items():
@@ -128,7 +128,8 @@ class Sweep:
             answer = answers[question]
             refused |= isinstance(answer, ReadingFailed) and answer.reason is Reason.AUTHENTICATION_FAILED
             others = [other for other in served[question][: _NAMED + 1] if other != uid][:_NAMED]
-            self._pools.take_turn(uid, answer, sharing=tuple(_place(lane.pools[other]) for other in others))
+            sharing = tuple(_place(pools[other]) for other in others)
+            self._pools.take_turn(uid, answer, asked=pools[uid], sharing=sharing)
         if refused:  # perhaps the password was rotated
             for pool in lane.pools.values():
                 self._locator.distrust(pool.metadata.namespace, pool.spec.redis, now=now)

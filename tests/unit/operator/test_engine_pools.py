@@ -353,3 +353,17 @@ async def test_numbers_of_a_busy_queue_are_written_at_most_once_a_minute(at_rest
         await at_rest.turn(reading(at=at_rest.now, waiting=5 + second % 5, active=second % 3))
     assert at_rest.cluster.writes().count("scale") == 0
     assert at_rest.cluster.writes().count("status") <= 5
+
+
+async def test_another_queue_is_learned_anew(at_rest: EngineHouse) -> None:
+    """The counters of one queue are no past of another: the difference between them would be taken for arrivals."""
+    for _ in range(5):
+        await at_rest.turn(reading(at=at_rest.now + 1, added=100, finished=100, completed=100))
+    at_rest.see(at_rest.cluster.edit_pool("video", queue="photos"))
+
+    for second in range(5):
+        jobs = 1_000_000 + second
+        await at_rest.turn(reading(at=at_rest.now + 1, added=jobs, finished=jobs, completed=9))
+
+    assert at_rest.meter.seen[-1].inputs["arrivalsPerSecond"] < 10
+    assert at_rest.cluster.deployments["video"]["spec"]["replicas"] <= 1
