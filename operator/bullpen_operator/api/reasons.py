@@ -141,16 +141,18 @@ class Reason(StrEnum):
         "The queue can no longer be read; the number of pods stays as it is.",
     )
     QUEUE_RECOVERED = "QueueRecovered", "The queue can be read again."
+    DRAIN_STARTED = "DrainStarted", "Pods were asked to claim no more jobs, so that they can be ended."
+    DRAIN_COMPLETED = "DrainCompleted", "Pods that had finished their jobs are ended."
+    DRAIN_CANCELLED = "DrainCancelled", "The pods are needed again, or kept, and go on claiming jobs."
+    DRAIN_OVERRAN = "DrainOverran", "A pod that is to go runs jobs for longer than drain.seconds."
+    GRACE_PERIOD_TOO_SHORT = (
+        "GracePeriodTooShort",
+        "More than one job in 200 runs for longer than drain.seconds, so that a rollout or a lost node interrupts it.",
+    )
     FALLBACK_ACTIVATED = "FallbackActivated", "The queue could not be read for long, so scaling.fallback holds."
     FALLBACK_DEACTIVATED = "FallbackDeactivated", "The queue can be read again, and scaling.fallback no longer holds."
     OBJECTIVE_RECOVERED = "ObjectiveRecovered", "Jobs start within scaling.waitObjective again."
     WORKERS_RECOVERED = "WorkersRecovered", "The pods that are asked for run again."
-    DRAIN_STARTED = "DrainStarted", "Pods were asked to finish their jobs and to take no more."
-    DRAIN_COMPLETED = "DrainCompleted", "The pods that were to go have finished and are gone, or are needed again."
-    GRACE_PERIOD_TOO_SHORT = (
-        "GracePeriodTooShort",
-        "A job runs longer than drain.seconds, so a pod that is stopped hands it back half done.",
-    )
     DISRUPTION_BUDGET_FAILED = (
         "DisruptionBudgetFailed",
         "The pool's PodDisruptionBudget could not be written; the pods run without it.",

@@ -86,6 +86,8 @@ EVENTS: Final[Mapping[Reason, str]] = {
     Reason.SCALED_TO_ZERO: "Normal",
     Reason.DRAIN_STARTED: "Normal",
     Reason.DRAIN_COMPLETED: "Normal",
+    Reason.DRAIN_CANCELLED: "Normal",
+    Reason.DRAIN_OVERRAN: "Warning",
     Reason.QUEUE_UNREACHABLE: "Warning",
     Reason.SECRET_MISSING: "Warning",
     Reason.SECRET_FORBIDDEN: "Warning",

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
@@ -30,15 +31,32 @@ _MERGE = "application/merge-patch+json"
 _JSON = "application/json"
 _CHUNK = 500
 
-RESOURCES: Final[Mapping[Kind, tuple[str, str, str]]] = {
-    Kind.POOL: (GROUP, VERSION, PLURAL),
-    Kind.DEPLOYMENT: ("apps", "v1", "deployments"),
-    Kind.BUDGET: ("policy", "v1", "poddisruptionbudgets"),
-}
-"""Group, version and plural of what is listed and watched."""
-
 OWNED = f"app.kubernetes.io/managed-by={FIELD_MANAGER}"
 """The label selector of what belongs to pools, evaluated by the API server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Where the API server has the objects of a kind, and which of them are watched: those that the selector matches,
+    evaluated by the API server.
+    """
+
+    group: str
+    version: str
+    plural: str
+    selector: str = ""
+
+    def path(self, namespace: str | None) -> str:
+        root = f"/apis/{self.group}" if self.group else "/api"
+        scope = f"/namespaces/{namespace}" if namespace is not None else ""
+        return f"{root}/{self.version}{scope}/{self.plural}"
+
+
+SERVED: Final[Mapping[Kind, Served]] = {
+    Kind.POOL: Served(group=GROUP, version=VERSION, plural=PLURAL),
+    Kind.DEPLOYMENT: Served(group="apps", version="v1", plural="deployments", selector=OWNED),
+    Kind.BUDGET: Served(group="policy", version="v1", plural="poddisruptionbudgets", selector=OWNED),
+}
 
 
 class KubernetesCluster:
@@ -68,15 +86,13 @@ class KubernetesCluster:
         await self._client.close()  # type: ignore[no-untyped-call]
 
     async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
-        group, version, plural = RESOURCES[kind]
-        query = {} if kind is Kind.POOL else {"labelSelector": OWNED}
-        within = f"namespaces/{namespace}/" if namespace is not None else ""
-        path = f"/apis/{group}/{version}/{within}{plural}"
+        served = SERVED[kind]
+        query = {"labelSelector": served.selector} if served.selector else {}
         items: list[Raw] = []
         token = ""
         while True:
             page_query = {**query, "limit": str(_CHUNK)} | ({"continue": token} if token else {})
-            page = await self._call("LIST", plural, path, query=page_query)
+            page = await self._call("LIST", served.plural, served.path(namespace), query=page_query)
             items += page["items"]
             token = page["metadata"].get("continue", "")
             if not token:

@@ -46,7 +46,6 @@ class _Turn:
     begins: Reason | None
     ends: Reason | None
     action: str
-    warning: bool = True
 
 
 _TURNS: Final[Mapping[ConditionType, _Turn]] = {
@@ -55,9 +54,6 @@ _TURNS: Final[Mapping[ConditionType, _Turn]] = {
     ),
     ConditionType.WORKERS_AVAILABLE: _Turn(
         trouble="False", begins=None, ends=Reason.WORKERS_RECOVERED, action="WatchPods"
-    ),
-    ConditionType.DRAINING: _Turn(
-        trouble="True", begins=Reason.DRAIN_STARTED, ends=Reason.DRAIN_COMPLETED, action="Drain", warning=False
     ),
     ConditionType.QUEUE_SHARED: _Turn(trouble="True", begins=None, ends=None, action="ReadQueue"),
 }
@@ -85,7 +81,6 @@ def changed(pool: WorkerPool, before: Mapping[str, Any], after: Mapping[str, Any
             yield _notice(pool, _SPELLED[said[0]], said[1], warning=True, action="ApplyDeployment")
     for kind, turn in _TURNS.items():
         yield from _turned(pool, earlier.get(kind, {}), present[kind], turn)
-    yield from _of_the_grace(pool, before, after)
 
 
 def misread(pool: Metadata, message: str) -> Notice:
@@ -140,27 +135,9 @@ def _turned(pool: WorkerPool, was: Mapping[str, Any], now: Mapping[str, Any], tu
     if now["status"] == turn.trouble:
         begins = turn.begins or _SPELLED[now["reason"]]
         if was.get("status") != turn.trouble or (turn.begins is None and was.get("reason") != now["reason"]):
-            yield _notice(pool, begins, now["message"], warning=turn.warning, action=turn.action)
+            yield _notice(pool, begins, now["message"], warning=True, action=turn.action)
     elif was.get("status") == turn.trouble and turn.ends is not None:
         yield _notice(pool, turn.ends, now["message"], warning=False, action=turn.action)
-
-
-def _of_the_grace(pool: WorkerPool, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Notice]:
-    """Jobs that run longer than a pod may take to stop; told when that begins, and again for another spec."""
-    seconds, grace = _service(after), pool.spec.drain.seconds
-    if seconds <= grace:
-        return
-    if _service(before) <= grace or before.get("observedGeneration") != after.get("observedGeneration"):
-        note = (
-            f"a job runs for about {seconds:g} s, but a pod that is stopped has drain.seconds {grace} s: it would hand "
-            "back jobs half done; raise spec.drain.seconds"
-        )
-        yield _notice(pool, Reason.GRACE_PERIOD_TOO_SHORT, note, warning=True, action="ReadQueue")
-
-
-def _service(status: Mapping[str, Any]) -> float:
-    seconds: float = (status.get("rates") or {}).get("serviceSeconds", 0)
-    return seconds
 
 
 def _conditions(status: Mapping[str, Any]) -> Said:

@@ -61,7 +61,7 @@ def stalled(view: View) -> Finding:
 
 def draining(view: View) -> Finding:
     """Whether pods are asked to finish their jobs and go."""
-    number = view.fleet.draining or 0
+    number = view.fleet.draining
     if not number:
         return Finding(status=FALSE, reason=Reason.NOT_DRAINING, message=Reason.NOT_DRAINING.meaning)
     message = f"{number} of {view.fleet.pods} pods finish their jobs and take no more; they are ended then."

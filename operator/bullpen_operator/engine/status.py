@@ -60,7 +60,7 @@ def status_of(view: View) -> dict[str, Any]:
         ready_replicas=view.fleet.ready,
         desired_replicas=decision.to,
         busy_replicas=view.fleet.busy,
-        draining_replicas=view.fleet.draining,
+        draining_replicas=None if view.fleet.busy is None else view.fleet.draining,
         ready=f"{view.fleet.ready}/{decision.to}",
         selector=f"{POOL_LABEL}={view.pool.metadata.name}",
         queue=None,

@@ -90,12 +90,12 @@ class Fleet:
     stalled_message: str = ""
     busy: int | None = None
     """Pods that run a job; None while nobody can tell."""
+    draining: int = 0
+    """Pods that are asked to claim nothing more."""
     drained: int | None = None
     """Pods that claim nothing, run nothing and are the first that the controller would take (scaling.md §6); None
     while pods cannot be drained.
     """
-    draining: int | None = None
-    """Pods that were asked to claim nothing more, the drained ones included; None while pods cannot be drained."""
     cpu_use: float | None = None
     """Mean CPU use of the workers as a share of what each may use, 0 to 1; None is unknown."""
     foreign_scaler: str = ""

@@ -35,7 +35,6 @@ class FakeCluster:
     def add_pool(self, name: str = "video", **spec: Any) -> Raw:
         redis = {"url": "redis://redis:6379/0"}
         smallest = {"queue": name, "image": "example/app:1", "redis": redis, "expectedJobSeconds": LONG}
-        smallest |= {"drain": {"seconds": LONG}}  # or each of these pools would be told to raise it
         pool = {"metadata": self._metadata(name), "spec": smallest | spec}
         self.pools[name] = pool
         return copy.deepcopy(pool)
@@ -58,6 +57,12 @@ class FakeCluster:
         deployment["spec"] |= spec
         deployment["metadata"]["generation"] += 1
         return self._changed(deployment)
+
+    def edit_budget(self, name: str, spec: Raw) -> Raw:
+        budget = self.budgets[name]
+        budget["spec"] = spec
+        budget["metadata"]["generation"] += 1
+        return self._changed(budget)
 
     def writes(self) -> list[str]:
         """The verbs of what was asked, but for lists."""

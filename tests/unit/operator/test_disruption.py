@@ -41,11 +41,6 @@ def test_there_is_one_from_the_second_pod_on(spec: dict[str, Any], replicas: int
     assert budget_wanted(pool(**spec), replicas=replicas, exists=exists) is wanted
 
 
-def see_budget(house: EngineHouse) -> None:
-    """The watch tells of the budget as it now is."""
-    house.cache.put(Kind.BUDGET, house.cluster.budgets["video"])
-
-
 @pytest.fixture
 async def house() -> EngineHouse:
     """A pool of one pod, at rest."""
@@ -84,11 +79,8 @@ async def test_disabling_it_removes_it(house: EngineHouse) -> None:
 async def test_what_somebody_changed_is_put_back_and_not_in_a_race(house: EngineHouse) -> None:
     await pin(house, 2)
     for _ in range(20):
-        budget = house.cluster.budgets["video"]
-        budget["spec"] = {"minAvailable": 2, "selector": budget["spec"]["selector"]}
-        budget["metadata"]["generation"] += 1
-        budget["metadata"]["resourceVersion"] = str(int(budget["metadata"]["resourceVersion"]) + 1_000_000)
-        see_budget(house)
+        theirs = {"minAvailable": 2, "selector": house.cluster.budgets["video"]["spec"]["selector"]}
+        house.cache.put(Kind.BUDGET, house.cluster.edit_budget("video", theirs))
         await house.turn()
 
     assert 1 <= house.cluster.writes().count("budget") - 1 <= 4
