@@ -171,16 +171,38 @@ class Fallback(Model):
     ] = Field(default=120, description="Seconds without a reading; until then the number of pods stays as it is.")
 
 
+def _cron() -> str:
+    """A regular expression for five cron fields, as far as one can tell: no valid pattern is refused by it."""
+    minute, hour = "[0-5]?[0-9]", "([01]?[0-9]|2[0-3])"
+    numbers = [rf"(\\*|{part}(-{part})?)(/[0-9]+)?" for part in (minute, hour)]
+    names = "[0-9A-Za-z*,/#-]+"  # days and months have names, and the letters L and W
+    return "^" + " +".join([*(rf"{part}(,{part})*" for part in numbers), *[names] * 3]) + "$"
+
+
+_CRON_RULE: Final = Rule(
+    f"self.matches('{_cron()}')",
+    "scaling.schedule[] has a start or end that is no cron pattern: give minute, hour, day of month, month and "
+    "day of week, such as 0 8 * * 1-5.",
+)
+
+
 class Window(Model):
     """A time of the day or week with more pods at least."""
 
-    start: Annotated[str, Extension("maxLength", 100)] = Field(
+    start: Annotated[str, Extension("maxLength", 100), _CRON_RULE] = Field(
         description="When it opens: a cron pattern of five fields, such as 0 8 * * 1-5."
     )
-    end: Annotated[str, Extension("maxLength", 100)] = Field(description="When it closes, a cron pattern likewise.")
-    time_zone: Annotated[str, Extension("maxLength", 64)] = Field(
-        default="UTC", description="The time zone of both patterns, such as Europe/Berlin."
+    end: Annotated[str, Extension("maxLength", 100), _CRON_RULE] = Field(
+        description="When it closes, a cron pattern likewise."
     )
+    time_zone: Annotated[
+        str,
+        Extension("maxLength", 64),
+        Rule(
+            "self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$')",
+            "scaling.schedule[].timeZone is no name of a time zone: give one such as Europe/Berlin, or UTC.",
+        ),
+    ] = Field(default="UTC", description="The time zone of both patterns, such as Europe/Berlin.")
     min_replicas: Annotated[
         int,
         INT32,
