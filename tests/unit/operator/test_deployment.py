@@ -252,7 +252,7 @@ class TestTemplate:
         assert sentence in str(refused.value)
 
 
-class TestFleet:
+class TestConditionsOfADeployment:
     """What the Deployment's own conditions say, in Kubernetes' words."""
 
     QUOTA = (
