@@ -1,8 +1,8 @@
 """One namespace for all cluster tests, with its own operator, Redis and ledger; each test has a key prefix of its own.
 
 The namespace is left in place, so that the next run starts at once; `make cluster-down` removes it with its cluster.
-`BULLPEN_TEST_NAMESPACE` names another one, whose operator runs already (a checkout's, outside the cluster): then nothing
-is installed but the CRD.
+`BULLPEN_TEST_NAMESPACE` names another one, whose operator runs already (a checkout's, outside the cluster): then
+nothing is installed but the CRD.
 """
 
 from __future__ import annotations

@@ -225,8 +225,12 @@ def test_many_pools_that_come_and_go_leave_nothing_and_disturb_nobody(
     jobs = steady.produce(redis_url, 3, seconds=0.1)
     steady.await_ended(jobs, within=60)
 
-    left = f'--output=go-template={{{{range .items}}}}{{{{.metadata.name}}}}{{{{"\\n"}}}}{{{{end}}}}'
-    until(lambda: label not in kubectl("get", "deployments", left), "their Deployments to go", within=120, every=2)
+    until(
+        lambda: label not in kubectl("get", "deployments", "--output=name"),
+        "their Deployments to go",
+        within=120,
+        every=2,
+    )
     assert steady.condition("Ready")["status"] == "True"
     assert len(steady.pods()) == 1
 

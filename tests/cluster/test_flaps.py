@@ -1,4 +1,4 @@
-"""What `kubectl wait`, Argo CD and alerts see over a pool's busy day: every status write is watched, and turns are counted.
+"""What `kubectl wait`, Argo CD and alerts see over a pool's busy day: all status writes, with turns counted.
 
 About a minute; `FLAPS_SECONDS=600` repeats the day for ten.
 """
