@@ -121,6 +121,14 @@ class Reason(StrEnum):
         "The queue can no longer be read; the number of pods stays as it is.",
     )
     QUEUE_RECOVERED = "QueueRecovered", "The queue can be read again."
+    DRAIN_STARTED = "DrainStarted", "Pods were asked to claim no more jobs, so that they can be ended."
+    DRAIN_COMPLETED = "DrainCompleted", "Pods that had finished their jobs are ended."
+    DRAIN_CANCELLED = "DrainCancelled", "The pods are needed again, or kept, and go on claiming jobs."
+    DRAIN_OVERRAN = "DrainOverran", "A pod that is to go runs jobs for longer than drain.seconds."
+    GRACE_PERIOD_TOO_SHORT = (
+        "GracePeriodTooShort",
+        "More than one job in 200 runs for longer than drain.seconds, so that a rollout or a lost node interrupts it.",
+    )
 
 
 class ConditionType(StrEnum):
