@@ -17,6 +17,7 @@ import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.config import ConfigException
 
+from bullpen_operator.api.pods import POOL_LABEL
 from bullpen_operator.api.pool import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from bullpen_operator.cluster.port import FIELD_MANAGER, ClusterError, Kind, Listing, Raw
 
@@ -56,6 +57,9 @@ SERVED: Final[Mapping[Kind, Served]] = {
     Kind.POOL: Served(group=GROUP, version=VERSION, plural=PLURAL),
     Kind.DEPLOYMENT: Served(group="apps", version="v1", plural="deployments", selector=OWNED),
     Kind.BUDGET: Served(group="policy", version="v1", plural="poddisruptionbudgets", selector=OWNED),
+    Kind.POD: Served(group="", version="v1", plural="pods", selector=POOL_LABEL),
+    # KEDA scales by one of these too, whose target is the same.
+    Kind.SCALER: Served(group="autoscaling", version="v2", plural="horizontalpodautoscalers"),
 }
 
 
@@ -149,6 +153,25 @@ class KubernetesCluster:
             "poddisruptionbudgets",
             f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets/{name}",
             body={"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}},
+        )
+
+    async def annotate_pod(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str,
+        annotations: Mapping[str, str | None],
+    ) -> Raw:
+        metadata = {"uid": uid, "resourceVersion": resource_version, "annotations": dict(annotations)}
+        return await self._call(
+            "PATCH",
+            "pods",
+            f"/api/v1/namespaces/{namespace}/pods/{name}",
+            query={"fieldManager": FIELD_MANAGER},
+            body={"metadata": metadata},
+            content_type=_MERGE,
         )
 
     async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     POOL = "WorkerPool"
     DEPLOYMENT = "Deployment"
     BUDGET = "PodDisruptionBudget"
+    POD = "Pod"
+    SCALER = "HorizontalPodAutoscaler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Cluster(Protocol):
     """Every coroutine raises ClusterError, and nothing else, within a bounded time."""
 
     async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
-        """All pools, or all objects of the kind that belong to pools, in one namespace or (None) in all."""
+        """All objects of a kind that are to be watched, in one namespace or (None) in all."""
         ...
 
     async def find_deployment(self, *, namespace: str, name: str) -> Raw | None:
@@ -102,6 +104,20 @@ class Cluster(Protocol):
 
     async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
         """Delete the PodDisruptionBudget with that uid."""
+        ...
+
+    async def annotate_pod(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str,
+        annotations: Mapping[str, str | None],
+    ) -> Raw:
+        """Set annotations of exactly the version of the pod it was decided on, None takes one away; the answer is the
+        pod.
+        """
         ...
 
     async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:

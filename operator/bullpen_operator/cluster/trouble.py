@@ -26,8 +26,22 @@ _WAITING: Final = {
 }
 _ORDER: Final = (Reason.CONTAINER_CONFIG, Reason.IMAGE_PULL, Reason.CRASH_LOOP, Reason.UNSCHEDULABLE)
 """The first that any pod has is told: those that only a change of the spec ends before those that a node may end."""
+_READ: Final = ("name", "image", "ready", "restartCount", "state", "lastState")
 _RESTARTS: Final = 3
 """A container that ended so often and is not ready loops, also in the seconds in which it runs between two ends."""
+
+
+def telling(status: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a pod's status that `trouble_of` reads; next to nothing for a pod that runs."""
+    kept: dict[str, Any] = {}
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        states = [state for state in status.get(kind) or () if not state.get("ready")]
+        if states:
+            kept[kind] = [{key: state[key] for key in _READ if key in state} for state in states]
+    unscheduled = [one for one in status.get("conditions") or () if one["type"] == "PodScheduled"]
+    if any(one["status"] == "False" for one in unscheduled):
+        kept["conditions"] = unscheduled
+    return kept
 
 
 def trouble_of(pods: Iterable[Mapping[str, Any]]) -> PodTrouble | None:

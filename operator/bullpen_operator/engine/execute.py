@@ -18,13 +18,14 @@ from bullpen_operator.engine.guard import Guard, Unguard
 from bullpen_operator.engine.view import Obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from bullpen_operator.api.pool import Metadata, WorkerPool
     from bullpen_operator.cluster.port import Cluster, Raw
     from bullpen_operator.engine.backoff import Backoff
     from bullpen_operator.engine.cache import Cache
+    from bullpen_operator.engine.drain import Annotate
     from bullpen_operator.engine.track import Track
     from bullpen_operator.engine.turn import Apply, Scale
 
@@ -60,6 +61,11 @@ class Executor:
         self._cache = cache
         self._may_write = may_write
         self._clock = clock
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything may be written now."""
+        return self._may_write()
 
     async def apply(self, track: Track, pool: WorkerPool, effect: Apply) -> bool:
         """Make the Deployment or put it right; True when the API server took it, the decided number included.
@@ -137,6 +143,28 @@ class Executor:
         else:
             track.guard_pause.succeeded()
         return None
+
+    async def annotate(self, track: Track, pool: WorkerPool, changes: Sequence[Annotate]) -> None:
+        """Set or take away annotations of pods, each of exactly the version that it was decided on."""
+        for change in changes:
+            if not self._may_write():
+                return
+            pod = change.pod
+            try:
+                seen = await self._cluster.annotate_pod(
+                    namespace=pod.namespace,
+                    name=pod.name,
+                    uid=pod.uid,
+                    resource_version=pod.version,
+                    annotations=change.annotations,
+                )
+            except ClusterError as error:
+                if error.conflict or error.gone:  # the pod has changed since, or is gone: the watch will tell
+                    continue
+                self._failed(track.pod_pause, pool.metadata, "pod", error)
+                return
+            self._cache.put(Kind.POD, seen)
+        track.pod_pause.succeeded()
 
     async def write_status(self, track: Track, pool: Metadata, status: Mapping[str, Any]) -> bool:
         """Replace the pool's status; True when the API server took it."""

@@ -7,6 +7,7 @@ pool holds up nobody. While that task runs, the pool is only measured.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from bullpen_operator.api.pool import Metadata, WorkerPool
 from bullpen_operator.cluster.deployment import fleet_of
 from bullpen_operator.engine.announce import changed, misread, scaled, unguarded
+from bullpen_operator.engine.drain import NO_ORDERS, Orders
 from bullpen_operator.engine.guard import Guard, Unguard, guard
 from bullpen_operator.engine.misread import misread_status
 from bullpen_operator.engine.queue_conditions import late
@@ -97,34 +99,42 @@ class Pools:
 
     def take_turn(
         self, uid: str, observed: Observed, *, asked: WorkerPool | None = None, sharing: tuple[str, ...] = ()
-    ) -> None:
-        """Decide for one pool, and start what is to be written. One that is gone, going or unreadable has no turn.
+    ) -> Orders:
+        """Decide for one pool, and start what is to be written to Kubernetes; the drain marks to write to its Redis are
+        returned. One that is gone, going or unreadable has no turn.
 
         `asked` is the pool as it was when its queue was asked: one that serves another queue by now waits for that
         one's answer. `sharing`: the other pools that serve the same queue, as namespace/name.
         """
         track, raw = self._tracks.get(uid), self._cache.pool(uid)
         if track is None or raw is None:
-            return
+            return NO_ORDERS
         try:
             _read(track, raw)
             track.sharing = sharing
             if track.pool is None or (asked is not None and _served(asked) != _served(track.pool)):
-                return
+                return NO_ORDERS
             if track.pool.metadata.deletion_timestamp is None:
                 self._turn(track, track.pool, raw, observed)
+                return track.draining.orders if self._executor.writes else NO_ORDERS
         except Exception:
             # A bulkhead: what goes wrong with one pool must not stop the others' turns. Counted, so that it is seen.
             self._meter.failed_turn()
             log.exception("turn failed", extra={"pool": raw["metadata"]["name"]})
+        return NO_ORDERS
 
     def _turn(self, track: Track, pool: WorkerPool, raw: Raw, observed: Observed) -> None:
         now = self._clock()
         seen = self._cache.deployment(raw)
-        fleet = fleet_of(seen)
+        track.draining.observe(pool, self._cache.pods(raw), observed, scaler=self._cache.scaler(raw), now=now)
+        fleet = track.draining.on(fleet_of(seen))
         decision = plan(rules=Rules.of(pool.spec), reading=observed, fleet=fleet, memory=track.memory, now=now)
         reading = observed if isinstance(observed, QueueReading) else None
         self._meter.pool_seen(pool, reading=reading, fleet=fleet, decision=decision)
+        orders = track.draining.decide(pool, fleet, decision, writing=track.writing, now=now)
+        if self._executor.writes:
+            for notice in track.draining.notices(pool, observed, now=now):
+                self._recorder.record(notice, now=now)
         if track.writing:
             return
         if not decision.changes:
@@ -136,6 +146,8 @@ class Pools:
             self._start(track, self._write(track, pool, wanted, observed, decision))
         elif (guarding := self._guarding(track, pool, raw, fleet, now)) is not None:
             self._start(track, self._guard(track, pool, guarding))
+        elif orders.annotate and track.pod_pause.open(now):
+            self._start(track, self._executor.annotate(track, pool, orders.annotate))
         elif track.status_pause.open(now) and (not decision.changes or track.obstacle is not None):
             # A number that waits for its turn is shown once it was taken, or once something stands in its way.
             self._show_if_changed(track, pool, observed, decision, now)
@@ -157,7 +169,9 @@ class Pools:
         self, track: Track, pool: WorkerPool, observed: Observed, decision: Decision, now: float
     ) -> None:
         view = self._view(track, pool, observed, decision, now)
-        seen = (view.fleet, view.applied, view.obstacle, view.sharing, late(pool, observed))
+        # How many run jobs just now, and with how much CPU, changes each tick and is never urgent.
+        fleet = replace(view.fleet, busy=None, drained=None, cpu_use=None)
+        seen = (fleet, view.applied, view.obstacle, view.sharing, late(pool, observed))
         basis = (track.version, facts(observed), outcome(decision), *seen)
         if basis == track.shown and 0 <= now - track.shown_at < LOOK_AGAIN_SECONDS:
             return
@@ -206,6 +220,8 @@ class Pools:
         self, track: Track, pool: WorkerPool, wanted: Apply | Scale, observed: Observed, decision: Decision
     ) -> None:
         """Carry out the effect; if it was taken, keep and tell the decision; then the status."""
+        if decision.to < decision.from_:
+            track.draining.shrinking(self._clock())
         if isinstance(wanted, Apply):
             taken = await self._executor.apply(track, pool, wanted)
         else:
@@ -217,6 +233,9 @@ class Pools:
             track.memory = decision.memory
             self._meter.scaled(pool, decision)
             self._recorder.record(scaled(pool, decision), now=now)
+            if decision.to < decision.from_:
+                for notice in track.draining.completed(pool, decision, now=now):
+                    self._recorder.record(notice, now=now)
             log.info(decision.message, extra=_context(pool, decision))
         if taken or track.obstacle is not None:
             status = status_of(self._view(track, pool, observed, decision, now))
@@ -242,9 +261,12 @@ class Pools:
 
     def _view(self, track: Track, pool: WorkerPool, observed: Observed, decision: Decision, now: float) -> View:
         raw = self._cache.pool(pool.metadata.uid)
+        fleet = track.draining.on(fleet_of(self._cache.deployment(raw) if raw is not None else None))
+        if raw is not None:
+            fleet = replace(fleet, trouble=self._cache.trouble(raw))
         return View(
             pool=pool,
-            fleet=fleet_of(self._cache.deployment(raw) if raw is not None else None),
+            fleet=fleet,
             reading=observed,
             applied=not track.unsettled,
             obstacle=track.obstacle,

@@ -53,11 +53,8 @@ class Relist:
         """One full list of each kind. Raises ClusterError, and leaves the cache as it was for what was not
         listed.
         """
-        for kind in (
-            Kind.BUDGET,
-            Kind.DEPLOYMENT,
-            Kind.POOL,
-        ):  # what they own first: a pool is then seen with what it has
+        # Pools last: a pool is then seen with what it has.
+        for kind in (Kind.SCALER, Kind.BUDGET, Kind.POD, Kind.DEPLOYMENT, Kind.POOL):
             self._cache.start_relist(kind)
             for namespace in self._scopes:
                 listing = await self._cluster.list_all(kind, namespace=namespace)

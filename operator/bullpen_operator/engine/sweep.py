@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from bullpen.protocol import drain_marks
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.queues.endpoint import Endpoint
 from bullpen_operator.queues.question import Question
@@ -18,7 +19,10 @@ from bullpen_operator.scaling.observation import ReadingFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from bullpen.protocol.call import Call
+    from bullpen.protocol.keys import QueueKeys
     from bullpen_operator.api.pool import WorkerPool
+    from bullpen_operator.engine.drain import Orders
     from bullpen_operator.engine.meter import Meter
     from bullpen_operator.engine.pools import Pools
     from bullpen_operator.queues.location import Location
@@ -118,18 +122,24 @@ class Sweep:
     async def _sweep(self, lane: Lane, *, due: float) -> None:
         """One tick of one lane: one round trip, then the turn of each of its pools."""
         now, pools = self._clock(), lane.pools  # which the router replaces meanwhile
-        asked = {uid: Question(pool.spec.prefix, pool.spec.queue) for uid, pool in pools.items()}
+        asked = {
+            uid: Question(pool.spec.prefix, pool.spec.queue, nameless=pool.spec.app is None)
+            for uid, pool in pools.items()
+        }
         answers = await lane.endpoint.read(list(dict.fromkeys(asked.values())), now=now)
         served: dict[Question, list[str]] = {}
         for uid, question in asked.items():
             served.setdefault(question, []).append(uid)
         refused = False
+        marks: list[Call[Any]] = []
         for uid, question in asked.items():
             answer = answers[question]
             refused |= isinstance(answer, ReadingFailed) and answer.reason is Reason.AUTHENTICATION_FAILED
             others = [other for other in served[question][: _NAMED + 1] if other != uid][:_NAMED]
             sharing = tuple(_place(pools[other]) for other in others)
-            self._pools.take_turn(uid, answer, asked=pools[uid], sharing=sharing)
+            orders = self._pools.take_turn(uid, answer, asked=pools[uid], sharing=sharing)
+            marks += drain_calls(question.keys, orders)
+        await lane.endpoint.write(marks)
         if refused:  # perhaps the password was rotated
             for pool in lane.pools.values():
                 self._locator.distrust(pool.metadata.namespace, pool.spec.redis, now=now)
@@ -138,3 +148,13 @@ class Sweep:
 
 def _place(pool: WorkerPool) -> str:
     return f"{pool.metadata.namespace}/{pool.metadata.name}"
+
+
+def drain_calls(keys: QueueKeys, orders: Orders) -> list[Call[Any]]:
+    """The drain marks to write for one pool; most have none."""
+    calls: list[Call[Any]] = []
+    if orders.mark:
+        calls.append(drain_marks.mark(keys, instances=sorted(orders.mark)))
+    if orders.clear:
+        calls.append(drain_marks.clear(keys, instances=sorted(orders.clear)))
+    return calls

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bullpen_operator.engine.backoff import Backoff
+from bullpen_operator.engine.draining import Draining
 from bullpen_operator.scaling.decision import Memory
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Track:
     misread: str | None = None
     """Why it cannot, a sentence."""
     memory: Memory = field(default_factory=Memory)
+    draining: Draining = field(default_factory=Draining)
     unsettled: bool = True
     """The Deployment has to be compared with what it should be."""
     obstacle: Obstacle | None = None
@@ -40,6 +42,7 @@ class Track:
     """The PodDisruptionBudget has to be compared with what it should be."""
     guard_pause: Backoff = field(default_factory=lambda: Backoff(first=5, longest=600))
     scale_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
+    pod_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
     status_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
     sharing: tuple[str, ...] = ()
     """Other pools that serve the same queue, as namespace/name; not more than a few."""

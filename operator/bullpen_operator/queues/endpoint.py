@@ -7,12 +7,13 @@ is held here rather than in a pool, so that there is one, whatever the number of
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from bullpen_operator.queues.failures import failed_connection, failed_queue
+from bullpen_operator.queues.failures import failed_connection, failed_mark, failed_queue
 from bullpen_operator.queues.question import UnreadableReplyError, reading
 
 if TYPE_CHECKING:
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import Connection
 
+    from bullpen.protocol.call import Call
     from bullpen_operator.queues.location import Location
     from bullpen_operator.queues.question import Question
     from bullpen_operator.scaling.observation import QueueReading, ReadingFailed
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 3.0
 """For the connection, and for the answers."""
@@ -73,6 +77,32 @@ class Endpoint:
         self._failures, self._last_failure = 0, None
         return {question: self._answer(question, replies[question], now) for question in questions}
 
+    async def write(self, calls: Sequence[Call[Any]]) -> None:
+        """One round trip more, for drain marks; a failure only shows in that they do not hold."""
+        if not calls or self._connection is None:
+            return  # a connection that failed is opened by the next reading
+        loop = asyncio.get_running_loop()
+        started, taken = loop.time(), False
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._send(calls)
+            taken = True
+        except Exception as error:  # noqa: BLE001 - as in `read`, whose next attempt says what is the matter
+            await self.close()
+            log.warning("drain marks not written: %s", failed_connection(error, self.location, at=0.0).message)
+        self._on_round_trip(loop.time() - started, taken)
+
+    async def _send(self, calls: Sequence[Call[Any]]) -> None:
+        replies = await self._replies([call.wire for call in calls])
+        again = [
+            call for call, reply in zip(calls, replies, strict=True) if isinstance(reply, NoScriptError) and call.script
+        ]
+        texts = [("EVAL", call.script.text, 1, *call.command) for call in again if call.script is not None]
+        for reply in (*replies, *(await self._replies(texts) if texts else ())):
+            if isinstance(reply, ResponseError) and not isinstance(reply, NoScriptError):
+                # Of one queue: the marks of the others are written.
+                log.warning("Redis %s refuses a drain mark: %s", self.location, failed_mark(reply))
+
     async def close(self) -> None:
         """Drop the connection; the next read makes a new one."""
         connection, self._connection = self._connection, None
@@ -92,16 +122,19 @@ class Endpoint:
         return replies
 
     async def _pipeline(self, commands: Mapping[Question, tuple[str | int, ...]]) -> dict[Question, object]:
+        return dict(zip(commands, await self._replies(list(commands.values())), strict=True))
+
+    async def _replies(self, commands: Sequence[tuple[Any, ...]]) -> list[object]:
         connection = self._connection
         if connection is None:
             raise ConnectionError("closed while it was used")
-        await connection.send_packed_command(connection.pack_commands(commands.values()), check_health=False)
-        replies: dict[Question, object] = {}
-        for question in commands:
+        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        replies: list[object] = []
+        for _ in commands:
             try:
-                replies[question] = await connection.read_response()
+                replies.append(await connection.read_response())
             except ResponseError as error:  # of this one command; the replies of the others follow
-                replies[question] = error
+                replies.append(error)
         return replies
 
     def _answer(self, question: Question, reply: object, now: float) -> QueueReading | ReadingFailed:

@@ -38,7 +38,11 @@ from bullpen_operator.scaling.observation import ReadingFailed
 if TYPE_CHECKING:
     from bullpen_operator.queues.location import Location
 
-_NEEDS = "+eval +evalsha +llen +zcard +zcount +zrange +zrangebyscore +lrange +hmget +exists +get +pttl"
+_NEEDS = (
+    "+eval +evalsha +llen +zcard +zcount +zrange +zrangebyscore +lrange +hmget +exists +get +pttl +hgetall +time +mget "
+    "+hget"
+)
+_NEEDS_TO_DRAIN = "+hset +hdel +pexpire"
 
 
 def failed_connection(error: Exception, location: Location, *, at: float) -> ReadingFailed:
@@ -69,6 +73,13 @@ def failed_queue(error: Exception, location: Location, key: str, *, at: float) -
         reason=Reason.QUEUE_UNREADABLE,
         message=f"what lies under {key}* in Redis {location} is no BullMQ queue: {words}; check queue and prefix",
     )
+
+
+def failed_mark(error: Exception) -> str:
+    """Why Redis did not take a drain mark, a clause."""
+    if isinstance(error, NoPermissionError) or "can't run this command" in str(error) or "NOPERM" in str(error):
+        return f"{_refused(error)}, so no pod is drained; its user needs {_NEEDS_TO_DRAIN} as well"
+    return _server_state(error) or _code(error)
 
 
 def _server_state(error: Exception) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from bullpen_operator.api.reasons import Reason
+    from bullpen_operator.scaling.workers import Workers
 
 HORIZONS: Final = (5, 10, 20, 40, 80, 160, 320)
 """Seconds ahead for which a reading counts the delayed jobs that fall due until then."""
@@ -50,6 +51,8 @@ class QueueReading:
     """Jobs that may start within so many seconds, over all workers; None is no limit."""
     limited_seconds: float = 0.0
     """For how long the limiter still lets nothing start."""
+    workers: Workers | None = None
+    """None where nobody asked for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +99,12 @@ class Fleet:
     """Pods that claim nothing, run nothing and are the first that the controller would take (scaling.md §6); None
     while pods cannot be drained.
     """
+    unwatched: int = 0
+    """Pods whose worker does not say what it runs: nothing but their grace period protects a job there."""
     cpu_use: float | None = None
     """Mean CPU use of the workers as a share of what each may use, 0 to 1; None is unknown."""
     foreign_scaler: str = ""
-    """An HPA or ScaledObject that scales the same Deployment, as kind/name."""
+    """An HPA or ScaledObject that scales the same Deployment, as kind/name; empty when there is none."""
     quota_message: str = ""
     """Why the namespace's quota lets no further pod be made; empty while it does, or while none is asked for."""
     unavailable_since: float | None = None

@@ -23,6 +23,8 @@ class FakeCluster:
         self.pools: dict[str, Raw] = {}
         self.deployments: dict[str, Raw] = {}
         self.budgets: dict[str, Raw] = {}
+        self.pods: dict[str, Raw] = {}
+        self.scalers: dict[str, Raw] = {}
         self.secrets: dict[str, dict[str, bytes] | ClusterError] = {}
         self.events: dict[str, Raw] = {}
         self.calls: list[tuple[str, str]] = []
@@ -64,6 +66,21 @@ class FakeCluster:
         budget["metadata"]["generation"] += 1
         return self._changed(budget)
 
+    def add_pod(self, name: str, *, pool: str = "video", phase: str = "Running", ready: bool = True) -> Raw:
+        labels = {"bullpen.dev/pool": pool, "pod-template-hash": "5f"}
+        owners = [{"kind": "ReplicaSet", "name": f"{pool}-5f", "uid": "uid-set", "controller": True}]
+        pod: Raw = {
+            "metadata": {**self._metadata(name), "labels": labels, "annotations": {}, "ownerReferences": owners},
+            "spec": {"nodeName": "node"},
+            "status": {"phase": phase, "conditions": [{"type": "Ready", "status": str(ready)}]},
+        }
+        self.pods[name] = pod
+        return copy.deepcopy(pod)
+
+    def edit_pod(self, name: str, **status: Any) -> Raw:
+        self.pods[name]["status"] |= status
+        return self._changed(self.pods[name])
+
     def writes(self) -> list[str]:
         """The verbs of what was asked, but for lists."""
         return [verb for verb, _ in self.calls if verb not in ("list", "find")]
@@ -72,8 +89,14 @@ class FakeCluster:
 
     async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
         self._asked("list", kind.value)
-        objects = {Kind.POOL: self.pools, Kind.DEPLOYMENT: self.deployments, Kind.BUDGET: self.budgets}[kind]
-        return Listing(copy.deepcopy(list(objects.values())), str(next(self._versions)))
+        kept = {
+            Kind.POOL: self.pools,
+            Kind.DEPLOYMENT: self.deployments,
+            Kind.BUDGET: self.budgets,
+            Kind.POD: self.pods,
+            Kind.SCALER: self.scalers,
+        }
+        return Listing(copy.deepcopy(list(kept[kind].values())), str(next(self._versions)))
 
     async def find_deployment(self, *, namespace: str, name: str) -> Raw | None:
         self._asked("find", name)
@@ -134,6 +157,25 @@ class FakeCluster:
         if self.budgets[name]["metadata"]["uid"] != uid:
             raise ClusterError(status=409, reason="Conflict", message="uid mismatch")
         del self.budgets[name]
+
+    async def annotate_pod(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str,
+        annotations: Mapping[str, str | None],
+    ) -> Raw:
+        self._asked("annotate", name)
+        pod = self.pods.get(name)
+        if pod is None:
+            raise ClusterError(status=404, reason="NotFound", message="gone")
+        if (pod["metadata"]["uid"], pod["metadata"]["resourceVersion"]) != (uid, resource_version):
+            raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
+        known = pod["metadata"]["annotations"] | dict(annotations)
+        pod["metadata"]["annotations"] = {key: value for key, value in known.items() if value is not None}
+        return self._changed(pod)
 
     async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:
         self._asked("status", name)
