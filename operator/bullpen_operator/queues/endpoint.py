@@ -111,7 +111,8 @@ class Endpoint:
         """
         by_server: dict[Address | None, list[Call[Any]]] = {}
         for question, each in calls.items():
-            by_server.setdefault(self._nodes and self._nodes.known(_slot(question)), []).extend(each)
+            address = None if self._nodes is None else self._nodes.known(_slot(question))
+            by_server.setdefault(address, []).extend(each)
         told = [self._tell(address, each) for address, each in by_server.items()]
         await asyncio.gather(*told)
 
