@@ -35,13 +35,14 @@ def test_what_the_operator_sets_is_read() -> None:
         "LOG_LEVEL": "warning",
         "METRICS_PORT": "9464",
         "CHILD_MEMORY": "512MiB",
+        "CHILD_MAX_JOBS": "50",
         "STUCK_JOBS": "2",
         "MAX_JOBS": "1000",
         "MAX_MEMORY": "1.5Gi",
         "MAX_AGE": "12h",
     }
     settings = read_settings(environ)
-    assert (settings.child_memory, settings.stuck_jobs) == (2**29, 2)
+    assert (settings.child_memory, settings.child_jobs, settings.stuck_jobs) == (2**29, 50, 2)
     assert (settings.redis().host, settings.redis().password) == ("redis", "secret")
     assert (settings.queue, settings.prefix, settings.concurrency, settings.app) == ("videos", "{b}", 20, "app:app")
     assert (settings.pod_name, settings.pod_uid, settings.drain_seconds) == ("videos-1", "u-1", 300.0)
@@ -59,6 +60,7 @@ def test_what_the_operator_sets_is_read() -> None:
         ("METRICS_PORT", "99999", "METRICS_PORT=99999: must be a whole number from 1 to 65535"),
         ("DRAIN_SECONDS", "-1", "DRAIN_SECONDS=-1: "),
         ("CHILD_MEMORY", "much", "CHILD_MEMORY=much: 'much' is no amount of memory"),
+        ("CHILD_MAX_JOBS", "0", "CHILD_MAX_JOBS=0: must be a whole number from 1"),
         ("STUCK_JOBS", "-1", "STUCK_JOBS=-1: must be a whole number from 0"),
         ("MAX_JOBS", "0", "MAX_JOBS=0: must be a whole number from 1 to "),
         ("MAX_MEMORY", "lots", "MAX_MEMORY=lots: 'lots' is no amount of memory"),

@@ -40,7 +40,8 @@ _TLS_FILES = {
 class Settings:
     """How one worker process runs; `queue` None serves all queues of the app that have jobs.
 
-    `child_memory` in bytes; None: what the container's limit leaves to each process. More than `stuck_jobs` that went
+    `child_memory` in bytes; None: what the container's limit leaves to each process. A child is replaced after
+    `child_jobs` jobs. More than `stuck_jobs` that went
     on for `stuck_seconds` after they were given up end the worker.
     """
 
@@ -60,6 +61,7 @@ class Settings:
     lock_seconds: float = 30.0
     stalled_seconds: float = 30.0
     child_memory: int | None = None
+    child_jobs: int | None = None
     stuck_jobs: int = 0
     stuck_seconds: float = 10.0
     recycling: Limits = Limits()  # noqa: RUF009 - frozen
@@ -141,6 +143,7 @@ class _Reader:
             log_level=self._choice("LOG_LEVEL", LOG_LEVELS, default="info"),
             metrics_port=self._port(),
             child_memory=self._size("CHILD_MEMORY"),
+            child_jobs=self._number("CHILD_MAX_JOBS", 0, 1, 10**12) or None,
             stuck_jobs=self._number("STUCK_JOBS", 0, 0, MAX_CONCURRENCY),
             webhook_concurrency=self._number("WEBHOOK_CONCURRENCY", DEFAULT_CONCURRENCY, 0, MAX_CONCURRENCY),
             webhook_allow_private=self._choice("WEBHOOK_ALLOW_PRIVATE", ("false", "true"), default="false") == "true",
