@@ -28,6 +28,8 @@ from bullpen_operator.settings import BadSettings, Settings, settings_from
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration
 
+    from bullpen_operator.cluster.port import Kind, Raw
+
 log = logging.getLogger("bullpen_operator")
 
 _STUCK_SECONDS = 60.0
@@ -59,6 +61,7 @@ async def _main(settings: Settings) -> None:
 async def operate(settings: Settings, configuration: Configuration) -> None:
     """Run the operator until cancelled."""
     metrics = Metrics()
+    metrics.led(True)  # there is no other that could
     async with KubernetesCluster(configuration, on_request=metrics.requested) as cluster:
         cache = Cache(forgotten=lambda raw: pools.forget(raw))
         recorder = Recorder(cluster, instance=settings.pod_name)
@@ -67,7 +70,7 @@ async def operate(settings: Settings, configuration: Configuration) -> None:
         pools = Pools(
             cache=cache, executor=executor, recorder=recorder, meter=metrics, clock=time.time, spawn=group.create_task
         )
-        relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces)
+        relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces, on_listed=metrics.listed)
         sweep = Sweep(
             pools=pools,
             locator=Locator(secret_reader(cluster), in_cluster=settings.kubeconfig is None),
@@ -76,11 +79,12 @@ async def operate(settings: Settings, configuration: Configuration) -> None:
             tick=settings.tick_seconds,
             on_round_trip=metrics.round_trip,
         )
-        watch = Watch(
-            kubeconfig=settings.kubeconfig,
-            namespaces=settings.namespaces,
-            hear=lambda kind, gone, raw: (cache.remove if gone else cache.put)(kind, raw),
-        )
+
+        def hear(kind: Kind, gone: bool, raw: Raw) -> None:
+            metrics.heard(kind)
+            (cache.remove if gone else cache.put)(kind, raw)
+
+        watch = Watch(kubeconfig=settings.kubeconfig, namespaces=settings.namespaces, hear=hear)
         server = HttpServer(
             port=settings.http_port,
             metrics=metrics,
