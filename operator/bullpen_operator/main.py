@@ -61,7 +61,7 @@ async def _main(settings: Settings) -> None:
 async def operate(settings: Settings, configuration: Configuration) -> None:
     """Run the operator until cancelled."""
     metrics = Metrics()
-    metrics.led(True)  # there is no other that could
+    metrics.leads(True)  # there is no other that could
     async with KubernetesCluster(configuration, on_request=metrics.requested) as cluster:
         cache = Cache(forgotten=lambda raw: pools.forget(raw))
         recorder = Recorder(cluster, instance=settings.pod_name)

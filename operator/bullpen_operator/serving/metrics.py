@@ -44,7 +44,7 @@ class Metrics:
         info = Gauge("bullpen_operator_info", "1, with the operator's version.", ("version",), registry=registry)
         info.labels(version("bullpen")).set(1)
         self._leader = Gauge(
-            "bullpen_leader", "1 while this operator is the one that writes, else 0.", registry=registry
+            "bullpen_operator_leader", "1 on the replica that leads, 0 on those that stand by.", registry=registry
         )
         self._wakes = Histogram(
             "bullpen_wake_seconds",
@@ -126,9 +126,9 @@ class Metrics:
         """One round trip to a Redis."""
         self._round_trips.labels("ok" if succeeded else "failed").observe(seconds)
 
-    def led(self, leads: bool) -> None:
-        """Whether this operator is the one that writes, from now on."""
-        self._leader.set(leads)
+    def leads(self, now: bool) -> None:
+        """Whether this replica is the one that writes."""
+        self._leader.set(now)
 
     def heard(self, kind: str) -> None:
         """A watch told of an object."""

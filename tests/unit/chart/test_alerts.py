@@ -49,15 +49,15 @@ CASES: dict[str, dict[str, Case]] = {
     },
     "BullpenNoLeader": {
         "two stand by": Case(
-            {"bullpen_leader" + labels(OPERATOR, instance=each): "0" + HOUR for each in ("a", "b")}, [OPERATOR]
+            {"bullpen_operator_leader" + labels(OPERATOR, instance=each): "0" + HOUR for each in ("a", "b")}, [OPERATOR]
         ),
         "one leads": Case(
-            {"bullpen_leader" + labels(OPERATOR, instance=each): each + HOUR for each in ("0", "1")},
+            {"bullpen_operator_leader" + labels(OPERATOR, instance=each): each + HOUR for each in ("0", "1")},
         ),
         "another namespace has its own": Case(
             {
-                "bullpen_leader" + labels({**OPERATOR, "namespace": "one"}): "1" + HOUR,
-                "bullpen_leader" + labels({**OPERATOR, "namespace": "two"}): "0" + HOUR,
+                "bullpen_operator_leader" + labels({**OPERATOR, "namespace": "one"}): "1" + HOUR,
+                "bullpen_operator_leader" + labels({**OPERATOR, "namespace": "two"}): "0" + HOUR,
             },
             [{**OPERATOR, "namespace": "two"}],
         ),
@@ -264,7 +264,7 @@ def test_every_alert_is_tried_both_ways() -> None:
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
     text = (ROOT / "docs/runbooks.md").read_text()
-    sections = dict(re.findall(r"^## (Bullpen\w+)\n(.*?)(?=^## |\Z)", text, flags=re.M | re.S))
+    sections = dict(re.findall(r"^## (Bullpen\w+)\n(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL))
 
     assert set(sections) == set(ALERTS)
     for alert, section in sections.items():

@@ -171,13 +171,13 @@ def test_watches_and_lists_leave_the_time_of_their_last_word() -> None:
     metrics = Metrics(clock=lambda: NOW)
     metrics.heard("WorkerPool")
     metrics.listed("Deployment", 2)
-    metrics.led(True)
+    metrics.leads(True)
     scrape = Scrape(metrics)
     assert scrape["bullpen_watch_events_total"] == {"WorkerPool": 1}
     assert scrape["bullpen_watch_event_timestamp_seconds"] == {"WorkerPool": NOW}
     assert scrape["bullpen_relist_timestamp_seconds"] == {"Deployment": NOW}
     assert scrape["bullpen_watch_missed_total"] == {"Deployment": 2}
-    assert scrape["bullpen_leader"] == {"": 1}
+    assert scrape["bullpen_operator_leader"] == {"": 1}
 
 
 def test_nothing_that_varies_without_bound_is_a_label() -> None:
