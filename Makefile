@@ -86,5 +86,5 @@ goldens: setup ## Render the chart anew: its golden files, and what kustomize/ s
 
 lock: setup ## Resolve the dependencies anew
 	@$(BIN)/pip install --quiet uv
-	@for extra in dev worker operator; do $(BIN)/$(COMPILE) pyproject.toml --extra $$extra -o lock/$$extra.txt; done
+	@for extra in dev worker operator release; do $(BIN)/$(COMPILE) pyproject.toml --extra $$extra -o lock/$$extra.txt; done
 	@echo 'hatchling>=1.27' | $(BIN)/$(COMPILE) - -o lock/build.txt
