@@ -1,4 +1,4 @@
-"""Secrets stay where they are: values planted wherever a pool's can stand, and looked for in all that the operator says.
+"""Secrets stay where they are: values planted wherever a pool's can stand, and looked for in all the operator says.
 
 What it says are its logs (everything, as JSON, at the level debug), Events, statuses and metrics.
 """
