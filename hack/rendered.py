@@ -14,6 +14,7 @@ from hack.stage.kubectl import ROOT, CommandFailed, harness
 
 CHART = ROOT / "charts/bullpen"
 TESTS = ROOT / "tests/unit/chart"
+CLUSTER_TESTS = ROOT / "tests/cluster"
 KUSTOMIZE = ROOT / "kustomize"
 KUBERNETES = "1.34.0"
 VALUES = {path.stem: path for path in sorted((TESTS / "values").glob("*.yaml"))}
@@ -48,9 +49,27 @@ def _lines_of(role: Object) -> Iterator[str]:
     for rule in role.get("rules", []):
         for group in rule["apiGroups"]:
             for resource in rule["resources"]:
-                full = f"{resource}.{group}" if group else resource
                 names = f" named {', '.join(rule['resourceNames'])}" if "resourceNames" in rule else ""
-                yield f"{role['kind']} {place}: {full}{names}: {', '.join(sorted(rule['verbs']))}\n"
+                yield f"{role['kind']} {place}: {_full(resource, group)}{names}: {', '.join(sorted(rule['verbs']))}\n"
+
+
+def _full(resource: str, group: str) -> str:
+    """As kubectl writes it: workerpools.bullpen.dev/status."""
+    name, _, below = resource.partition("/")
+    return name + (f".{group}" if group else "") + (f"/{below}" if below else "")
+
+
+def can_i(made: list[Object], namespace: str) -> str:
+    """What `kubectl auth can-i --list` says of the account that the roles are bound to, in a namespace."""
+    lines = [
+        f"{_full(resource, group)} [] [{' '.join(rule.get('resourceNames', []))}] [{' '.join(rule['verbs'])}]\n"
+        for role in made
+        if role["kind"] in ("Role", "ClusterRole") and role["metadata"].get("namespace") in (None, namespace)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    ]
+    return "".join(sorted(lines))
 
 
 def goldens(helm: str) -> dict[Path, str]:
@@ -60,6 +79,9 @@ def goldens(helm: str) -> dict[Path, str]:
         text = render(helm, values=values)
         files[TESTS / f"golden/{name}.yaml"] = text
         files[TESTS / f"golden/{name}.rights.txt"] = grants(objects(text))
+        if name in ("cluster", "namespace"):
+            files[CLUSTER_TESTS / f"golden/can-i.{name}.txt"] = can_i(objects(text), "ops")
+            files[CLUSTER_TESTS / f"golden/can-i.{name}.beside.txt"] = can_i(objects(text), "beside")
     return files
 
 

@@ -1,6 +1,6 @@
 """What an image is made of, as CycloneDX: every package of its lock file, with version, source and hashes.
 
-    python -m hack.sbom [DIRECTORY]    writes bullpen-operator.cdx.json and bullpen-worker.cdx.json, into dist/ by default
+    python -m hack.sbom [DIRECTORY]    writes bullpen-operator.cdx.json and bullpen-worker.cdx.json; DIRECTORY: dist/
 
 `cyclonedx-py` is that of lock/release.txt, in an environment of its own below the cache directory.
 """
