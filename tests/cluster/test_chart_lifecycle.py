@@ -13,7 +13,7 @@ import yaml
 
 from hack.stage.kubectl import ROOT, Kubectl, until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(600)]
 
 NAMESPACE = "bullpen-lifecycle"
 CRD = "workerpools.bullpen.dev"
