@@ -7,12 +7,12 @@ import logging
 import signal
 import sys
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bullpen_operator.cluster.access import NoClusterError, access
 from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
 from bullpen_operator.cluster.recorder import Recorder
-from bullpen_operator.cluster.watch import Watch
 from bullpen_operator.engine.cache import Cache
 from bullpen_operator.engine.execute import Executor
 from bullpen_operator.engine.pools import Pools
@@ -26,7 +26,12 @@ from bullpen_operator.serving.metrics import Metrics
 from bullpen_operator.settings import BadSettings, Settings, settings_from
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kubernetes.aio.client import Configuration
+
+    from bullpen_operator.cluster.port import Kind, Raw
+    from bullpen_operator.cluster.watch import Watch
 
 log = logging.getLogger("bullpen_operator")
 
@@ -59,6 +64,7 @@ async def _main(settings: Settings) -> None:
 async def operate(settings: Settings, configuration: Configuration) -> None:
     """Run the operator until cancelled."""
     metrics = Metrics()
+    metrics.leads(True)  # there is no other that could
     async with KubernetesCluster(configuration, on_request=metrics.requested) as cluster:
         cache = Cache(forgotten=lambda raw: pools.forget(raw))
         recorder = Recorder(cluster, instance=settings.pod_name)
@@ -67,7 +73,7 @@ async def operate(settings: Settings, configuration: Configuration) -> None:
         pools = Pools(
             cache=cache, executor=executor, recorder=recorder, meter=metrics, clock=time.time, spawn=group.create_task
         )
-        relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces)
+        relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces, on_listed=metrics.listed)
         sweep = Sweep(
             pools=pools,
             locator=Locator(secret_reader(cluster), in_cluster=settings.kubeconfig is None),
@@ -76,11 +82,11 @@ async def operate(settings: Settings, configuration: Configuration) -> None:
             tick=settings.tick_seconds,
             on_round_trip=metrics.round_trip,
         )
-        watch = Watch(
-            kubeconfig=settings.kubeconfig,
-            namespaces=settings.namespaces,
-            hear=lambda kind, gone, raw: (cache.remove if gone else cache.put)(kind, raw),
-        )
+
+        def hear(kind: Kind, gone: bool, raw: Raw) -> None:
+            metrics.heard(kind)
+            (cache.remove if gone else cache.put)(kind, raw)
+
         server = HttpServer(
             port=settings.http_port,
             metrics=metrics,
@@ -92,5 +98,12 @@ async def operate(settings: Settings, configuration: Configuration) -> None:
             group.create_task(recorder.run(), name="recorder")
             group.create_task(relist.run(), name="relist")
             await relist.filled.wait()
-            group.create_task(watch.run(), name="watch")
+            group.create_task(_watching(settings, hear), name="watch")
             await sweep.run()
+
+
+async def _watching(settings: Settings, hear: Callable[[Kind, bool, Raw], None]) -> None:
+    """Watch until cancelled. Kopf is imported now and on a thread: it would have held up the first lists."""
+    module = await asyncio.to_thread(import_module, "bullpen_operator.cluster.watch")
+    watch: Watch = module.Watch(kubeconfig=settings.kubeconfig, namespaces=settings.namespaces, hear=hear)
+    await watch.run()
