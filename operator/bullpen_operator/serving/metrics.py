@@ -74,6 +74,9 @@ class Metrics:
             registry=registry,
             buckets=_LAG_BUCKETS,
         )
+        self._leader = Gauge(
+            "bullpen_operator_leader", "1 on the replica that leads, 0 on those that stand by.", registry=registry
+        )
         self._queues: dict[tuple[str, str], str] = {}
         self._scaled: dict[tuple[str, str], set[tuple[str, str]]] = {}
 
@@ -117,6 +120,10 @@ class Metrics:
 
     def failed_turn(self) -> None:
         self._failed_turns.inc()
+
+    def leads(self, now: bool) -> None:
+        """Whether this replica is the one that writes."""
+        self._leader.set(now)
 
     def requested(self, verb: str, resource: str, code: int) -> None:
         """One answer of the API server, or (code 0) none."""
