@@ -263,6 +263,13 @@ class World:
     def die(self, process: Process) -> None:
         process.elector, process.open, process.heard = self._elector(), None, 0
 
+    def trip(self, process: Process) -> None:
+        """As it should be: asked, done and answered in no time."""
+        self.act(process)
+        if process.open in self.flying:
+            self.deliver(self.flying.index(process.open))
+        self.receive(process)
+
     def valid(self) -> list[str]:
         return [
             each.elector.identity
@@ -272,13 +279,13 @@ class World:
 
 
 # Most steps go by the rules, so that there is a leader to be disturbed.
-EVENTS = ["act"] * 6 + ["deliver"] * 5 + ["receive"] * 6 + ["give_up", "leave", "die"]
-PAUSES = st.sampled_from([0.0, 0.0, 0.0, 0.1, 0.3, 1.0, 2.0, 3.0, 5.0, 5.9, 6.1, 9.9, 10.1, 30.0])
-CLOCKS = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0.9, 1.1)), min_size=2, max_size=3)
-STORY = st.lists(st.tuples(PAUSES, st.sampled_from(EVENTS), st.integers(0, 5)), min_size=20, max_size=120)
+EVENTS = ["trip"] * 9 + ["act"] * 3 + ["deliver"] * 2 + ["receive"] * 2 + ["give_up"] * 2 + ["leave", "die"]
+PAUSES = st.sampled_from([0.0] * 6 + [0.3, 1.0, 2.0, 2.0, 5.9, 6.1, 11.1])
+CLOCKS = st.lists(st.tuples(st.floats(0, 1e6), st.sampled_from([0.9, 1.0, 1.1])), min_size=2, max_size=3)
+STORY = st.lists(st.tuples(PAUSES, st.sampled_from(EVENTS), st.integers(0, 5)), min_size=10, max_size=60)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(clocks=CLOCKS, story=STORY)
 def test_there_are_never_two_leaders(clocks: list[tuple[float, float]], story: list[tuple[float, str, int]]) -> None:
     world = World(clocks)
