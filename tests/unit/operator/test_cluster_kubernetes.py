@@ -148,9 +148,7 @@ CALLS: dict[str, Callable[[KubernetesCluster], Awaitable[Any]]] = {
     "find": lambda cluster: cluster.find_deployment(namespace="media", name="video"),
     "apply": lambda cluster: cluster.apply_deployment(DEPLOYMENT),
     "scale": lambda cluster: cluster.scale_deployment(namespace="m", name="v", replicas=1, resource_version="1"),
-    "status": lambda cluster: cluster.apply_status(
-        namespace="m", name="v", uid="u", resource_version="1", status={}
-    ),
+    "status": lambda cluster: cluster.apply_status(namespace="m", name="v", uid="u", resource_version="1", status={}),
     "secret": lambda cluster: cluster.read_secret(namespace="m", name="s"),
     "event": lambda cluster: cluster.create_event({"metadata": {"namespace": "m"}}),
     "series": lambda cluster: cluster.patch_event(namespace="m", name="e", patch={}),

@@ -270,6 +270,13 @@ class World:
             self.deliver(self.flying.index(process.open))
         self.receive(process)
 
+    def lose(self, process: Process) -> None:
+        """Asked and done, but the answer never comes."""
+        self.act(process)
+        if process.open in self.flying:
+            self.deliver(self.flying.index(process.open))
+        self.give_up(process)
+
     def valid(self) -> list[str]:
         return [
             each.elector.identity
@@ -279,7 +286,7 @@ class World:
 
 
 # Most steps go by the rules, so that there is a leader to be disturbed.
-EVENTS = ["trip"] * 9 + ["act"] * 3 + ["deliver"] * 2 + ["receive"] * 2 + ["give_up"] * 2 + ["leave", "die"]
+EVENTS = ["trip"] * 9 + ["act"] * 3 + ["deliver"] * 2 + ["receive"] * 2 + ["lose"] * 3 + ["give_up", "leave", "die"]
 PAUSES = st.sampled_from([0.0] * 6 + [0.3, 1.0, 2.0, 2.0, 5.9, 6.1, 11.1])
 CLOCKS = st.lists(st.tuples(st.floats(0, 1e6), st.sampled_from([0.9, 1.0, 1.1])), min_size=2, max_size=3)
 STORY = st.lists(st.tuples(PAUSES, st.sampled_from(EVENTS), st.integers(0, 5)), min_size=10, max_size=60)
