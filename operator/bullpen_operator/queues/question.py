@@ -17,7 +17,7 @@ SCRIPT = (files("bullpen_operator.queues") / "scripts" / "reading.lua").read_tex
 SCRIPT_SHA1 = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 """Redis names a script by its SHA-1."""
 
-_FIELDS = 19
+_FIELDS = 20
 _HORIZONS = ",".join(str(seconds * 1000) for seconds in HORIZONS)
 
 
@@ -54,7 +54,7 @@ def reading(reply: object, *, now: float) -> QueueReading:
     due_within = reply[10]
     if not isinstance(due_within, list):
         raise UnreadableReplyError(f"expected a list, got {due_within!r:.100}")
-    concurrency, next_due_ms, oldest_ms, newest_ms, added, finished, most, span_ms = map(_optional, reply[11:])
+    concurrency, next_due_ms, oldest_ms, newest_ms, added, finished, most, span_ms = map(_optional, reply[11:19])
     return QueueReading(
         at=now,
         exists=bool(exists),
@@ -77,7 +77,14 @@ def reading(reply: object, *, now: float) -> QueueReading:
         finished=finished,
         rate_limit=(most, span_ms / 1000) if most and span_ms else None,
         limited_seconds=limited_ms / 1000,
+        newest_event=_id(reply[19]),
     )
+
+
+def _id(value: object) -> str | None:
+    if value is None or isinstance(value, bytes):
+        return None if value is None else value.decode()
+    raise UnreadableReplyError(f"expected the ID of a stream's entry or nothing, got {value!r:.100}")
 
 
 def _since(ready_ms: int | None, now: float) -> float | None:

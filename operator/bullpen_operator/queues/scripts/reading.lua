@@ -20,6 +20,7 @@
    16 ids given out, or nil
    17 jobs finished since the queue exists (metrics), or nil
    18 jobs that may start within    19 so many ms, or nil
+   20 ID of the newest entry of the event stream, "0-0" when it has none, or nil when it cannot be read
 
   bullmq-protocol.md §1.1 (keys), §1.5 (scores), §1.6 (meta), §3.1 (limiter), §4.5 (metrics), §7.5 (counts);
   scaling.md §2 (oldest ready).
@@ -171,6 +172,13 @@ if left > 0 and (not most or (whole(redis.call('GET', P .. 'limiter')) or 0) >= 
   limited = left
 end
 
+-- Without it the queue has no doorbell, which is no reason to leave it unread.
+local newest_event = false
+local entries = redis.pcall('XREVRANGE', P .. 'events', '+', '-', 'COUNT', 1)
+if not entries.err then
+  newest_event = entries[1] and entries[1][1] or '0-0'
+end
+
 return {
   redis.call('EXISTS', P .. 'meta', P .. 'id') > 0 and 1 or 0,
   meta[1] and 1 or 0,
@@ -191,4 +199,5 @@ return {
   finished or false,
   most or false,
   span or false,
+  newest_event,
 }
