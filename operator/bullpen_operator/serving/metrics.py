@@ -48,12 +48,6 @@ class Metrics:
         )
         self._wakes = Histogram(
             "bullpen_wake_seconds",
-            "From when a job was added to the queue of a pool without pods to the accepted write that gives it some.",
-            registry=registry,
-            buckets=_WAKE_BUCKETS,
-        )
-        self._wakes = Histogram(
-            "bullpen_wake_latency_seconds",
             "From when a job of an idle queue was ready to when the API server accepted the pool's first pods.",
             registry=registry,
             buckets=_LAG_BUCKETS,
@@ -114,9 +108,6 @@ class Metrics:
         place = (pool.metadata.namespace, pool.metadata.name)
         direction = "up" if decision.to > decision.from_ else "down"
         self._pools.scaled(place, direction=direction, reason=decision.reason.value)
-        if decision.from_ == 0 < decision.to and decision.inputs.get("waiting") and decision.memory.at is not None:
-            since = max(self._clock() - decision.memory.at, 0.0)
-            self._wakes.observe(decision.inputs["oldestWaitSeconds"] + since)
 
     def woken(self, pool: WorkerPool, *, seconds: float) -> None:
         self._wakes.observe(seconds)
@@ -127,6 +118,10 @@ class Metrics:
     def failed_turn(self) -> None:
         self._failed_turns.inc()
 
+    def leads(self, now: bool) -> None:
+        """Whether this replica is the one that writes."""
+        self._leader.set(now)
+
     def requested(self, verb: str, resource: str, code: int) -> None:
         """One answer of the API server, or (code 0) none."""
         self._requests.labels(verb, resource, str(code)).inc()
@@ -134,10 +129,6 @@ class Metrics:
     def round_trip(self, seconds: float, succeeded: bool) -> None:
         """One round trip to a Redis."""
         self._round_trips.labels("ok" if succeeded else "failed").observe(seconds)
-
-    def leads(self, now: bool) -> None:
-        """Whether this replica is the one that writes."""
-        self._leader.set(now)
 
     def heard(self, kind: str) -> None:
         """A watch told of an object."""

@@ -21,8 +21,8 @@ from bullpen_operator.cli.arithmetic import Terms, explained
 from bullpen_operator.cli.look import COLUMNS, row
 from bullpen_operator.cli.waiting import awaited
 from bullpen_operator.cli.words import described
-from bullpen_operator.engine.view import Obstacle, View
 from bullpen_operator.engine.status import status_of
+from bullpen_operator.engine.view import Obstacle, View
 from bullpen_operator.scaling.observation import Fleet, QueueReading, ReadingFailed
 from bullpen_operator.scaling.plan import Memory, Rules, plan
 from bullpen_operator.scaling.rates import Rates, Source
