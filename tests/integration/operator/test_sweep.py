@@ -83,7 +83,7 @@ class Operator:
         return [event["reason"] for event in self.cluster.events.values()]
 
     def wakes(self) -> float:
-        return self.metrics.registry.get_sample_value("bullpen_wake_latency_seconds_count") or 0.0
+        return self.metrics.registry.get_sample_value("bullpen_wake_seconds_count") or 0.0
 
     def replicas(self, name: str) -> int | None:
         deployment = self.cluster.deployments.get(name)
