@@ -227,6 +227,7 @@ async def test_a_queue_without_events_is_found_all_the_same(operator: Operator, 
     await until(lambda: operator.reason("video") == "Reachable")
     with redis.Redis(port=own_redis.port, protocol=2) as client:
         await until(lambda: int(client.info("clients")["blocked_clients"]) == 1)
+        client.incr("bull:video:id")
         client.hset("bull:video:1", mapping={"name": "x", "data": "{}", "opts": "{}", "timestamp": "1"})
         client.lpush("bull:video:wait", "1")
     await until(lambda: operator.replicas("video") == 1)
