@@ -175,7 +175,7 @@ class Pools:
         basis = (track.version, facts(observed), outcome(decision), *seen)
         if basis == track.shown and 0 <= now - track.shown_at < LOOK_AGAIN_SECONDS:
             return
-        status = status_of(view)
+        status = self._executor.writable(status_of(view))
         if _due(track, pool, status, now):
             self._start(track, self._show(track, pool, status))
         else:
@@ -238,7 +238,7 @@ class Pools:
                     self._recorder.record(notice, now=now)
             log.info(decision.message, extra=_context(pool, decision))
         if taken or track.obstacle is not None:
-            status = status_of(self._view(track, pool, observed, decision, now))
+            status = self._executor.writable(status_of(self._view(track, pool, observed, decision, now)))
             made = taken and isinstance(wanted, Apply) and wanted.resource_version is None
             # After a Deployment was made always: the answer tells whether the pool still exists. One whose end the
             # watch missed would make it again and again, and the garbage collector take it away.

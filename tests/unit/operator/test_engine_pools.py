@@ -367,3 +367,26 @@ async def test_another_queue_is_learned_anew(at_rest: EngineHouse) -> None:
 
     assert at_rest.meter.seen[-1].inputs["arrivalsPerSecond"] < 10
     assert at_rest.cluster.deployments["video"]["spec"]["replicas"] <= 1
+
+
+async def test_a_crd_without_a_field_of_the_status_gets_the_rest_of_it(at_rest: EngineHouse) -> None:
+    """Helm never updates a CRD: after an upgrade the operator may be newer than it."""
+    refused = ClusterError(
+        status=500,
+        reason="Unknown",
+        message="failed to create typed patch object (media/video; bullpen.dev/v1alpha1, Kind=WorkerPool): "
+        ".status.rates.source: field not declared in schema",
+    )
+    at_rest.cluster.refusals["status"] = [refused]
+
+    for _ in range(3):
+        await at_rest.turn(reading(waiting=35))
+    assert "rates" not in at_rest.cluster.pools["video"]["status"]
+    assert at_rest.cluster.pools["video"]["status"]["desiredReplicas"] == 4
+    writes = at_rest.cluster.writes().count("status")
+    for _ in range(30):
+        await at_rest.turn(reading(waiting=35))
+    assert at_rest.cluster.writes().count("status") <= writes + 1, "what cannot be written is no reason to write"
+
+    await at_rest.turn(reading(waiting=35), after=601)
+    assert "rates" in at_rest.cluster.pools["video"]["status"]
