@@ -85,9 +85,7 @@ def test_a_quota_that_leaves_no_room_is_said_and_room_ends_it(make_pool: MakePoo
     ],
     ids=["image", "crash", "node", "config"],
 )
-def test_what_keeps_new_pods_from_running_is_said_and_mending_it_ends_it(
-    make_pool: MakePool, fault: dict[str, object], reason: str, words: str
-) -> None:
+def test_pods_that_cannot_run_are_told(make_pool: MakePool, fault: dict[str, object], reason: str, words: str) -> None:
     pool = make_pool(scaling=ONE, **fault)
 
     condition = pool.await_condition("WorkersAvailable", "False", reason)
@@ -132,13 +130,14 @@ def test_two_pools_on_one_queue_are_told_of_each_other_until_one_is_gone(make_po
 
 
 def test_a_pool_whose_queue_is_renamed_ends_its_jobs_and_serves_the_other(make_pool: MakePool, redis_url: str) -> None:
+    """By its prefix, because the example's app serves one name."""
     pool = make_pool(concurrency=2, scaling={"maxReplicas": 1, "idleSeconds": 5})
     pool.await_condition("QueueReachable", "True")
     jobs = pool.produce(redis_url, 12, seconds=3)
     until(lambda: pool.account().starts, "the first job to start", within=60)
 
-    pool.patch({"queue": "photos"})
-    other = Pool(pool.site, pool.name, queue="photos", prefix=pool.prefix)
+    other = Pool(pool.site, pool.name, queue=pool.queue, prefix=f"{pool.prefix}-other")
+    pool.patch({"prefix": other.prefix})
     more = other.produce(redis_url, 4, seconds=0.1)
     account = other.await_ended(more)
     assert account.starts == dict.fromkeys(more, 1)
@@ -147,7 +146,7 @@ def test_a_pool_whose_queue_is_renamed_ends_its_jobs_and_serves_the_other(make_p
         until(lambda: connection.llen(f"{key}:active") == 0, "the old pods to finish their jobs", within=60)
         assert connection.llen(f"{key}:wait") > 0
 
-    pool.patch({"queue": pool.queue})
+    pool.patch({"prefix": pool.prefix})
     account = pool.await_ended(jobs)
     assert account.starts == dict.fromkeys(jobs, 1)
     assert account.interrupted == ()
