@@ -59,6 +59,26 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "spec.redis.url",
         "redis.url must read redis://host:port/database",
     ),
+    "sentinels of a cluster": (
+        {"redis": {"url": "redis+sentinel://s1,s2/mymaster/0", "cluster": True}},
+        "spec.redis",
+        "redis.cluster is true, but redis.url names sentinels",
+    ),
+    "certificates for a URL without TLS": (
+        {"redis": {"url": "redis://redis:6379", "tls": {"caFrom": BY_SECRET["urlFrom"]}}},
+        "spec.redis",
+        "redis.tls is given, but redis.url is without TLS: write rediss://",
+    ),
+    "a client certificate without its key": (
+        {"redis": BY_SECRET | {"tls": {"certFrom": BY_SECRET["urlFrom"]}}},
+        "spec.redis.tls",
+        "redis.tls has one of certFrom and keyFrom: give both of them, or neither",
+    ),
+    "no certificate at all": (
+        {"redis": BY_SECRET | {"tls": {}}},
+        "spec.redis.tls",
+        "redis.tls is empty: give caFrom, or certFrom with keyFrom, or leave it out",
+    ),
     "a minimum above the maximum": (
         {"scaling": {"minReplicas": 3, "maxReplicas": 2}},
         "spec.scaling.minReplicas",
@@ -274,7 +294,10 @@ def test_takes_what_is_allowed_to_its_edge(kubectl: Kubectl) -> None:
     template = worker(command=["node", "worker.js"], env=[{"name": "DATABASE_URL", "value": "x"}])
     spec = VALID | {
         "queue": "a" * 255,
-        "redis": {"url": "rediss://user:secret@[::1]:6380/2?timeout=5"},
+        "redis": {
+            "url": "rediss+sentinel://user:secret@[::1]:26379,s2/mymaster/2",
+            "tls": {"caFrom": BY_SECRET["urlFrom"]},
+        },
         "concurrency": 10000,
         "resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}, "limits": {"memory": "1e9"}},
         "env": [{"name": f"V{number}", "value": ""} for number in range(200)],

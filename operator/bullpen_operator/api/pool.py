@@ -59,6 +59,26 @@ class UrlSource(Model):
     secret_key_ref: SecretKey = Field(description="The key of a Secret that holds the whole URL, password included.")
 
 
+class PemSource(Model):
+    """Where a certificate or key is kept."""
+
+    secret_key_ref: SecretKey = Field(description="The key of a Secret that holds it in PEM form.")
+
+
+class Tls(Model):
+    """Whom to trust, and who the workers and the operator are."""
+
+    ca_from: PemSource | None = Field(
+        default=None,
+        description="The certificate of the authority that signed the server's. The machine's own authorities are "
+        "trusted besides.",
+    )
+    cert_from: PemSource | None = Field(
+        default=None, description="The client certificate, for a Redis that asks for one; with keyFrom."
+    )
+    key_from: PemSource | None = Field(default=None, description="The key of the client certificate, not encrypted.")
+
+
 class Redis(Model):
     """Where the queue lives: exactly one of url and urlFrom."""
 
@@ -66,12 +86,14 @@ class Redis(Model):
         str | None,
         Extension("maxLength", 2048),
         Rule(
-            "self.matches('^rediss?://[^/?#]+')",
-            "redis.url must read redis://host:port/database, or rediss:// for TLS: correct the scheme or the host.",
+            r"self.matches('^rediss?(\\+sentinel)?://[^/?#]+')",
+            "redis.url must read redis://host:port/database, rediss:// for TLS, or "
+            "redis+sentinel://host:port,host:port/master/database: correct the scheme or the host.",
         ),
     ] = Field(
         default=None,
-        description="The Redis URL in plain text: redis://host:port/database, or rediss:// for TLS. "
+        description="The Redis URL in plain text: redis://host:port/database, rediss:// for TLS, or "
+        "redis+sentinel://host:port,host:port/master/database. "
         "Whoever may read the pool can read it: put a URL with a password into a Secret and use urlFrom.",
     )
     url_from: UrlSource | None = Field(
@@ -81,6 +103,35 @@ class Redis(Model):
         "(chart value redis.secretNames), and it is mounted into the pods, so a rotated password "
         "reaches running workers.",
     )
+    cluster: bool = Field(
+        default=False,
+        description="The URL names nodes of a Redis Cluster, the same as ?cluster=true in it. The queue's prefix or "
+        "name then needs a hash tag, such as {bull}.",
+    )
+    tls: Annotated[
+        Tls | None,
+        Rule(
+            "has(self.certFrom) == has(self.keyFrom)",
+            "redis.tls has one of certFrom and keyFrom: give both of them, or neither.",
+        ),
+        Rule(
+            "has(self.caFrom) || has(self.certFrom) || has(self.keyFrom)",
+            "redis.tls is empty: give caFrom, or certFrom with keyFrom, or leave it out.",
+        ),
+    ] = Field(
+        default=None,
+        description="Certificates for a URL with rediss://, each from a Secret in the pool's namespace that the "
+        "operator must be allowed to get (chart value redis.secretNames). They are mounted into the pods.",
+    )
+
+    @property
+    def secrets(self) -> dict[str, SecretKey]:
+        """The Secrets' keys it names, by field."""
+        sources: dict[str, UrlSource | PemSource | None] = {"urlFrom": self.url_from}
+        if self.tls is not None:
+            sources["tls.caFrom"] = self.tls.ca_from
+            sources["tls.certFrom"], sources["tls.keyFrom"] = self.tls.cert_from, self.tls.key_from
+        return {field: source.secret_key_ref for field, source in sources.items() if source is not None}
 
 
 class Thresholds(Model):
@@ -374,6 +425,14 @@ class WorkerPoolSpec(Model):
         Redis,
         Rule("!(has(self.url) && has(self.urlFrom))", "redis has both url and urlFrom: keep one of them."),
         Rule("has(self.url) || has(self.urlFrom)", "redis has neither url nor urlFrom: give one of them."),
+        Rule(
+            "!has(self.tls) || !has(self.url) || self.url.startsWith('rediss')",
+            "redis.tls is given, but redis.url is without TLS: write rediss:// in it, or leave redis.tls out.",
+        ),
+        Rule(
+            "!has(self.cluster) || !self.cluster || !has(self.url) || !self.url.contains('+sentinel://')",
+            "redis.cluster is true, but redis.url names sentinels: leave redis.cluster out, or give a cluster's nodes.",
+        ),
     ] = Field(description="Where the queue lives: exactly one of url and urlFrom.")
     resources: Resources = Field(default_factory=dict, description="CPU and memory of each worker pod.")
     env: Environment = Field(default_factory=list, description="Environment variables of the worker, as in a pod.")

@@ -77,11 +77,11 @@ class Reason(StrEnum):
     )
     TLS_FAILED = (
         "TlsFailed",
-        "No TLS session with Redis: its certificate is not trusted, or the port speaks no TLS.",
+        "No TLS session with Redis: a certificate is not trusted or no certificate, or the port speaks no TLS.",
     )
     BAD_URL = "BadUrl", "The Redis URL cannot be used as it is written."
-    SECRET_MISSING = "SecretMissing", "The Secret that holds the Redis URL, or the key in it, does not exist."
-    SECRET_FORBIDDEN = "SecretForbidden", "The operator may not read the Secret that holds the Redis URL."
+    SECRET_MISSING = "SecretMissing", "A Secret that spec.redis names, or the key in it, does not exist."
+    SECRET_FORBIDDEN = "SecretForbidden", "The operator may not read a Secret that spec.redis names."
     QUEUE_UNREADABLE = (
         "QueueUnreadable",
         "Redis answers, but what lies under the queue's keys is no BullMQ queue.",

@@ -25,7 +25,7 @@ from bullpen_operator.scaling.observation import NO_FLEET, Fleet
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bullpen_operator.api.pool import WorkerPool, WorkerPoolSpec
+    from bullpen_operator.api.pool import Redis, WorkerPool, WorkerPoolSpec
 
 Raw = dict[str, Any]
 
@@ -43,8 +43,15 @@ REDIS_DIRECTORY: Final = "/run/bullpen/redis"
 _REDIS_FILE: Final = "url"
 _REDIS_VOLUME: Final = "bullpen-redis"
 _TMP_VOLUME: Final = "bullpen-tmp"
+_TLS_DIRECTORY: Final = "/run/bullpen/redis-tls"
+_TLS_VOLUME: Final = "bullpen-redis-tls"
+_TLS_FILES: Final = {
+    "tls.caFrom": ("REDIS_TLS_CA_FILE", "ca.crt"),
+    "tls.certFrom": ("REDIS_TLS_CERT_FILE", "tls.crt"),
+    "tls.keyFrom": ("REDIS_TLS_KEY_FILE", "tls.key"),
+}
+_OUR_VOLUMES: Final = frozenset({_REDIS_VOLUME, _TLS_VOLUME, _TMP_VOLUME})
 _EXCEEDED: Final = "exceeded quota"
-_OUR_VOLUMES: Final = frozenset({_REDIS_VOLUME, _TMP_VOLUME})
 
 
 class TemplateRejectedError(ValueError):
@@ -257,13 +264,30 @@ def _owned(pool: WorkerPool) -> Raw:
         "containers": [container],
         "volumes": [{"name": _TMP_VOLUME, "emptyDir": {}}],
     }
-    if spec.redis.url_from is not None:
-        secret = spec.redis.url_from.secret_key_ref
-        items = [{"key": secret.key, "path": _REDIS_FILE}]
-        pod["volumes"].append({"name": _REDIS_VOLUME, "secret": {"secretName": secret.name, "items": items}})
-        mount = {"name": _REDIS_VOLUME, "mountPath": REDIS_DIRECTORY, "readOnly": True}
-        container["volumeMounts"] = [mount]
+    mounts = []
+    for volume, directory in _secret_volumes(spec.redis):
+        pod["volumes"].append(volume)
+        mounts.append({"name": volume["name"], "mountPath": directory, "readOnly": True})
+    if mounts:
+        container["volumeMounts"] = mounts
     return {"metadata": {"labels": {POOL_LABEL: pool.metadata.name}}, "spec": pod}
+
+
+def _secret_volumes(redis: Redis) -> list[tuple[Raw, str]]:
+    """The Secrets that hold the URL and the certificates, each with the directory it is mounted at."""
+    named = redis.secrets
+    volumes: list[tuple[Raw, str]] = []
+    url = named.pop("urlFrom", None)
+    if url is not None:
+        items = [{"key": url.key, "path": _REDIS_FILE}]
+        volumes.append(({"name": _REDIS_VOLUME, "secret": {"secretName": url.name, "items": items}}, REDIS_DIRECTORY))
+    if named:
+        sources = [
+            {"secret": {"name": secret.name, "items": [{"key": secret.key, "path": _TLS_FILES[field][1]}]}}
+            for field, secret in named.items()
+        ]
+        volumes.append(({"name": _TLS_VOLUME, "projected": {"sources": sources}}, _TLS_DIRECTORY))
+    return volumes
 
 
 def _environment(spec: WorkerPoolSpec) -> list[Raw]:
@@ -287,11 +311,17 @@ def _environment(spec: WorkerPoolSpec) -> list[Raw]:
 
 def _redis_environment(spec: WorkerPoolSpec) -> list[Raw]:
     """A file for our worker, which reads it again after a rotation; foreign workers know REDIS_URL only."""
-    if spec.redis.url_from is None:
-        return [{"name": "REDIS_URL", "value": spec.redis.url}]
-    variables: list[Raw] = [{"name": "REDIS_URL_FILE", "value": f"{REDIS_DIRECTORY}/{_REDIS_FILE}"}]
-    if spec.app is None:
-        secret = spec.redis.url_from.secret_key_ref
-        reference = {"secretKeyRef": {"name": secret.name, "key": secret.key}}
-        variables.append({"name": "REDIS_URL", "valueFrom": reference})
-    return variables
+    redis = spec.redis
+    variables: list[Raw] = []
+    if redis.url_from is None:
+        variables.append({"name": "REDIS_URL", "value": redis.url})
+    else:
+        variables.append({"name": "REDIS_URL_FILE", "value": f"{REDIS_DIRECTORY}/{_REDIS_FILE}"})
+        if spec.app is None:
+            secret = redis.url_from.secret_key_ref
+            reference = {"secretKeyRef": {"name": secret.name, "key": secret.key}}
+            variables.append({"name": "REDIS_URL", "valueFrom": reference})
+    if redis.cluster:
+        variables.append({"name": "REDIS_CLUSTER", "value": "true"})
+    files = [_TLS_FILES[field] for field in redis.secrets if field in _TLS_FILES]
+    return [*variables, *({"name": name, "value": f"{_TLS_DIRECTORY}/{file}"} for name, file in files)]

@@ -97,6 +97,11 @@ class Pools:
         if await self._executor.write_status(track, pool, status) and self._known(track, pool):
             self._recorder.record(misread(pool, message), now=self._clock())
 
+    def at_zero(self, uid: str) -> bool:
+        """Whether the pool asks for no pods."""
+        raw = self._cache.pool(uid)
+        return raw is not None and fleet_of(self._cache.deployment(raw)).replicas == 0
+
     def take_turn(
         self, uid: str, observed: Observed, *, asked: WorkerPool | None = None, sharing: tuple[str, ...] = ()
     ) -> Orders:
@@ -131,12 +136,18 @@ class Pools:
         decision = plan(rules=Rules.of(pool.spec), reading=observed, fleet=fleet, memory=track.memory, now=now)
         reading = observed if isinstance(observed, QueueReading) else None
         self._meter.pool_seen(pool, reading=reading, fleet=fleet, decision=decision)
+        if reading is not None and reading.at_rest:
+            track.rested_at = now
+        elif not decision.changes:  # unread, or work that a pin or a pause leaves alone
+            track.rested_at = None
         orders = track.draining.decide(pool, fleet, decision, writing=track.writing, now=now)
         if self._executor.writes:
             for notice in track.draining.notices(pool, observed, now=now):
                 self._recorder.record(notice, now=now)
         if track.writing:
+            track.missed = observed
             return
+        track.missed = None
         if not decision.changes:
             track.memory = decision.memory
         if self._cache.take_dirty(pool.metadata.uid):
@@ -215,6 +226,9 @@ class Pools:
             log.exception("write failed", extra={"pool": track.pool.metadata.name if track.pool else None})
         finally:
             track.writing = False
+        if track.missed is not None and track.pool is not None:
+            # Who was rung for meanwhile is not rung for again.
+            self.take_turn(track.pool.metadata.uid, track.missed)
 
     async def _write(
         self, track: Track, pool: WorkerPool, wanted: Apply | Scale, observed: Observed, decision: Decision
@@ -232,6 +246,7 @@ class Pools:
         if taken and decision.changes:
             track.memory = decision.memory
             self._meter.scaled(pool, decision)
+            self._tell_wake(track, pool, observed, decision, now)
             self._recorder.record(scaled(pool, decision), now=now)
             if decision.to < decision.from_:
                 for notice in track.draining.completed(pool, decision, now=now):
@@ -244,6 +259,14 @@ class Pools:
             # watch missed would make it again and again, and the garbage collector take it away.
             if made or _due(track, pool, status, now):
                 await self._show(track, pool, status)
+
+    def _tell_wake(self, track: Track, pool: WorkerPool, observed: Observed, decision: Decision, now: float) -> None:
+        """How long the first job waited for this, unless something else than the operator's speed held it up."""
+        waited = observed.oldest_wait_seconds if isinstance(observed, QueueReading) else None
+        if decision.from_ == 0 and waited is not None and track.rested_at is not None:
+            # Never more than since the queue was seen at rest, whatever clock the producer goes by.
+            since = max(observed.at - waited, track.rested_at)
+            self._meter.woken(pool, seconds=max(0.0, now - since))
 
     async def _show(self, track: Track, pool: WorkerPool, status: Raw) -> None:
         if await self._executor.write_status(track, pool.metadata, status):

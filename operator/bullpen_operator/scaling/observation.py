@@ -51,8 +51,15 @@ class QueueReading:
     """Jobs that may start within so many seconds, over all workers; None is no limit."""
     limited_seconds: float = 0.0
     """For how long the limiter still lets nothing start."""
+    newest_event: str | None = None
+    """ID of the newest entry of its event stream, from which the doorbell listens on; None: it cannot."""
     workers: Workers | None = None
     """None where nobody asked for them."""
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing waits, is due or runs."""
+        return self.waiting == self.due == self.active == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,9 +81,16 @@ class TestOwned:
         assert worker_of(template=template)["image"] == "example/app:1"
 
     def test_every_reserved_variable_is_set_by_some_pool(self) -> None:
-        plain = {"redis": {"url": "redis://redis:6379"}}
+        plain = {"redis": {"url": "rediss://redis:6379", "cluster": True, "tls": TLS}}
 
         assert set(variables(app="jobs:app")) | set(variables(**plain)) == {*RESERVED_ENV, "LOG_FORMAT"}
+
+
+TLS = {
+    "caFrom": {"secretKeyRef": {"name": "redis-ca", "key": "ca.crt"}},
+    "certFrom": {"secretKeyRef": {"name": "redis-client", "key": "cert"}},
+    "keyFrom": {"secretKeyRef": {"name": "redis-client", "key": "key"}},
+}
 
 
 class TestRedis:
@@ -102,6 +109,39 @@ class TestRedis:
 
         assert variables(redis=plain)["REDIS_URL"] == "redis://redis:6379/0"
         assert [volume["name"] for volume in pod_of(redis=plain)["volumes"]] == ["bullpen-tmp"]
+
+    @pytest.mark.parametrize("app", ["jobs:app", None])
+    def test_certificates_are_files_beside_each_other_whatever_secret_they_come_from(self, app: str | None) -> None:
+        redis = {"url": "rediss://redis:6379", "tls": TLS}
+        pod = pod_of(app=app, redis=redis)
+        volume = next(each for each in pod["volumes"] if each["name"] == "bullpen-redis-tls")
+
+        assert volume["projected"]["sources"] == [
+            {"secret": {"name": "redis-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"secret": {"name": "redis-client", "items": [{"key": "cert", "path": "tls.crt"}]}},
+            {"secret": {"name": "redis-client", "items": [{"key": "key", "path": "tls.key"}]}},
+        ]
+        mount = {"name": "bullpen-redis-tls", "mountPath": "/run/bullpen/redis-tls", "readOnly": True}
+        assert mount in worker_of(app=app, redis=redis)["volumeMounts"]
+        found = variables(app=app, redis=redis)
+        assert found["REDIS_TLS_CA_FILE"] == "/run/bullpen/redis-tls/ca.crt"
+        assert found["REDIS_TLS_CERT_FILE"] == "/run/bullpen/redis-tls/tls.crt"
+        assert found["REDIS_TLS_KEY_FILE"] == "/run/bullpen/redis-tls/tls.key"
+
+    def test_an_authority_alone_names_no_other_file(self) -> None:
+        redis = {"url": "rediss://redis:6379", "tls": {"caFrom": TLS["caFrom"]}}
+
+        assert {name for name in variables(redis=redis) if "TLS" in name} == {"REDIS_TLS_CA_FILE"}
+
+    def test_a_cluster_is_told(self) -> None:
+        assert variables(redis={"url": "redis://redis:6379", "cluster": True})["REDIS_CLUSTER"] == "true"
+        assert "REDIS_CLUSTER" not in variables()
+
+    def test_a_volume_of_the_template_cannot_take_the_certificates_name(self) -> None:
+        template = {"spec": {"volumes": [{"name": "bullpen-redis-tls", "emptyDir": {}}]}}
+
+        with pytest.raises(TemplateRejectedError, match="bullpen-redis-tls is the operator's own"):
+            intended(pool(template=template), replicas=0)
 
 
 class TestTemplate:
