@@ -425,3 +425,23 @@ async def test_a_crd_without_a_field_of_the_status_gets_the_rest_of_it(at_rest: 
 
     await at_rest.turn(reading(waiting=35), after=601)
     assert "rates" in at_rest.cluster.pools["video"]["status"]
+
+
+async def test_what_pods_say_of_why_they_do_not_run_is_told_and_told_to_be_over(at_rest: EngineHouse) -> None:
+    waiting = {"name": "worker", "image": "example/app:1", "ready": False, "restartCount": 0}
+    waiting["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}
+    at_rest.see_deployment(at_rest.cluster.edit_deployment("video", replicas=1))
+    at_rest.cluster.add_pod("video-1", phase="Pending", ready=False)
+    at_rest.cache.put(Kind.POD, at_rest.cluster.edit_pod("video-1", containerStatuses=[waiting]))
+    await at_rest.turn(reading(waiting=5))
+    await at_rest.turn(reading(waiting=5))
+
+    told = at_rest.condition("WorkersAvailable")
+    assert (told["status"], told["reason"]) == ("False", "ImagePull")
+    assert told["message"] == "1 of 1 pods: the image example/app:1 of the container worker cannot be pulled"
+    assert at_rest.told().count("ImagePull") == 1
+
+    at_rest.cache.put(Kind.POD, at_rest.cluster.edit_pod("video-1", phase="Running", containerStatuses=[]))
+    await at_rest.turn(reading(waiting=5), after=61)
+    assert at_rest.condition("WorkersAvailable")["status"] == "True"
+    assert at_rest.told().count("WorkersRecovered") == 1
