@@ -445,3 +445,34 @@ async def test_what_pods_say_of_why_they_do_not_run_is_told_and_told_to_be_over(
     await at_rest.turn(reading(waiting=5), after=61)
     assert at_rest.condition("WorkersAvailable")["status"] == "True"
     assert at_rest.told().count("WorkersRecovered") == 1
+
+
+async def test_a_deployment_that_a_quota_forbids_is_told_as_that() -> None:
+    house = EngineHouse()
+    message = 'deployments.apps "video" is forbidden: exceeded quota: few, requested: count/deployments.apps=1'
+    house.cluster.refusals["dry-run"] = [ClusterError(status=403, reason="Forbidden", message=message)]
+    house.see(house.cluster.add_pool("video"))
+
+    await house.turn()
+
+    assert house.condition("Stalled")["reason"] == "Quota"
+    assert house.condition("Stalled")["message"].startswith("no Deployment: exceeded quota: few")
+    assert house.told() == ["Quota"]
+    await house.turn(after=10)
+    await house.turn()
+    assert house.condition("Stalled")["status"] == "False"
+
+
+async def test_a_namespace_on_its_way_out_is_no_trouble_of_the_pool() -> None:
+    house = EngineHouse()
+    message = "unable to create new content in namespace media because it is being terminated"
+    refusal = ClusterError(status=403, reason="Forbidden", message=f'deployments.apps "video" is forbidden: {message}')
+    house.cluster.refusals["dry-run"] = [refusal] * 100
+    house.see(house.cluster.add_pool("video"))
+
+    for _ in range(60):
+        await house.turn()
+
+    assert house.told() == []
+    assert house.condition("Stalled")["status"] == "False"
+    assert house.cluster.writes().count("dry-run") <= 10, "the pauses grow"
