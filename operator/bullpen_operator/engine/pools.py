@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from bullpen_operator.api.pool import Metadata, WorkerPool
 from bullpen_operator.cluster.deployment import fleet_of
 from bullpen_operator.engine.announce import changed, misread, scaled, unguarded
+from bullpen_operator.engine.conditions import held
 from bullpen_operator.engine.drain import NO_ORDERS, Orders
 from bullpen_operator.engine.guard import Guard, Unguard, guard
 from bullpen_operator.engine.misread import misread_status
@@ -189,7 +190,7 @@ class Pools:
         status = self._executor.writable(status_of(view))
         if _due(track, pool, status, now):
             self._start(track, self._show(track, pool, status))
-        else:
+        elif not held(view):
             track.shown, track.shown_at = basis, now
 
     def _wanted(
