@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -78,6 +79,10 @@ class Operator:
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
+        self._log.unlink(missing_ok=True)
+        await self._start()
+
+    async def _start(self) -> None:
         program = Path(sys.executable).parent / "bullpen-operator"
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -89,7 +94,7 @@ class Operator:
             if self._process is not None:
                 self._process.kill()
                 await self._process.wait()
-            await self.start()
+            await self._start()
 
     async def stop(self) -> None:
         if self._process is not None:
@@ -110,7 +115,12 @@ class Pool:
     url: str
 
     def apply(self, replicas: int) -> None:
-        probe = {"exec": {"command": ["test", "!", "-e", UNREADY]}, "periodSeconds": 1, "failureThreshold": 1}
+        probe = {
+            "exec": {"command": ["test", "!", "-e", UNREADY]},
+            "periodSeconds": 2,
+            "timeoutSeconds": 5,
+            "failureThreshold": 1,
+        }
         spec = {
             "queue": "video-generation",
             "prefix": self.name,
@@ -142,7 +152,9 @@ class Pool:
         return found[0] if found else {"spec": {"replicas": 0}, "status": {}}
 
     def pods(self) -> list[str]:
-        listed = self.kubectl.get("pods", f"--selector=bullpen.dev/pool={self.name}", "--field-selector=status.phase=Running")
+        listed = self.kubectl.get(
+            "pods", f"--selector=bullpen.dev/pool={self.name}", "--field-selector=status.phase=Running"
+        )
         return [pod["metadata"]["name"] for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"]]
 
     def unready(self, pod: str, *, back: bool = False) -> None:
@@ -274,14 +286,15 @@ async def measure(options: argparse.Namespace) -> int:
             await asyncio.wait(drivers)
             stop.set()
         added = sum(feeder.result() for feeder in feeders)
-        accounts = await _settled(site, pools, began)
+        entries = await _settled(site, pools, began)
     finally:
         await operator.stop()
-    return _report(tally, added, accounts, time.time() - began)
+    operator_log = await asyncio.to_thread(Path(options.log).read_text)
+    return _report(tally, added, entries, operator_log, time.time() - began)
 
 
-async def _settled(site: Site, pools: list[Pool], began: float) -> list[ledger.Account]:
-    """The ledger's accounts once nothing runs any more."""
+async def _settled(site: Site, pools: list[Pool], began: float) -> list[ledger.Entry]:
+    """What the ledger wrote down, once nothing runs any more."""
     for pool in pools:
         await asyncio.to_thread(pool.resize, MOST_PODS)
     store = redis.asyncio.Redis.from_url(pools[0].url)
@@ -294,26 +307,37 @@ async def _settled(site: Site, pools: list[Pool], began: float) -> list[ledger.A
             if not any(left):
                 break
             await asyncio.sleep(1)
-    return [
-        await asyncio.to_thread(site.ledger, f"{pool.name}:video-generation", since=began) for pool in pools
-    ]
+    lines = await asyncio.to_thread(site.kubectl, "logs", "deployment/ledger", "--tail=-1")
+    return [entry for entry in ledger.parse(lines.splitlines()) if entry.at >= began]
 
 
-def _report(tally: Tally, added: int, accounts: list[ledger.Account], seconds: float) -> int:
-    started = sum(sum(account.starts.values()) for account in accounts)
-    ended = sum(len(account.ended) for account in accounts)
-    interrupted = [entry for account in accounts for entry in account.interrupted]
+def judged(entries: list[ledger.Entry]) -> tuple[list[ledger.Entry], list[ledger.Entry]]:
+    """Starts without an end: those that were interrupted, and those that failed because the ledger did not answer.
+
+    A job that failed has its next attempt; one that was cut off, or handed back, has the same one again.
+    """
+    account = ledger.account(entries)
+    starts = {(entry.queue, entry.job, entry.attempt) for entry in entries if entry.event == "start"}
+    failed = [each for each in account.interrupted if (each.queue, each.job, each.attempt + 1) in starts]
+    return [each for each in account.interrupted if each not in failed], failed
+
+
+def _report(tally: Tally, added: int, entries: list[ledger.Entry], operator_log: str, seconds: float) -> int:
+    interrupted, failed = judged(entries)
+    ended = {(entry.queue, entry.job) for entry in entries if entry.event == "end"}
     times = sorted(tally.seconds)
     figures = {
-        "scaleDowns": tally.done["scale-downs"],
+        "resizes": tally.done["scale-downs"],
+        "scaleDownWrites": len([line for line in operator_log.splitlines() if _is_shrink(line)]),
         "withOperatorKilled": tally.done["kills"],
         "withPodUnready": tally.done["unready"],
         "withPodsPending": tally.done["pending"],
         "withRedisPaused": tally.done["pauses"],
         "jobsAdded": added,
-        "starts": started,
-        "jobsEnded": ended,
+        "starts": sum(entry.event == "start" for entry in entries),
+        "jobsEnded": len(ended),
         "interrupted": len(interrupted),
+        "failedByLedger": len(failed),
         "stuck": len(tally.stuck),
         "secondsMedian": round(times[len(times) // 2], 1),
         "secondsMost": round(times[-1], 1),
@@ -324,7 +348,12 @@ def _report(tally: Tally, added: int, accounts: list[ledger.Account], seconds: f
         print(f"interrupted: {entry}")
     for told in tally.stuck:
         print(f"stuck: {told}")
-    return 1 if interrupted or tally.stuck or ended < added else 0
+    return 1 if interrupted or tally.stuck or len(ended) < added else 0
+
+
+def _is_shrink(line: str) -> bool:
+    match = re.search(r"info +(\d+) → (\d+):", line)
+    return match is not None and int(match[2]) < int(match[1])
 
 
 def main() -> None:

@@ -47,13 +47,14 @@ NO_ORDERS = Orders()
 def orders(crew: Sequence[Member], *, desired: int, replicas: int, ending: bool, shield: bool) -> Orders:
     """The orders for a crew of which `desired` are to stay, under a Deployment that asks for `replicas`.
 
-    `ending`: a smaller number was just written, or may have been: until the controller has acted on it, nobody that it
-    may choose is told to go on. `shield`: busy pods are to be protected from node autoscalers.
+    `ending`: a smaller number was just written, or may have been. Until the controller has acted on it, however long that
+    takes, nobody that it may choose is told to go on. `shield`: busy pods are to be protected from node autoscalers.
     """
     # In a rollout the Deployment has more pods than it asks for, and chooses who goes.
     surplus = 0 if mixed(crew) else len(crew) - min(desired, replicas)
     chosen = frozenset(victims((member.drain_pod for member in crew), surplus))
     marked = {member.pod.uid for member in crew if member.marked}
+    ending = ending or len(crew) > replicas
     kept = {member.pod.uid for member in crew if ending and member.marked and member.pod.cost == FIRST_COST}
     # When all go, and will in a moment, the controller has nothing to choose.
     all_go = len(chosen) == len(crew) and all(member.jobs == 0 for member in crew)

@@ -59,6 +59,9 @@ class FakeCluster:
         deployment["metadata"]["generation"] += 1
         return self._changed(deployment)
 
+    def touch_deployment(self, name: str) -> Raw:
+        return self._changed(self.deployments[name])
+
     def add_pod(self, name: str, *, pool: str = "video", phase: str = "Running", ready: bool = True) -> Raw:
         labels = {"bullpen.dev/pool": pool, "pod-template-hash": "5f"}
         owners = [{"kind": "ReplicaSet", "name": f"{pool}-5f", "uid": "uid-set", "controller": True}]
