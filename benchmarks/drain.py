@@ -23,20 +23,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(1, str(ROOT))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
 import redis.asyncio
 
 from bullpen import App
 from hack.stage import ledger
-from hack.stage.kubectl import Kubectl, harness
+from hack.stage.kubectl import ROOT, Kubectl, harness
 from hack.stage.site import APP_IMAGE, Site
 
 MOST_PODS = 6
 SLOTS = 3
 PAUSE_SECONDS = 10
-UNREADY = "/tmp/unready"  # noqa: S108 - in a pod of ours
+UNREADY = "/tmp/unready"
 PATIENCE_SECONDS = 300.0
 """Longer than the longest job and a pause: a scale-down that takes longer is stuck, and that is told."""
 
