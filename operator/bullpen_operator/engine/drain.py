@@ -47,8 +47,9 @@ NO_ORDERS = Orders()
 def orders(crew: Sequence[Member], *, desired: int, replicas: int, ending: bool, shield: bool) -> Orders:
     """The orders for a crew of which `desired` are to stay, under a Deployment that asks for `replicas`.
 
-    `ending`: a smaller number was just written, or may have been. Until the controller has acted on it, however long that
-    takes, nobody that it may choose is told to go on. `shield`: busy pods are to be protected from node autoscalers.
+    `ending`: a smaller number was just written, or may have been. Until the controller has acted on it, however long
+    that takes, nobody that it may choose is told to go on. `shield`: busy pods are to be protected from node
+    autoscalers.
     """
     # In a rollout the Deployment has more pods than it asks for, and chooses who goes.
     surplus = 0 if mixed(crew) else len(crew) - min(desired, replicas)
