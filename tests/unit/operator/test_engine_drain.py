@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bullpen_operator.cluster.port import ClusterError, Kind
+from bullpen_operator.cluster.port import ClusterError, Kind, Raw
 from tests.unit.operator.crew_house import CrewHouse
 from tests.unit.operator.facts import reading, unreachable
 
@@ -90,11 +92,8 @@ async def test_what_redis_says_is_running_counts_more_than_the_heartbeat(house: 
         seen = house.observed()
         assert seen.workers is not None
         assert seen.workers.running is not None
-        running = dict(seen.workers.running) | {house.workers["pod-0"].uid: 1}
-        stale = type(seen.workers)(
-            at=seen.workers.at, beats=seen.workers.beats, marks=seen.workers.marks, running=running
-        )
-        await house.turn(type(seen)(**{name: getattr(seen, name) for name in seen.__slots__} | {"workers": stale}))
+        running = {**seen.workers.running, house.workers["pod-0"].uid: 1}
+        await house.turn(replace(seen, workers=replace(seen.workers, running=running)))
     assert house.replicas == 2
 
 
@@ -280,7 +279,7 @@ async def test_a_drain_that_is_given_up_is_told(house: CrewHouse) -> None:
 
 async def test_a_pool_that_something_else_scales_is_left_alone(house: CrewHouse) -> None:
     await house.staff(0, 0)
-    hpa = {
+    hpa: Raw = {
         "metadata": {"namespace": "media", "name": "hpa", "uid": "uid-hpa", "resourceVersion": "99999"},
         "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "video"}},
     }
