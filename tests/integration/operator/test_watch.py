@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 POOLS = ("bullpen.dev", "v1alpha1", "workerpools", "WorkerPool")
 DEPLOYMENTS = ("apps", "v1", "deployments", "Deployment")
 SCALERS = ("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
-SERVED = [
-    POOLS,
-    DEPLOYMENTS,
-    SCALERS,
-    ("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"),
-]
+CRDS = ("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
+SERVED = [POOLS, DEPLOYMENTS, SCALERS, CRDS]
 WATCHED = ("workerpools", "deployments", "pods", "horizontalpodautoscalers")
 CORE = [("namespaces", "Namespace"), ("events", "Event"), ("pods", "Pod")]
 
@@ -132,9 +128,7 @@ async def test_what_is_listed_added_and_deleted_is_heard_on_our_own_loop(api: Ap
     await stop(task)
 
 
-async def test_only_our_deployments_and_pods_are_asked_for_and_nothing_is_ever_written(
-    api: ApiServer, kubeconfig: Path
-) -> None:
+async def test_only_what_is_ours_is_asked_for_and_nothing_is_written(api: ApiServer, kubeconfig: Path) -> None:
     api.listed["workerpools"] = [raw("video", 90)]
     ear = Ear()
     task = asyncio.create_task(Watch(kubeconfig=kubeconfig, namespaces=["media"], hear=ear).run())

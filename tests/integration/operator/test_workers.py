@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
@@ -24,6 +24,7 @@ from bullpen_operator.scaling.observation import QueueReading
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from bullpen.protocol.call import Call
     from bullpen_operator.scaling.workers import Workers
     from tests.integration.redis_server import RedisServer
 
@@ -110,7 +111,8 @@ async def test_marks_are_written_and_taken_back_in_one_round_trip_each(queue: Qu
     await queue.workers()
     await queue.endpoint.write([drain_marks.mark(KEYS, instances=["uid-1", "uid-2"])])
     assert set((await queue.workers()).marks) == {"uid-1", "uid-2"}
-    calls = [drain_marks.mark(KEYS, instances=["uid-1"]), drain_marks.clear(KEYS, instances=["uid-2"])]
+    calls: list[Call[Any]] = [drain_marks.mark(KEYS, instances=["uid-1"])]
+    calls.append(drain_marks.clear(KEYS, instances=["uid-2"]))
     await queue.endpoint.write(calls)
     assert set((await queue.workers()).marks) == {"uid-1"}
     assert queue.trips == [True] * 5
