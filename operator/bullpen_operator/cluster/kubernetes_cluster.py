@@ -33,7 +33,7 @@ _JSON = "application/json"
 _CHUNK = 500
 
 OWNED = f"app.kubernetes.io/managed-by={FIELD_MANAGER}"
-"""The label selector of the Deployments that are ours, evaluated by the API server."""
+"""The label selector of what belongs to pools, evaluated by the API server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,7 @@ class Served:
 SERVED: Final[Mapping[Kind, Served]] = {
     Kind.POOL: Served(group=GROUP, version=VERSION, plural=PLURAL),
     Kind.DEPLOYMENT: Served(group="apps", version="v1", plural="deployments", selector=OWNED),
+    Kind.BUDGET: Served(group="policy", version="v1", plural="poddisruptionbudgets", selector=OWNED),
     Kind.POD: Served(group="", version="v1", plural="pods", selector=POOL_LABEL),
     # KEDA scales by one of these too, whose target is the same.
     Kind.SCALER: Served(group="autoscaling", version="v2", plural="horizontalpodautoscalers"),
@@ -135,6 +136,23 @@ class KubernetesCluster:
             query={"fieldManager": FIELD_MANAGER},
             body={"metadata": {"resourceVersion": resource_version}, "spec": {"replicas": replicas}},
             content_type=_MERGE,
+        )
+
+    async def write_budget(self, budget: Raw) -> Raw:
+        metadata = budget["metadata"]
+        path = f"/apis/policy/v1/namespaces/{metadata['namespace']}/poddisruptionbudgets"
+        query = {"fieldManager": FIELD_MANAGER}
+        if "resourceVersion" not in metadata:  # a create, because an apply would take over somebody else's
+            return await self._call("POST", "poddisruptionbudgets", path, query=query, body=budget)
+        path += f"/{metadata['name']}"
+        return await self._call("PATCH", "poddisruptionbudgets", path, query=query, body=budget, content_type=_MERGE)
+
+    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
+        await self._call(
+            "DELETE",
+            "poddisruptionbudgets",
+            f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets/{name}",
+            body={"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}},
         )
 
     async def annotate_pod(

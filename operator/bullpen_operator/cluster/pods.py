@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bullpen_operator.api.pods import POOL_LABEL
+from bullpen_operator.cluster.trouble import telling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,6 +83,7 @@ def slim_pod(raw: Raw) -> Raw:
         },
         "spec": {"nodeName": (raw.get("spec") or {}).get("nodeName")},
         "status": {"phase": status.get("phase", "Pending"), "conditions": _readiness(status)},
+        "trouble": {} if status.get("phase") == "Succeeded" else telling(status),
     }
 
 

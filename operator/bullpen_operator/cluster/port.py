@@ -25,6 +25,7 @@ class Kind(StrEnum):
 
     POOL = "WorkerPool"
     DEPLOYMENT = "Deployment"
+    BUDGET = "PodDisruptionBudget"
     POD = "Pod"
     SCALER = "HorizontalPodAutoscaler"
 
@@ -93,6 +94,16 @@ class Cluster(Protocol):
 
     async def scale_deployment(self, *, namespace: str, name: str, replicas: int, resource_version: str) -> Raw:
         """Set `replicas` on exactly the version it was decided on; the answer is the Deployment."""
+        ...
+
+    async def write_budget(self, budget: Raw) -> Raw:
+        """Make the PodDisruptionBudget (409 when there is one of its name), or, if it carries a resourceVersion, put
+        exactly that version right; the answer is what it became.
+        """
+        ...
+
+    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
+        """Delete the PodDisruptionBudget with that uid."""
         ...
 
     async def annotate_pod(

@@ -36,7 +36,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
 class Watch:
-    """Watches pools, their Deployments and pods, and autoscalers in the namespaces (none: in all of them).
+    """Watches pools, what they own, their pods, and autoscalers in the namespaces (none: in all of them).
 
     `hear(kind, gone, object)` is called on the event loop that awaits `run`, in the order of events for each
     object.

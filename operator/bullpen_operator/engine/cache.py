@@ -1,4 +1,4 @@
-"""What was last seen of the pools, their Deployments, pods and scalers, and which pools something happened to.
+"""What was last seen of the pools, what they own, their pods and scalers, and which pools something happened to.
 
 Written by the watch edge, by relists, and with the answers to our own writes; read by the sweep. All on one
 event loop, so nothing locks.
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from bullpen_operator.cluster.pods import WorkerPod, pool_of, scaled_by, scaler_name, slim_pod, slim_scaler
 from bullpen_operator.cluster.port import Kind
+from bullpen_operator.cluster.trouble import trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bullpen_operator.cluster.port import Listing, Raw
+    from bullpen_operator.scaling.observation import PodTrouble
 
 
 class Cache:
@@ -50,9 +52,23 @@ class Cache:
         uid = self._at[Kind.DEPLOYMENT].get((namespace, name))
         return self._objects[Kind.DEPLOYMENT].get(uid) if uid is not None else None
 
+    def budget(self, pool: Raw) -> Raw | None:
+        """The PodDisruptionBudget that the pool owns, under its name, if one was seen."""
+        metadata = pool["metadata"]
+        uid = self._at[Kind.BUDGET].get((metadata["namespace"], metadata["name"]))
+        found = self._objects[Kind.BUDGET].get(uid) if uid is not None else None
+        return found if found is not None and owner(found) == metadata["uid"] else None
+
     def pods(self, pool: Raw) -> list[WorkerPod]:
         """The pods of the pool's Deployment, those that are being ended included."""
         return [WorkerPod.of(raw) for raw in self._crews.get(_place(pool), {}).values()]
+
+    def trouble(self, pool: Raw) -> PodTrouble | None:
+        """What keeps pods of the pool from running."""
+        crew = self._crews.get(_place(pool), {}).values()
+        if not any(pod["trouble"] for pod in crew):
+            return None
+        return trouble_of({"metadata": pod["metadata"], "status": pod["trouble"]} for pod in crew)
 
     def scaler(self, pool: Raw) -> str:
         """What else scales the pool's Deployment, as kind/name; empty when nothing does."""
@@ -82,6 +98,8 @@ class Cache:
         self._objects[kind][uid] = kept
         self._leave_index(kind, known)
         self._enter_index(kind, kept)
+        if kind is Kind.BUDGET and known is not None and _generation(known) == _generation(raw):
+            return  # its status counts pods, which the Deployment tells already
         if known is not None:
             self._mark(kind, known)  # whose it was, if its owner was taken away
         place = _place(raw)
@@ -157,7 +175,7 @@ class Cache:
         return (index, (raw["metadata"]["namespace"], name)) if name is not None else None
 
     def _mark(self, kind: Kind, raw: Raw) -> None:
-        if kind not in (Kind.POOL, Kind.DEPLOYMENT):
+        if kind not in (Kind.POOL, Kind.DEPLOYMENT, Kind.BUDGET):
             return
         uid = raw["metadata"]["uid"] if kind is Kind.POOL else owner(raw)
         if uid in self._objects[Kind.POOL]:  # a Deployment mostly outlives its pool, whose uid would stay for ever
@@ -175,6 +193,11 @@ def _slim(kind: Kind, raw: Raw) -> Raw:
 
 def _place(raw: Raw) -> tuple[str, str]:
     return raw["metadata"]["namespace"], raw["metadata"]["name"]
+
+
+def _generation(raw: Raw) -> int:
+    number: int = raw["metadata"].get("generation", 0)
+    return number
 
 
 def owner(raw: Raw) -> str | None:

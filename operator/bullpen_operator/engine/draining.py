@@ -166,12 +166,12 @@ class Draining:
 
 def strict(pool: WorkerPool) -> bool:
     """Whether a busy pod is never ended."""
-    return bool(getattr(pool.spec.drain, "strict", True))
+    return pool.spec.drain.strict
 
 
 def shielded(pool: WorkerPool) -> bool:
     """Whether busy pods are to be protected from node autoscalers."""
-    return bool(getattr(pool.spec.drain, "protect_from_consolidation", False))
+    return pool.spec.drain.protect_from_consolidation
 
 
 def _allowed(pool: WorkerPool) -> float | None:

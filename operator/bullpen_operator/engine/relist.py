@@ -54,7 +54,7 @@ class Relist:
         listed.
         """
         # Pools last: a pool is then seen with what it has.
-        for kind in (Kind.SCALER, Kind.POD, Kind.DEPLOYMENT, Kind.POOL):
+        for kind in (Kind.SCALER, Kind.BUDGET, Kind.POD, Kind.DEPLOYMENT, Kind.POOL):
             self._cache.start_relist(kind)
             for namespace in self._scopes:
                 listing = await self._cluster.list_all(kind, namespace=namespace)

@@ -23,7 +23,7 @@ SCRIPT_SHA1 = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 LOOKED_AT = 5000
 """Active jobs of one queue that are looked at for who runs them: some 3 ms of Redis."""
 
-_FIELDS = 24
+_FIELDS = 25
 _HORIZONS = ",".join(str(seconds * 1000) for seconds in HORIZONS)
 
 
@@ -89,8 +89,15 @@ def reading(reply: object, *, now: float) -> QueueReading:
         finished=finished,
         rate_limit=(most, span_ms / 1000) if most and span_ms else None,
         limited_seconds=limited_ms / 1000,
-        workers=workers(reply[19:]),
+        newest_event=_id(reply[19]),
+        workers=workers(reply[20:]),
     )
+
+
+def _id(value: object) -> str | None:
+    if value is None or isinstance(value, bytes):
+        return None if value is None else value.decode()
+    raise UnreadableReplyError(f"expected the ID of a stream's entry or nothing, got {value!r:.100}")
 
 
 def _since(ready_ms: int | None, now: float) -> float | None:

@@ -17,7 +17,7 @@ class UnreadableReplyError(Exception):
 
 
 def workers(reply: Sequence[object]) -> Workers:
-    """Elements 20 to 24 of the reply of scripts/reading.lua."""
+    """Elements 21 to 25 of the reply of scripts/reading.lua."""
     server_ms, beats, marks, running, unknown = reply
     if not isinstance(server_ms, int) or not isinstance(unknown, int):
         raise UnreadableReplyError(f"expected numbers, got {[server_ms, unknown]!r:.100}")

@@ -77,6 +77,7 @@ async def test_a_queue_that_was_never_used_does_not_exist(queue: Queue) -> None:
         oldest_wait_seconds=None,
         next_due_at=None,
         global_concurrency=None,
+        newest_event="0-0",
     )
 
 

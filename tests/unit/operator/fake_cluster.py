@@ -22,6 +22,7 @@ class FakeCluster:
     def __init__(self) -> None:
         self.pools: dict[str, Raw] = {}
         self.deployments: dict[str, Raw] = {}
+        self.budgets: dict[str, Raw] = {}
         self.pods: dict[str, Raw] = {}
         self.scalers: dict[str, Raw] = {}
         self.secrets: dict[str, dict[str, bytes] | ClusterError] = {}
@@ -62,6 +63,12 @@ class FakeCluster:
     def touch_deployment(self, name: str) -> Raw:
         return self._changed(self.deployments[name])
 
+    def edit_budget(self, name: str, spec: Raw) -> Raw:
+        budget = self.budgets[name]
+        budget["spec"] = spec
+        budget["metadata"]["generation"] += 1
+        return self._changed(budget)
+
     def add_pod(self, name: str, *, pool: str = "video", phase: str = "Running", ready: bool = True) -> Raw:
         labels = {"bullpen.dev/pool": pool, "pod-template-hash": "5f"}
         owners = [{"kind": "ReplicaSet", "name": f"{pool}-5f", "uid": "uid-set", "controller": True}]
@@ -88,6 +95,7 @@ class FakeCluster:
         kept = {
             Kind.POOL: self.pools,
             Kind.DEPLOYMENT: self.deployments,
+            Kind.BUDGET: self.budgets,
             Kind.POD: self.pods,
             Kind.SCALER: self.scalers,
         }
@@ -129,6 +137,29 @@ class FakeCluster:
         if deployment["metadata"]["resourceVersion"] != resource_version:
             raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
         return self.edit_deployment(name, replicas=replicas)
+
+    async def write_budget(self, budget: Raw) -> Raw:
+        name = budget["metadata"]["name"]
+        self._asked("budget", name)
+        version, was = budget["metadata"].get("resourceVersion"), self.budgets.get(name)
+        if version is None and was is not None:
+            raise ClusterError(status=409, reason="AlreadyExists", message=f'poddisruptionbudgets "{name}" exists')
+        if version is not None and (was is None or was["metadata"]["resourceVersion"] != version):
+            raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
+        now = copy.deepcopy(budget)
+        now["metadata"] = (was or {"metadata": self._metadata(name)})["metadata"] | now["metadata"]
+        now["metadata"]["generation"] += was is not None
+        now["spec"] = {key: value for key, value in now["spec"].items() if value is not None}
+        self.budgets[name] = now
+        return self._changed(now)
+
+    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
+        self._asked("delete-budget", name)
+        if name not in self.budgets:
+            raise ClusterError(status=404, reason="NotFound", message="gone")
+        if self.budgets[name]["metadata"]["uid"] != uid:
+            raise ClusterError(status=409, reason="Conflict", message="uid mismatch")
+        del self.budgets[name]
 
     async def annotate_pod(
         self,

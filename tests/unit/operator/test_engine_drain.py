@@ -305,8 +305,38 @@ async def test_jobs_longer_than_the_grace_period_are_told_once(house: CrewHouse)
 
 
 async def test_a_pool_that_is_never_drained_causes_no_patch(house: CrewHouse) -> None:
-    await house.staff(1, 0, 2)
+    await house.staff(0, 0, 0)
     for _ in range(300):
         await house.turn()
     assert "annotate" not in house.cluster.writes()
     assert reading().workers is None
+
+
+KARPENTER = "karpenter.sh/do-not-disrupt"
+AUTOSCALER = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+
+
+async def test_a_pod_with_a_long_job_is_protected_from_node_autoscalers_until_it_is_idle(house: CrewHouse) -> None:
+    await house.staff(1, 0)
+    for _ in range(60):
+        await house.turn()
+    annotations = {name: pod["metadata"]["annotations"] for name, pod in house.cluster.pods.items()}
+    assert annotations == {"pod-0": {KARPENTER: "true", AUTOSCALER: "false"}, "pod-1": {}}
+    house.workers["pod-0"].busy = 0
+    for _ in range(60):
+        await house.turn()
+    assert house.cluster.pods["pod-0"]["metadata"]["annotations"] == {}
+    assert house.cluster.writes().count("annotate") == 2
+
+
+async def test_without_that_protection_no_pod_is_touched(house: CrewHouse) -> None:
+    await house.staff(1, drain={"protectFromConsolidation": False})
+    for _ in range(60):
+        await house.turn()
+    assert "annotate" not in house.cluster.writes()
+
+
+async def test_where_it_is_not_strict_a_busy_pod_goes_when_its_time_is_up(house: CrewHouse) -> None:
+    await house.staff(2, 3, drain={"strict": False, "seconds": 30})
+    house.resize(1)
+    assert 30 <= await turns_until_scaled(house, 1, most=40) <= 35

@@ -22,11 +22,12 @@
    16 ids given out, or nil
    17 jobs finished since the queue exists (metrics), or nil
    18 jobs that may start within    19 so many ms, or nil
-   20 ms since the epoch by the server's clock
-   21 heartbeats: worker, JSON, worker, JSON ...
-   22 drain marks in force: worker, ms left, worker, ms left ...
-   23 who runs the active jobs: worker, jobs, worker, jobs ...; nil when nobody looked
-   24 active jobs of which that could not be told
+   20 ID of the newest entry of the event stream, "0-0" when it has none, or nil when it cannot be read
+   21 ms since the epoch by the server's clock
+   22 heartbeats: worker, JSON, worker, JSON ...
+   23 drain marks in force: worker, ms left, worker, ms left ...
+   24 who runs the active jobs: worker, jobs, worker, jobs ...; nil when nobody looked
+   25 active jobs of which that could not be told
 
   bullmq-protocol.md §1.1 (keys), §1.5 (scores), §1.6 (meta), §3.1 (limiter), §4.5 (metrics), §7.5 (counts);
   scaling.md §2 (oldest ready), §6 (drain).
@@ -178,6 +179,13 @@ if left > 0 and (not most or (whole(redis.call('GET', P .. 'limiter')) or 0) >= 
   limited = left
 end
 
+-- Without it the queue has no doorbell, which is no reason to leave it unread.
+local newest_event = false
+local entries = redis.pcall('XREVRANGE', P .. 'events', '+', '-', 'COUNT', 1)
+if not entries.err then
+  newest_event = entries[1] and entries[1][1] or '0-0'
+end
+
 local time = redis.call('TIME')
 local server_now = time[1] * 1000 + math.floor(time[2] / 1000)
 local marks = {}
@@ -245,6 +253,7 @@ return {
   finished or false,
   most or false,
   span or false,
+  newest_event,
   server_now,
   redis.call('HGETALL', P .. 'bullpen:workers'),
   marks,
