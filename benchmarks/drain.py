@@ -28,6 +28,9 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 import redis.asyncio
 
 from bullpen import App
+from bullpen_operator.cluster.access import access
+from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
+from bullpen_operator.cluster.port import ClusterError
 from hack.stage import ledger
 from hack.stage.kubectl import ROOT, Kubectl, harness
 from hack.stage.site import APP_IMAGE, Site
@@ -110,6 +113,7 @@ class Pool:
     """One pool, driven with kubectl."""
 
     kubectl: Kubectl
+    cluster: KubernetesCluster
     name: str
     url: str
 
@@ -144,11 +148,27 @@ class Pool:
 
     def resize(self, replicas: int) -> None:
         patch = json.dumps({"spec": {"replicas": replicas}})
-        self.kubectl("patch", "workerpool", self.name, "--type=merge", f"--patch={patch}")
+        words = ("patch", "workerpool", self.name, "--type=merge", f"--patch={patch}")
+        for _ in range(9):
+            if self.kubectl.run(*words).returncode == 0:
+                return
+            time.sleep(2)
+        self.kubectl(*words)
 
-    def deployment(self) -> dict[str, Any]:
-        found = self.kubectl.get("deployments", f"--field-selector=metadata.name={self.name}")["items"]
-        return found[0] if found else {"spec": {"replicas": 0}, "status": {}}
+    async def deployment(self) -> dict[str, Any]:
+        while True:
+            try:
+                found = await self.cluster.find_deployment(namespace=self.kubectl.namespace, name=self.name)
+            except ClusterError as error:
+                print(f"the API server is away: {error}", file=sys.stderr)
+                await asyncio.sleep(1)
+            else:
+                return found or {"spec": {"replicas": 0}, "status": {}}
+
+    def delete(self) -> None:
+        """And wait for its pods: the next pool of that name starts with none."""
+        self.kubectl("delete", "workerpool", self.name, "--ignore-not-found")
+        self.kubectl.run("wait", "pods", f"--selector=bullpen.dev/pool={self.name}", "--for=delete", "--timeout=110s")
 
     def pods(self) -> list[str]:
         listed = self.kubectl.get(
@@ -180,7 +200,7 @@ async def feed(pool: Pool, stop: asyncio.Event, rate: float) -> int:
 
 async def shrink(pool: Pool, operator: Operator, tally: Tally, store: redis.asyncio.Redis) -> None:
     """From where it is to a smaller number, with what trouble the tally asks for."""
-    spec = await asyncio.to_thread(pool.deployment)
+    spec = await pool.deployment()
     present = spec["spec"]["replicas"]
     if present < 2:
         await grow(pool, tally)
@@ -224,7 +244,7 @@ async def _later(act: Any) -> None:
 async def _reached(pool: Pool, wanted: int, *, within: float = PATIENCE_SECONDS) -> bool:
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
-        deployment = await asyncio.to_thread(pool.deployment)
+        deployment = await pool.deployment()
         if deployment["spec"]["replicas"] <= wanted and deployment["status"].get("replicas", 0) <= wanted:
             return True
         await asyncio.sleep(0.5)
@@ -237,7 +257,7 @@ async def grow(pool: Pool, tally: Tally) -> None:
     hasty = tally.take("pending")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        deployment = await asyncio.to_thread(pool.deployment)
+        deployment = await pool.deployment()
         status = deployment.get("status", {})
         if deployment["spec"]["replicas"] == MOST_PODS and (hasty or status.get("readyReplicas", 0) == MOST_PODS):
             return
@@ -262,7 +282,13 @@ async def measure(options: argparse.Namespace) -> int:
     url = site.redis.url.replace("redis:6379", harness("address", "-n", options.namespace, "redis"))
     operator = Operator(site.kubectl.kubeconfig, options.namespace, Path(options.log))
     await operator.start()
-    pools = [Pool(site.kubectl, f"drain-{number}", url) for number in range(options.pools)]
+    configuration = await access(Path(site.kubectl.kubeconfig))
+    async with KubernetesCluster(configuration, on_request=lambda *_: None) as cluster:
+        pools = [Pool(site.kubectl, cluster, f"drain-{number}", url) for number in range(options.pools)]
+        return await _drive_all(options, site, operator, pools)
+
+
+async def _drive_all(options: argparse.Namespace, site: Site, operator: Operator, pools: list[Pool]) -> int:
     tally = Tally(
         wanted=Counter(
             {
@@ -274,6 +300,9 @@ async def measure(options: argparse.Namespace) -> int:
             }
         )
     )
+    for pool in pools:
+        await asyncio.to_thread(pool.delete)
+    site.redis.flush()
     for pool in pools:
         await asyncio.to_thread(pool.apply, MOST_PODS)
     stop = asyncio.Event()
