@@ -29,6 +29,7 @@ import redis.asyncio
 
 from bullpen import App
 from bullpen_operator.cluster.access import access
+from bullpen_operator.cluster.fence import Fence
 from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
 from bullpen_operator.cluster.port import ClusterError
 from hack.stage import ledger
@@ -283,7 +284,7 @@ async def measure(options: argparse.Namespace) -> int:
     operator = Operator(site.kubectl.kubeconfig, options.namespace, Path(options.log))
     await operator.start()
     configuration = await access(Path(site.kubectl.kubeconfig))
-    async with KubernetesCluster(configuration, on_request=lambda *_: None) as cluster:
+    async with KubernetesCluster(configuration, fence=Fence(), on_request=lambda *_: None) as cluster:
         pools = [Pool(site.kubectl, cluster, f"drain-{number}", url) for number in range(options.pools)]
         return await _drive_all(options, site, operator, pools)
 
