@@ -27,6 +27,8 @@ class Worker:
         self.busy = busy
         self.beats = beats
         self.lease = 0.0
+        self.deaf = False
+        """It has not noticed its mark."""
 
 
 class CrewHouse(EngineHouse):
@@ -110,7 +112,7 @@ class CrewHouse(EngineHouse):
         return replace(reading(at=self.now, active=active), workers=workers)
 
     def _beat(self, worker: Worker) -> Heartbeat:
-        marked = worker.lease > 0
+        marked = worker.lease > 0 and not worker.deaf
         return Heartbeat(
             instance=worker.uid,
             boot="1",

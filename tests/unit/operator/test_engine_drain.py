@@ -39,6 +39,28 @@ async def test_the_steps_in_their_order(house: CrewHouse) -> None:
     assert house.end_pods() == ["pod-0"]
 
 
+async def test_a_look_in_between_does_not_count_as_the_second_that_the_controller_is_given(house: CrewHouse) -> None:
+    await house.staff(0, 3)
+    house.resize(1)
+    await house.turn()
+    await house.turn()
+    assert house.costs() == {"pod-0": "-1000"}
+    await house.turn(after=0.4)
+    await house.turn(after=0.4)
+    assert house.replicas == 2
+    await house.turn(after=0.4)
+    assert house.replicas == 1
+
+
+async def test_a_worker_that_has_not_said_that_it_is_drained_is_waited_for(house: CrewHouse) -> None:
+    await house.staff(0, 3)
+    house.workers["pod-0"].deaf = True
+    house.resize(1)
+    for _ in range(20):
+        await house.turn()
+    assert (house.replicas, house.costs()) == (2, {})
+
+
 async def test_a_busy_pod_is_waited_for(house: CrewHouse) -> None:
     await house.staff(2, 3)
     house.resize(1)
