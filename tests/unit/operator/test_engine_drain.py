@@ -362,3 +362,17 @@ async def test_where_it_is_not_strict_a_busy_pod_goes_when_its_time_is_up(house:
     await house.staff(2, 3, drain={"strict": False, "seconds": 30})
     house.resize(1)
     assert 30 <= await turns_until_scaled(house, 1, most=40) <= 35
+
+
+async def test_without_a_pin_it_shrinks_to_what_the_queue_needs(house: CrewHouse) -> None:
+    await house.staff(3, 2, 2, 2)
+    house.resize(None)
+    for _ in range(200):
+        await house.turn()
+    assert (house.replicas, len(house.marked)) == (4, 3), "nine jobs fit into one pod of ten slots"
+    for name in house.marked:
+        house.workers[name].busy = 0
+    for _ in range(100):
+        await house.turn()
+        assert all(house.workers.pop(name).busy == 0 for name in house.end_pods())
+    assert [worker.busy for worker in house.workers.values()] == [2]
