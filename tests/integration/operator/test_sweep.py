@@ -260,7 +260,7 @@ class TestAccidents:
             operator.add_pool("video", url=f"redis://reader:canary@127.0.0.1:{server.port}/0")
             await until(lambda: operator.reason("video") == "PermissionDenied")
             assert "+evalsha" in operator.message("video")
-            client.acl_setuser("reader", enabled=True, keys=["bull:*"], commands=["+@read", "+@scripting"])
+            client.acl_setuser("reader", enabled=True, keys=["bull:*"], commands=["+@read", "+@scripting", "+time"])
             await until(lambda: operator.reason("video") == "Reachable")
             add_jobs(server, "video", 5, password="canary")
             await until(lambda: operator.replicas("video") == 1)
