@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bullpen_operator.cluster.access import NoClusterError, access
@@ -16,7 +17,6 @@ from bullpen_operator.cluster.fence import Fence, uptime
 from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
 from bullpen_operator.cluster.lease import LeaseClient
 from bullpen_operator.cluster.recorder import Recorder
-from bullpen_operator.cluster.watch import Watch
 from bullpen_operator.engine.cache import Cache
 from bullpen_operator.engine.elector import Elector, Timing
 from bullpen_operator.engine.execute import Executor
@@ -32,9 +32,12 @@ from bullpen_operator.serving.metrics import Metrics
 from bullpen_operator.settings import BadSettings, Settings, settings_from
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from kubernetes.aio.client import Configuration
+
+    from bullpen_operator.cluster.port import Kind, Raw
+    from bullpen_operator.cluster.watch import Watch
 
 log = logging.getLogger("bullpen_operator")
 
@@ -88,7 +91,7 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
         pools = Pools(
             cache=cache, executor=executor, recorder=recorder, meter=metrics, clock=time.time, spawn=group.create_task
         )
-        relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces)
+        relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces, on_listed=metrics.listed)
         sweep = Sweep(
             pools=pools,
             locator=Locator(secret_reader(cluster), in_cluster=settings.kubeconfig is None),
@@ -97,11 +100,11 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
             tick=settings.tick_seconds,
             on_round_trip=metrics.round_trip,
         )
-        watch = Watch(
-            kubeconfig=settings.kubeconfig,
-            namespaces=settings.namespaces,
-            hear=lambda kind, gone, raw: (cache.remove if gone else cache.put)(kind, raw),
-        )
+
+        def hear(kind: Kind, gone: bool, raw: Raw) -> None:
+            metrics.heard(kind)
+            (cache.remove if gone else cache.put)(kind, raw)
+
         server = HttpServer(
             port=settings.http_port,
             metrics=metrics,
@@ -114,7 +117,7 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
             group.create_task(recorder.run(), name="recorder")
             group.create_task(relist.run(), name="relist")
             await relist.filled.wait()
-            group.create_task(watch.run(), name="watch")
+            group.create_task(_watching(settings, hear), name="watch")
             group.create_task(leadership.run(), name="leadership")
             await leadership.won.wait()
             await sweep.run()
@@ -169,3 +172,10 @@ def _not_ready(relist: Relist, leadership: Leadership | Alone) -> str | None:
     if not relist.filled.is_set():
         return "the caches are not filled yet"
     return None if leadership.informed else "the API server has not yet said who leads"
+
+
+async def _watching(settings: Settings, hear: Callable[[Kind, bool, Raw], None]) -> None:
+    """Watch until cancelled. Kopf is imported now and on a thread: it would have held up the first lists."""
+    module = await asyncio.to_thread(import_module, "bullpen_operator.cluster.watch")
+    watch: Watch = module.Watch(kubeconfig=settings.kubeconfig, namespaces=settings.namespaces, hear=hear)
+    await watch.run()

@@ -161,6 +161,19 @@ class Thresholds(Model):
         "most to double at a step "
         "and never to more pods than jobs.",
     )
+    cpu_percent: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 1 && self <= 100",
+            "scaling.thresholds.cpuPercent is not in 1 to 100: give the per cent of its CPU that a worker may use.",
+        ),
+    ] = Field(
+        default=80,
+        description="Per cent of its CPU that a worker may use on average (of its limit, without one of its "
+        "request); above it a pod counts for fewer jobs at a time, and the pool grows in proportion, at most to "
+        "double at a step. Without CPU metrics or resources it does nothing.",
+    )
 
 
 class WaitObjective(Model):
@@ -209,16 +222,38 @@ class Fallback(Model):
     ] = Field(default=120, description="Seconds without a reading; until then the number of pods stays as it is.")
 
 
+def _cron() -> str:
+    """A regular expression for five cron fields, as far as one can tell: no valid pattern is refused by it."""
+    minute, hour = "[0-5]?[0-9]", "([01]?[0-9]|2[0-3])"
+    numbers = [rf"(\\*|{part}(-{part})?)(/[0-9]+)?" for part in (minute, hour)]
+    names = "[0-9A-Za-z*,/#-]+"  # days and months have names, and the letters L and W
+    return "^" + " +".join([*(rf"{part}(,{part})*" for part in numbers), *[names] * 3]) + "$"
+
+
+_CRON_RULE: Final = Rule(
+    f"self.matches('{_cron()}')",
+    "scaling.schedule[] has a start or end that is no cron pattern: give minute, hour, day of month, month and "
+    "day of week, such as 0 8 * * 1-5.",
+)
+
+
 class Window(Model):
     """A time of the day or week with more pods at least."""
 
-    start: Annotated[str, Extension("maxLength", 100)] = Field(
+    start: Annotated[str, Extension("maxLength", 100), _CRON_RULE] = Field(
         description="When it opens: a cron pattern of five fields, such as 0 8 * * 1-5."
     )
-    end: Annotated[str, Extension("maxLength", 100)] = Field(description="When it closes, a cron pattern likewise.")
-    time_zone: Annotated[str, Extension("maxLength", 64)] = Field(
-        default="UTC", description="The time zone of both patterns, such as Europe/Berlin."
+    end: Annotated[str, Extension("maxLength", 100), _CRON_RULE] = Field(
+        description="When it closes, a cron pattern likewise."
     )
+    time_zone: Annotated[
+        str,
+        Extension("maxLength", 64),
+        Rule(
+            "self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$')",
+            "scaling.schedule[].timeZone is no name of a time zone: give one such as Europe/Berlin, or UTC.",
+        ),
+    ] = Field(default="UTC", description="The time zone of both patterns, such as Europe/Berlin.")
     min_replicas: Annotated[
         int,
         INT32,
@@ -319,6 +354,27 @@ class Drain(Model):
         "back to the front of the queue. "
         "The pod's grace period is 15 s longer.",
     )
+    strict: bool = Field(
+        default=True,
+        description="Whether a smaller pool waits for its jobs: true = only pods that run no job are ended, "
+        "however long that takes; false = a pod is ended at the latest after drain.seconds, and jobs that it "
+        "still runs go back to the queue.",
+    )
+    protect_from_consolidation: bool = Field(
+        default=True,
+        description="Whether pods that run jobs ask node autoscalers to leave them where they are "
+        "(annotations karpenter.sh/do-not-disrupt: true and cluster-autoscaler.kubernetes.io/safe-to-evict: false).",
+    )
+
+
+class DisruptionBudget(Model):
+    """Whether a PodDisruptionBudget guards the pods."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether there is a PodDisruptionBudget while the pool has more than one pod: node drains "
+        "then take one pod at a time, and wait until it has finished.",
+    )
 
 
 class WorkerPoolSpec(Model):
@@ -392,6 +448,11 @@ class WorkerPoolSpec(Model):
     )
     drain: Drain = Field(
         default_factory=Drain, json_schema_extra=section(), description="What a pod does when it has to stop."
+    )
+    pod_disruption_budget: DisruptionBudget = Field(
+        default_factory=DisruptionBudget,
+        json_schema_extra=section(),
+        description="Whether node drains take the pods one at a time.",
     )
     expected_job_seconds: Annotated[
         int,

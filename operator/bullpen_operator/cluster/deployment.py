@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bullpen_operator.api.pods import POOL_LABEL, WORKER_CONTAINER
@@ -50,6 +51,7 @@ _TLS_FILES: Final = {
     "tls.keyFrom": ("REDIS_TLS_KEY_FILE", "tls.key"),
 }
 _OUR_VOLUMES: Final = frozenset({_REDIS_VOLUME, _TLS_VOLUME, _TMP_VOLUME})
+_EXCEEDED: Final = "exceeded quota"
 
 
 class TemplateRejectedError(ValueError):
@@ -67,7 +69,23 @@ def intended(pool: WorkerPool, *, replicas: int) -> Raw:
     """
     spec = _spec(pool)
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
-    owner = {
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": pool.metadata.name,
+            "namespace": pool.metadata.namespace,
+            "labels": labels_of(pool),
+            "annotations": {INTENT_ANNOTATION: digest},
+            "ownerReferences": [owner_of(pool)],
+        },
+        "spec": {"replicas": replicas, **spec},
+    }
+
+
+def owner_of(pool: WorkerPool) -> Raw:
+    """The owner reference of what the pool owns."""
+    return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "name": pool.metadata.name,
@@ -77,18 +95,11 @@ def intended(pool: WorkerPool, *, replicas: int) -> Raw:
         # nothing.
         "blockOwnerDeletion": False,
     }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {
-            "name": pool.metadata.name,
-            "namespace": pool.metadata.namespace,
-            "labels": {**_descriptive_labels(pool), POOL_LABEL: pool.metadata.name},
-            "annotations": {INTENT_ANNOTATION: digest},
-            "ownerReferences": [owner],
-        },
-        "spec": {"replicas": replicas, **spec},
-    }
+
+
+def labels_of(pool: WorkerPool) -> Raw:
+    """The labels of what the pool owns, by which it is watched."""
+    return {**_descriptive_labels(pool), POOL_LABEL: pool.metadata.name}
 
 
 def intent_of(deployment: Mapping[str, Any]) -> str | None:
@@ -110,7 +121,8 @@ def fleet_of(deployment: Mapping[str, Any] | None) -> Fleet:
         return NO_FLEET
     status = deployment.get("status") or {}
     total, updated = status.get("replicas", 0), status.get("updatedReplicas", 0)
-    trouble = [condition for condition in status.get("conditions", []) if _is_trouble(condition)]
+    conditions = status.get("conditions", [])
+    trouble = [condition for condition in conditions if _is_trouble(condition)]
     return Fleet(
         exists=True,
         replicas=deployment["spec"].get("replicas", 1),
@@ -121,13 +133,35 @@ def fleet_of(deployment: Mapping[str, Any] | None) -> Fleet:
         observed=status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0),
         stalled=bool(trouble),
         stalled_message=trouble[0].get("message", "") if trouble else "",
+        quota_message=next((found for found in map(_quota, conditions) if found), ""),
+        unavailable_since=next((since for since in map(_unavailable, conditions) if since is not None), None),
     )
 
 
 def _is_trouble(condition: Mapping[str, Any]) -> bool:
     late = condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded"
     refused = condition["type"] == "ReplicaFailure" and condition["status"] == "True"
-    return late or refused
+    return late or (refused and not _quota(condition))
+
+
+def _quota(condition: Mapping[str, Any]) -> str:
+    """The part of a refusal of pods that speaks of a ResourceQuota, without the name of a pod that never was."""
+    if condition["type"] != "ReplicaFailure" or condition["status"] != "True":
+        return ""
+    return quota_in(condition.get("message", ""))
+
+
+def quota_in(message: str) -> str:
+    """From "exceeded quota" (the words of Kubernetes' quota admission) to the end of the message; "" without them."""
+    at = message.find(_EXCEEDED)
+    return message[at:] if at >= 0 else ""
+
+
+def _unavailable(condition: Mapping[str, Any]) -> float | None:
+    if condition["type"] != "Available" or condition["status"] == "True":
+        return None
+    since = condition.get("lastTransitionTime")
+    return datetime.fromisoformat(since).timestamp() if since else None
 
 
 def _spec(pool: WorkerPool) -> Raw:

@@ -14,6 +14,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from bullpen.protocol import drain_marks
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.queues.doorbell import Doorbell
 from bullpen_operator.queues.endpoint import TIMEOUT_SECONDS, Endpoint
@@ -23,11 +24,17 @@ from bullpen_operator.scaling.observation import QueueReading, ReadingFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Mapping
 
+    from bullpen.protocol.call import Call
+    from bullpen.protocol.keys import QueueKeys
     from bullpen_operator.api.pool import WorkerPool
+    from bullpen_operator.engine.drain import Orders
     from bullpen_operator.engine.meter import Meter
     from bullpen_operator.engine.pools import Pools
     from bullpen_operator.queues.location import Location
     from bullpen_operator.queues.secrets import Locator
+
+_NAMED = 3
+"""Of the other pools on a queue so many are told."""
 
 log = logging.getLogger(__name__)
 
@@ -184,14 +191,23 @@ class Sweep:
 
     async def _look(self, lane: Lane, asked: Mapping[str, Question]) -> dict[str, QueueReading | ReadingFailed]:
         """One round trip, and the turn of each pool that is asked for; gives what each saw."""
-        now = self._clock()
+        now, pools = self._clock(), lane.pools  # which the router replaces meanwhile
         answers = await lane.endpoint.read(list(dict.fromkeys(asked.values())), now=now)
+        served: dict[Question, list[str]] = {}
+        for uid, question in asked.items():
+            served.setdefault(question, []).append(uid)
+        marks: dict[Question, list[Call[Any]]] = {}
+        for uid, question in asked.items():
+            others = [other for other in served[question][: _NAMED + 1] if other != uid][:_NAMED]
+            sharing = tuple(_place(pools[other]) for other in others)
+            orders = self._pools.take_turn(uid, answers[question], asked=pools[uid], sharing=sharing)
+            if calls := drain_calls(question.keys, orders):
+                marks.setdefault(question, []).extend(calls)
+        await lane.endpoint.write(marks)
         seen = {uid: answers[question] for uid, question in asked.items()}
-        for uid, answer in seen.items():
-            self._pools.take_turn(uid, answer)
         if any(isinstance(answer, ReadingFailed) and answer.reason in _REFUSED for answer in seen.values()):
             # Perhaps the password or a certificate was rotated.
-            for pool in lane.pools.values():
+            for pool in pools.values():
                 self._locator.distrust(pool.metadata.namespace, pool.spec.redis, now=now)
         return seen
 
@@ -201,4 +217,21 @@ async def _pause(until: float) -> None:
 
 
 def _questions(lane: Lane) -> dict[str, Question]:
-    return {uid: Question(pool.spec.prefix, pool.spec.queue) for uid, pool in lane.pools.items()}
+    return {
+        uid: Question(pool.spec.prefix, pool.spec.queue, nameless=pool.spec.app is None)
+        for uid, pool in lane.pools.items()
+    }
+
+
+def _place(pool: WorkerPool) -> str:
+    return f"{pool.metadata.namespace}/{pool.metadata.name}"
+
+
+def drain_calls(keys: QueueKeys, orders: Orders) -> list[Call[Any]]:
+    """The drain marks to write for one pool; most have none."""
+    calls: list[Call[Any]] = []
+    if orders.mark:
+        calls.append(drain_marks.mark(keys, instances=sorted(orders.mark)))
+    if orders.clear:
+        calls.append(drain_marks.clear(keys, instances=sorted(orders.clear)))
+    return calls

@@ -7,16 +7,16 @@ one of the queues.
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ClusterDownError, MovedError, RedisError, ResponseError
 
 from bullpen.errors import ConfigurationError
-from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.slots import slot_of
 from bullpen_operator.queues.dial import BadCertificatesError
-from bullpen_operator.queues.failures import failed_connection, failed_queue
+from bullpen_operator.queues.failures import failed_connection, failed_mark, failed_queue
 from bullpen_operator.queues.outage import Outage
 from bullpen_operator.queues.question import Question, UnreadableReplyError, reading
 from bullpen_operator.queues.routes import Nodes, NoRouteError, elected
@@ -24,11 +24,14 @@ from bullpen_operator.queues.server import Server
 from bullpen_operator.scaling.observation import QueueReading, ReadingFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from bullpen.protocol.call import Call
     from bullpen.protocol.location import Address, RedisLocation
     from bullpen_operator.queues.location import Location
     from bullpen_operator.queues.server import Replies
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 3.0
 """For the connection, and for the answers."""
@@ -101,6 +104,29 @@ class Endpoint:
                 continue  # sentinels that are away change nothing while the master answers
             if named != server.where:
                 server.leave()
+
+    async def write(self, calls: Mapping[Question, Sequence[Call[Any]]]) -> None:
+        """One round trip more for each server concerned, for drain marks; a failure only shows in that they do not
+        hold, and is logged.
+        """
+        by_server: dict[Address | None, list[Call[Any]]] = {}
+        for question, each in calls.items():
+            address = None if self._nodes is None else self._nodes.known(_slot(question))
+            by_server.setdefault(address, []).extend(each)
+        told = [self._tell(address, each) for address, each in by_server.items()]
+        await asyncio.gather(*told)
+
+    async def _tell(self, address: Address | None, calls: Sequence[Call[Any]]) -> None:
+        server = self._servers.get(address)
+        if server is None:
+            return  # the next reading makes one
+        replies = await server.tell(calls)
+        if isinstance(replies, ReadingFailed):
+            log.warning("drain marks not written: %s", replies.message)
+            return
+        for reply in replies:
+            if isinstance(reply, ResponseError):  # of one queue: the marks of the others are written
+                log.warning("Redis %s refuses a drain mark: %s", self.location, failed_mark(reply))
 
     async def close(self) -> None:
         """Drop the connections; the next read makes new ones."""
@@ -182,4 +208,4 @@ class Endpoint:
 @lru_cache(maxsize=8192)  # asked for each queue at each tick
 def _slot(question: Question) -> int:
     """Raises ConfigurationError for a queue whose keys have no slot in common."""
-    return slot_of(QueueKeys(question.prefix, question.queue))
+    return slot_of(question.keys)

@@ -43,8 +43,11 @@ if TYPE_CHECKING:
 
     from bullpen_operator.queues.location import Location
 
-_NEEDS = "+eval +evalsha +llen +zcard +zcount +zrange +zrangebyscore +lrange +hmget +exists +get +pttl "
-_NEEDS += "+xrevrange +xread"
+_NEEDS = (
+    "+eval +evalsha +llen +zcard +zcount +zrange +zrangebyscore +lrange +hmget +exists +get +pttl +hgetall +time +mget "
+    "+hget +xrevrange +xread"
+)
+_NEEDS_TO_DRAIN = "+hset +hdel +pexpire"
 
 
 def failed_connection(error: Exception, location: Location, *, at: float) -> ReadingFailed:
@@ -84,6 +87,13 @@ def refused_listening(error: ResponseError, location: Location) -> str:
     if isinstance(error, NoPermissionError):
         return f"Redis {location} does not let the operator listen: {_refused(error)}; its user needs +xread"
     return f"Redis {location} refuses XREAD: {_code(error)}"
+
+
+def failed_mark(error: Exception) -> str:
+    """Why Redis did not take a drain mark, a clause."""
+    if isinstance(error, NoPermissionError) or "can't run this command" in str(error) or "NOPERM" in str(error):
+        return f"{_refused(error)}, so no pod is drained; its user needs {_NEEDS_TO_DRAIN} as well"
+    return _server_state(error, cluster=False) or _code(error)
 
 
 def _server_state(error: Exception, *, cluster: bool) -> str | None:

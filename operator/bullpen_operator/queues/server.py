@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError, ResponseError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import Connection
 
+    from bullpen.protocol.call import Call
     from bullpen.protocol.location import RedisLocation
     from bullpen_operator.queues.location import Location
     from bullpen_operator.queues.question import Question
@@ -68,6 +69,35 @@ class Server:
         self._outage.over()
         return replies
 
+    async def tell(self, calls: Sequence[Call[Any]]) -> list[object] | ReadingFailed:
+        """The replies to these, a ResponseError for what was refused; none when there is no connection, which `ask`
+        opens. Never raises for what Redis or the network does.
+        """
+        if self._connection is None:
+            return []
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            async with asyncio.timeout(self._timeout):
+                replies = await self._tell(calls)
+        except Exception as error:  # noqa: BLE001 - the bulkhead of `ask`
+            self._on_round_trip(loop.time() - started, False)
+            await self.close()
+            return failed_connection(error, self._location, at=0.0)
+        self._on_round_trip(loop.time() - started, True)
+        return replies
+
+    async def _tell(self, calls: Sequence[Call[Any]]) -> list[object]:
+        replies = await self._replies([call.wire for call in calls])
+        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        texts = [
+            ("EVAL", script.text, 1, *calls[n].command) for n in unknown if (script := calls[n].script) is not None
+        ]
+        if texts:
+            for n, reply in zip(unknown, await self._replies(texts), strict=True):
+                replies[n] = reply
+        return replies
+
     def leave(self) -> None:
         """The server is the wrong one by now: find it anew before the next question."""
         self._left = True
@@ -94,14 +124,17 @@ class Server:
         return replies
 
     async def _pipeline(self, commands: Mapping[Question, tuple[str | int, ...]]) -> Replies:
+        return dict(zip(commands, await self._replies(list(commands.values())), strict=True))
+
+    async def _replies(self, commands: Sequence[tuple[Any, ...]]) -> list[object]:
         connection = self._connection
         if connection is None:
             raise ConnectionError("closed while it was used")
-        await connection.send_packed_command(connection.pack_commands(commands.values()), check_health=False)
-        replies: Replies = {}
-        for question in commands:
+        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        replies: list[object] = []
+        for _ in commands:
             try:
-                replies[question] = await connection.read_response()
+                replies.append(await connection.read_response())
             except ResponseError as error:  # of this one command; the replies of the others follow
-                replies[question] = error
+                replies.append(error)
         return replies

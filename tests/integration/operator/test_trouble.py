@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SECRET = "correct-horse"
 NEEDS = ["+eval", "+evalsha", "+llen", "+zcard", "+zcount", "+zrange", "+zrangebyscore", "+lrange", "+hmget", "+exists"]
-NEEDS += ["+get", "+pttl", "+xrevrange", "+xread"]
+NEEDS += ["+get", "+pttl", "+hgetall", "+time", "+mget", "+hget", "+xrevrange", "+xread"]
 
 
 @contextlib.asynccontextmanager

@@ -388,3 +388,17 @@ class TestWake:
         house.start_turn(reading(at=house.now + 1, waiting=5, oldest_wait_seconds=0.25))
         await house.finish_writes()
         assert house.cluster.deployments["video"]["spec"]["replicas"] == 1
+
+
+async def test_another_queue_is_learned_anew(at_rest: EngineHouse) -> None:
+    """The counters of one queue are no past of another: the difference between them would be taken for arrivals."""
+    for _ in range(5):
+        await at_rest.turn(reading(at=at_rest.now + 1, added=100, finished=100, completed=100))
+    at_rest.see(at_rest.cluster.edit_pool("video", queue="photos"))
+
+    for second in range(5):
+        jobs = 1_000_000 + second
+        await at_rest.turn(reading(at=at_rest.now + 1, added=jobs, finished=jobs, completed=9))
+
+    assert at_rest.meter.seen[-1].inputs["arrivalsPerSecond"] < 10
+    assert at_rest.cluster.deployments["video"]["spec"]["replicas"] <= 1
