@@ -127,7 +127,8 @@ class Executor:
             if isinstance(effect, Guard):
                 self._cache.put(Kind.BUDGET, await self._cluster.write_budget(effect.budget))
             else:
-                await self._cluster.delete_budget(namespace=metadata.namespace, name=metadata.name, uid=effect.uid)
+                place = {"namespace": metadata.namespace, "name": metadata.name}
+                await self._cluster.delete_budget(**place, uid=effect.uid, resource_version=effect.version)
         except ClusterError as error:
             if error.gone:
                 return None  # what was to go is gone; the watch tells of it

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 
+from bullpen_operator.cluster.fence import Fence
 from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
+from bullpen_operator.cluster.lease import Bid, LeaseClient
 from bullpen_operator.cluster.port import Cluster, Kind
 from hack.stage.kubectl import ROOT
 
@@ -51,7 +54,8 @@ def rights(request: web.Request) -> Iterator[Right]:
         yield group, resource, VERBS[request.method]
     else:
         yield group, resource, "get" if named else "watch" if "watch" in request.query else "list"
-    if request.content_type == "application/apply-patch+yaml" and "/" not in resource:
+    applied = request.content_type == "application/apply-patch+yaml"
+    if (applied or request.method == "PUT") and "/" not in resource:
         yield group, resource, "create"  # what is not there is made, and that right is asked for then
 
 
@@ -63,7 +67,8 @@ class Recorder:
 
     async def handle(self, request: web.Request) -> web.Response:
         self.needed.update(rights(request))
-        return web.json_response({"metadata": {"resourceVersion": "1", **METADATA}, "items": []})
+        found = {"metadata": {"resourceVersion": "1", **METADATA}, "items": []}
+        return web.json_response({"type": "ADDED", "object": found} if "watch" in request.query else found)
 
 
 @pytest.fixture
@@ -100,7 +105,10 @@ def values_of(parameter: inspect.Parameter) -> list[Any]:
 
 
 async def used(recorder: Recorder, configuration: Configuration) -> set[Right]:
-    async with KubernetesCluster(configuration, on_request=lambda *_: None) as cluster:
+    fence = Fence()
+    fence.extend(math.inf)
+    await use_lease(configuration)
+    async with KubernetesCluster(configuration, fence=fence, on_request=lambda *_: None) as cluster:
         for name in coroutines():
             for positional, by_name in arguments(name):
                 await getattr(cluster, name)(*positional, **by_name)
@@ -110,6 +118,15 @@ async def used(recorder: Recorder, configuration: Configuration) -> set[Right]:
         # What is listed is watched, too (test_watch sees the watches themselves).
         watched = {(group, resource, "watch") for group, resource, _ in recorder.needed}
     return before | watched
+
+
+async def use_lease(configuration: Configuration) -> None:
+    bid = Bid(version="", holder="operator-0", duration=10, transitions=1, acquired=None)
+    place = {"namespace": "ops", "name": "bullpen-operator"}
+    async with LeaseClient(configuration, **place, timeout=10, clock=lambda: 0.0, on_request=lambda *_: None) as client:
+        await client.read()
+        await client.put(bid)
+        assert [lease async for lease in client.watch("1")] != []
 
 
 def granted(scope: str) -> set[Right]:
