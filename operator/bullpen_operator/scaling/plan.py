@@ -62,6 +62,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         desired=after if proposal.desired is None else proposal.desired,
         reason=proposal.reason,
         limited_by=proposal.limited_by,
+        limits=proposal.limits,
         message=_sentence(before, proposal),
         inputs=_inputs(load, asked, rules),
         memory=_moved(memory, recommended, before, after, now),

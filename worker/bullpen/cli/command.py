@@ -26,6 +26,7 @@ SECTIONS: Final[Mapping[str, Sequence[Entry]]] = {
         Entry("tail", "bullpen.cli.tail", "Follow what happens in a queue."),
         Entry("top", "bullpen.cli.top", "Queues and workers, live."),
         Entry("workers", "bullpen.cli.workers", "Who serves a queue."),
+        Entry("webhooks", "bullpen.cli.webhooks", "Those that want to hear no more."),
         Entry("schedules", "bullpen.cli.schedules", "Jobs that run again and again."),
     ),
     "Jobs": (
