@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import redis
 
 from hack.stage.kubectl import Kubectl, until
 from tests.cluster.conftest import MakePool
+from tests.cluster.pool import Pool
 
 pytestmark = pytest.mark.cluster
 
@@ -34,6 +36,13 @@ def said(kubectl: Kubectl, *words: str) -> str:
     done = plugin(kubectl, *words)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+def draining(pool: Pool, redis_url: str) -> set[str]:
+    """Pods whose worker says that it claims no more jobs."""
+    with redis.Redis.from_url(redis_url) as connection:
+        beats = connection.hvals(f"{pool.prefix}:{pool.queue}:bullpen:workers")
+    return {beat["pod"] for beat in map(json.loads, beats) if beat["draining"]}
 
 
 def test_a_pool_is_held_explained_pinned_and_released(make_pool: MakePool, redis_url: str, kubectl: Kubectl) -> None:
@@ -65,8 +74,9 @@ def test_a_pool_is_held_explained_pinned_and_released(make_pool: MakePool, redis
 
     pod = pods[0]["metadata"]["name"]
     said(kubectl, "drain", pod)
-    assert kubectl.get("pod", pod)["metadata"]["annotations"]["bullpen.dev/drain"] == "true"
+    until(lambda: draining(pool, redis_url) == {pod}, f"the worker of {pod} to claim nothing more", within=60)
     said(kubectl, "drain", pod, "--undo")
+    until(lambda: not draining(pool, redis_url), f"the worker of {pod} to claim again", within=60)
 
     said(kubectl, "unpin", pool.name)
     pool.await_gone()
