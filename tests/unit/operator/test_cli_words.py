@@ -63,7 +63,7 @@ def written(
     return {
         "metadata": {"name": "video", "namespace": "media", "generation": 1},
         "spec": asked.spec.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "status": status_of(view=view),
+        "status": status_of(view),
     }
 
 
