@@ -8,7 +8,7 @@ CLUSTER := $(PYTHON) hack/cluster
 # Cluster tests mostly wait for pods, so more of them than cores run side by side.
 CLUSTER_PROCESSES ?= 4
 
-.PHONY: help demo demo-down example-video test setup lint format test-unit servers test-redis conformance fuzz reliability mutants test-cluster cluster-up cluster-down crds lock
+.PHONY: help demo demo-down example-video test setup lint format test-unit servers test-redis conformance fuzz reliability mutants test-cluster cluster-up cluster-down crds reference lock
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -80,6 +80,9 @@ cluster-down:
 
 crds: setup ## Write the CRD from the models
 	@$(BIN)/python -m bullpen_operator.api.crd crds/bullpen.dev_workerpools.yaml charts/bullpen/crds/bullpen.dev_workerpools.yaml
+
+reference: setup ## Write docs/reference from the models, the enums and the metrics
+	@$(BIN)/python -m hack.reference
 
 lock: setup ## Resolve the dependencies anew
 	@$(BIN)/pip install --quiet uv

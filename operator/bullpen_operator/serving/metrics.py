@@ -52,6 +52,12 @@ class Metrics:
             (*_POOL, "direction", "reason"),
             registry=registry,
         )
+        self._wakes = Histogram(
+            "bullpen_wake_latency_seconds",
+            "From when a job of an idle queue was ready to when the API server accepted the pool's first pods.",
+            registry=registry,
+            buckets=_LAG_BUCKETS,
+        )
         self._lag = Histogram(
             "bullpen_sweep_seconds",
             "From when a sweep over one Redis was due to the end of its last pool's turn.",
@@ -111,6 +117,9 @@ class Metrics:
         kind = ("up" if decision.to > decision.from_ else "down", decision.reason.value)
         self._scaled.setdefault(place, set()).add(kind)
         self._scales.labels(*place, *kind).inc()
+
+    def woken(self, pool: WorkerPool, *, seconds: float) -> None:
+        self._wakes.observe(seconds)
 
     def swept(self, *, lag: float) -> None:
         self._lag.observe(lag)

@@ -11,9 +11,9 @@ import pytest
 
 from bullpen.client.connection import Link
 from bullpen.client.producer import Producer
-from bullpen.client.settings import RedisLocation
 from bullpen.errors import ConfigurationError, ConnectionLost, ProtocolError
 from bullpen.protocol import Deduplication, JobOptions, QueueKeys
+from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.replies import Added
 from tests.integration.client.desk import Desk
 from tests.integration.worker.wire import Wire

@@ -18,7 +18,7 @@ from bullpen.protocol.scripts import load
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bullpen.client.settings import LocationSource, RedisLocation
+    from bullpen.protocol.location import LocationSource, RedisLocation
 
 OLDEST: Final = (7, 0)
 """Compatible versions below are not tested (docs/redis.md)."""

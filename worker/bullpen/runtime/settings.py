@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.durations import seconds
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.keys import DEFAULT_PREFIX
+from bullpen.protocol.location import LocationSource, RedisLocation
 from bullpen.runtime.recycling import Limits
 from bullpen.sizes import size_bytes
 
@@ -28,6 +28,12 @@ DEFAULT_CONCURRENCY = 10
 DEFAULT_DRAIN_SECONDS = 30.0
 MAX_CONCURRENCY = 10_000
 LEAST_MEMORY = 2**25
+_TLS_FILES = {
+    "REDIS_TLS_CA_FILE": "ssl_ca_certs",
+    "REDIS_TLS_CERT_FILE": "ssl_certfile",
+    "REDIS_TLS_KEY_FILE": "ssl_keyfile",
+}
+"""Beside the URL, because one in a Secret cannot know where the pod mounts another Secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +73,38 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def redis_from_environment(environ: Mapping[str, str]) -> LocationSource:
-    """REDIS_URL_FILE (read at each connect, so that a rotated Secret is picked up), else REDIS_URL, else localhost."""
+    """REDIS_URL_FILE (read at each connect, so that a rotated Secret is picked up), else REDIS_URL, else localhost.
+
+    REDIS_CLUSTER and the REDIS_TLS_ files add what the URL does not say.
+    """
     path = environ.get("REDIS_URL_FILE")
     if path:
-        return lambda: _location_in(Path(path))
+        return lambda: _completed(_location_in(Path(path)), environ)
     url = environ.get("REDIS_URL") or DEFAULT_REDIS_URL
     try:
         location = RedisLocation.parse(url)
     except ConfigurationError as error:
         raise ConfigurationError(f"REDIS_URL: {error}") from error
-    return lambda: location
+    return lambda: _completed(location, environ)
+
+
+def _completed(location: RedisLocation, environ: Mapping[str, str]) -> RedisLocation:
+    cluster = (environ.get("REDIS_CLUSTER") or "false").lower()
+    if cluster not in ("true", "false"):
+        raise ConfigurationError(f"REDIS_CLUSTER={cluster}: must be true or false")
+    files = {option: environ[name] for name, option in _TLS_FILES.items() if environ.get(name)}
+    for name in _TLS_FILES:
+        if environ.get(name) and not Path(environ[name]).is_file():
+            raise ConfigurationError(f"{name}={environ[name]}: there is no such file; mount the certificate there")
+    try:
+        location = location.as_cluster() if cluster == "true" else location
+    except ConfigurationError as error:
+        raise ConfigurationError(f"REDIS_CLUSTER=true: {error}") from error
+    try:
+        return location.over_tls(files) if files else location
+    except ConfigurationError as error:
+        given = " and ".join(name for name in _TLS_FILES if environ.get(name))
+        raise ConfigurationError(f"{given}: {error}") from error
 
 
 def _location_in(path: Path) -> RedisLocation:
