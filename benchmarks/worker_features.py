@@ -19,7 +19,7 @@ from private_redis import redis_server  # type: ignore[import-not-found, unused-
 
 from bullpen import App, CallNext, Context, Ended, NewJob, Queue
 from bullpen.cli.serve import served_queues
-from bullpen.client.settings import RedisLocation
+from bullpen.protocol.location import RedisLocation
 from bullpen.runtime.settings import Settings
 from bullpen.runtime.worker import Worker
 
