@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.cluster.deployment import intent_of, owned_by, quota_in
-from bullpen_operator.cluster.port import ClusterError, Kind
+from bullpen_operator.cluster.port import NO_VERSION, ClusterError, Kind
 from bullpen_operator.engine.difference import differences
 from bullpen_operator.engine.guard import Guard, Unguard
 from bullpen_operator.engine.view import Obstacle
@@ -45,8 +45,8 @@ _PEACE_SECONDS = 600.0
 
 
 class Executor:
-    """Writes, when `may_write` allows it: the seam for the leader of several replicas, asked before each single
-    write.
+    """Writes, when `may_write` allows it: who does not lead need not even try. The fence of the cluster port, asked as
+    a request leaves, is what is relied on.
     """
 
     def __init__(
@@ -172,7 +172,11 @@ class Executor:
             return False
         try:
             seen = await self._cluster.apply_status(
-                namespace=pool.namespace, name=pool.name, uid=pool.uid, status=status
+                namespace=pool.namespace,
+                name=pool.name,
+                uid=pool.uid,
+                resource_version=pool.resource_version,
+                status=status,
             )
         except ClusterError as error:
             if error.gone:  # deleted a moment ago, or long since while the watch was down
@@ -251,7 +255,8 @@ def _on_top_of(found: Raw | None, effect: Apply) -> Raw:
     or a label taken off, by which we watch, would otherwise end pods that nobody counted.
     """
     if found is None:
-        return effect.deployment
+        metadata = {**effect.deployment["metadata"], "resourceVersion": NO_VERSION}
+        return {**effect.deployment, "metadata": metadata}
     metadata = {**effect.deployment["metadata"], "resourceVersion": found["metadata"]["resourceVersion"]}
     spec = effect.deployment["spec"]
     if not _decided_on(found, effect):

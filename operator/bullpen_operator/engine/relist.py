@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bullpen_operator.cluster.port import ClusterError, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bullpen_operator.cluster.port import Cluster
     from bullpen_operator.engine.cache import Cache
@@ -26,12 +26,23 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 
 class Relist:
-    """Fills the cache, sets `filled`, then replaces it every 5 to 10 minutes. No namespaces: all of them."""
+    """Fills the cache, sets `filled`, then replaces it every 5 to 10 minutes. No namespaces: all of them.
 
-    def __init__(self, *, cluster: Cluster, cache: Cache, namespaces: Sequence[str]) -> None:
+    `on_listed` hears of each kind that was listed, and how many of its objects had vanished untold.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        cache: Cache,
+        namespaces: Sequence[str],
+        on_listed: Callable[[Kind, int], None] = lambda kind, missed: None,
+    ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._scopes: Sequence[str | None] = namespaces or (None,)
+        self._on_listed = on_listed
         self.filled = asyncio.Event()
 
     async def run(self) -> None:
@@ -56,11 +67,14 @@ class Relist:
         # Pools last: a pool is then seen with what it has.
         for kind in (Kind.SCALER, Kind.BUDGET, Kind.POD, Kind.DEPLOYMENT, Kind.POOL):
             self._cache.start_relist(kind)
+            all_missed = 0
             for namespace in self._scopes:
                 listing = await self._cluster.list_all(kind, namespace=namespace)
                 missed = self._cache.replace(kind, listing, namespace=namespace)
+                all_missed += missed
                 if missed:
                     log.info("%d %ss had vanished without the watch telling", missed, kind.value)
+            self._on_listed(kind, all_missed)
 
 
 def _advice(error: ClusterError) -> str:

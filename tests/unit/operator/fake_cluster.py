@@ -105,11 +105,10 @@ class FakeCluster:
     async def apply_deployment(self, deployment: Raw, *, dry_run: bool = False) -> Raw:
         name = deployment["metadata"]["name"]
         self._asked("dry-run" if dry_run else "apply", name)
-        was = self.deployments.get(name, {"metadata": self._metadata(name), "spec": {}})
-        if (
-            deployment["metadata"].get("resourceVersion", was["metadata"]["resourceVersion"])
-            != was["metadata"]["resourceVersion"]
-        ):
+        was = self.deployments.get(name)
+        if was is None:  # made whatever version is asked for
+            was = {"metadata": self._metadata(name), "spec": {}}
+        elif deployment["metadata"]["resourceVersion"] != was["metadata"]["resourceVersion"]:
             raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
         now = copy.deepcopy(was)
         now["metadata"] |= copy.deepcopy(
@@ -177,13 +176,17 @@ class FakeCluster:
         pod["metadata"]["annotations"] = {key: value for key, value in known.items() if value is not None}
         return self._changed(pod)
 
-    async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:
+    async def apply_status(
+        self, *, namespace: str, name: str, uid: str, resource_version: str, status: Mapping[str, Any]
+    ) -> Raw:
         self._asked("status", name)
         pool = self.pools.get(name)
         if pool is None:
             raise ClusterError(status=404, reason="NotFound", message="gone")
         if pool["metadata"]["uid"] != uid:
             raise ClusterError(status=409, reason="Conflict", message="uid mismatch")
+        if pool["metadata"]["resourceVersion"] != resource_version:
+            raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
         pool["status"] = copy.deepcopy(dict(status))
         return self._changed(pool)
 

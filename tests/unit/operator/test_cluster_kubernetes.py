@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
+from bullpen_operator.cluster.fence import Fence
 from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
 from bullpen_operator.cluster.port import ClusterError, Kind
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+OPEN = Fence()
+OPEN.extend(math.inf)
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "video", "namespace": "media"}}
 
 
@@ -59,7 +63,7 @@ async def cluster(api: ApiServer) -> AsyncIterator[KubernetesCluster]:
         def count(verb: str, resource: str, code: int) -> None:
             api.counted.append((verb, resource, code))
 
-        async with KubernetesCluster(configuration, timeout=0.5, on_request=count) as made:
+        async with KubernetesCluster(configuration, fence=OPEN, timeout=0.5, on_request=count) as made:
             yield made
         api.hang.set()
 
@@ -82,12 +86,15 @@ async def test_a_scale_carries_the_version_it_was_decided_on(api: ApiServer, clu
     assert body == {"metadata": {"resourceVersion": "17"}, "spec": {"replicas": 3}}
 
 
-async def test_a_status_is_for_one_uid_only(api: ApiServer, cluster: KubernetesCluster) -> None:
-    await cluster.apply_status(namespace="media", name="video", uid="u-1", status={"replicas": 0})
+async def test_a_status_is_for_one_version_of_one_uid(api: ApiServer, cluster: KubernetesCluster) -> None:
+    await cluster.apply_status(
+        namespace="media", name="video", uid="u-1", resource_version="17", status={"replicas": 0}
+    )
     ((_, path, _, content_type, body),) = api.requests
     assert path == "/apis/bullpen.dev/v1alpha1/namespaces/media/workerpools/video/status"
     assert content_type == "application/apply-patch+yaml"
-    assert (body["metadata"]["uid"], body["status"]) == ("u-1", {"replicas": 0})
+    assert body["metadata"] == {"namespace": "media", "name": "video", "uid": "u-1", "resourceVersion": "17"}
+    assert body["status"] == {"replicas": 0}
 
 
 async def test_a_long_list_is_read_page_by_page(api: ApiServer, cluster: KubernetesCluster) -> None:
@@ -141,7 +148,7 @@ CALLS: dict[str, Callable[[KubernetesCluster], Awaitable[Any]]] = {
     "find": lambda cluster: cluster.find_deployment(namespace="media", name="video"),
     "apply": lambda cluster: cluster.apply_deployment(DEPLOYMENT),
     "scale": lambda cluster: cluster.scale_deployment(namespace="m", name="v", replicas=1, resource_version="1"),
-    "status": lambda cluster: cluster.apply_status(namespace="m", name="v", uid="u", status={}),
+    "status": lambda cluster: cluster.apply_status(namespace="m", name="v", uid="u", resource_version="1", status={}),
     "secret": lambda cluster: cluster.read_secret(namespace="m", name="s"),
     "event": lambda cluster: cluster.create_event({"metadata": {"namespace": "m"}}),
     "series": lambda cluster: cluster.patch_event(namespace="m", name="e", patch={}),
@@ -163,7 +170,7 @@ async def test_every_call_gives_up_in_time(
 async def test_nobody_listening_is_no_answer() -> None:
     configuration = Configuration()
     configuration.host = "http://127.0.0.1:1"
-    async with KubernetesCluster(configuration, on_request=lambda *_: None) as nowhere:
+    async with KubernetesCluster(configuration, fence=OPEN, on_request=lambda *_: None) as nowhere:
         with pytest.raises(ClusterError) as caught:
             await nowhere.find_deployment(namespace="media", name="video")
     assert caught.value.status == 0
@@ -180,7 +187,7 @@ async def test_a_token_that_cannot_be_read_again_is_an_error_of_the_call(tmp_pat
     loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
     configuration.ssl_ca_cert = None
     token.write_text("")
-    async with KubernetesCluster(configuration, on_request=lambda *_: None) as cluster:
+    async with KubernetesCluster(configuration, fence=OPEN, on_request=lambda *_: None) as cluster:
         with pytest.raises(ClusterError, match="Token file") as caught:
             await cluster.list_all(Kind.POOL, namespace=None)
     assert caught.value.retryable

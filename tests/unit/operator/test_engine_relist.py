@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,10 +12,15 @@ from bullpen_operator.engine.cache import Cache
 from bullpen_operator.engine.relist import Relist
 from tests.unit.operator.fake_cluster import FakeCluster
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def of(cluster: FakeCluster) -> tuple[Relist, Cache]:
+
+def of(
+    cluster: FakeCluster, on_listed: Callable[[Kind, int], None] = lambda kind, missed: None
+) -> tuple[Relist, Cache]:
     cache = Cache(forgotten=lambda _: None)
-    return Relist(cluster=cluster, cache=cache, namespaces=()), cache
+    return Relist(cluster=cluster, cache=cache, namespaces=(), on_listed=on_listed), cache
 
 
 async def test_the_first_list_fills_the_cache() -> None:
@@ -34,10 +40,12 @@ async def test_the_first_list_fills_the_cache() -> None:
 async def test_an_object_that_vanished_unseen_is_gone_after_the_next_list() -> None:
     cluster = FakeCluster()
     cluster.add_pool("video")
-    relist, cache = of(cluster)
+    listed: list[tuple[str, int]] = []
+    relist, cache = of(cluster, lambda kind, missed: listed.append((kind.value, missed)))
     await relist.once()
     cluster.pools.clear()
     await relist.once()
+    assert listed == [("Deployment", 0), ("WorkerPool", 0), ("Deployment", 0), ("WorkerPool", 1)]
     assert cache.size(Kind.POOL) == 0
 
 
