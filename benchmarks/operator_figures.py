@@ -35,10 +35,10 @@ from kubernetes.aio.client import ApiClient, AppsV1Api
 from prometheus_client.parser import text_string_to_metric_families
 
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.protocol import QueueKeys
 from bullpen.protocol.calls.add import add
 from bullpen.protocol.calls.work import Finish, work
+from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.replies import Outcome
 from bullpen_operator.cluster.access import access
 

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from autoscaler import peers
-from autoscaler.bullpen_policy import Bullpen
-from autoscaler.traces import DAY, Source, Trace
-from autoscaler.world import Outcome, Policy, World
+from autoscaler.traces import DAY, Source
+from bullpen_operator.simulation import peers
+from bullpen_operator.simulation.bullpen_policy import Bullpen
+from bullpen_operator.simulation.trace import Trace
+from bullpen_operator.simulation.world import Outcome, Policy, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ OBJECTIVE: Final = 30.0
 MOST_PODS: Final = 1000
 
 POLICIES: Final[dict[str, Callable[[Trace], Policy]]] = {
-    "bullpen": lambda _: Bullpen(slots=SLOTS, most_pods=MOST_PODS, objective=OBJECTIVE),
+    "bullpen": lambda _: Bullpen.simple(slots=SLOTS, most_pods=MOST_PODS, objective=OBJECTIVE),
     "keda": lambda _: peers.keda_default(),
     "keda-aws": lambda trace: peers.keda_aws(objective=OBJECTIVE, service=trace.mean_service, slots=SLOTS),
     "keda-wait-active": lambda _: peers.keda_wait_active(SLOTS),

@@ -12,7 +12,6 @@ from weakref import WeakSet
 from bullpen.around import AppAround
 from bullpen.client.connections import Connections
 from bullpen.client.reader import Events
-from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
 from bullpen.flow import Flow, FlowJobs, add_flow, read_flow
@@ -20,6 +19,7 @@ from bullpen.pipelines import gather
 from bullpen.protocol.arguments import shown
 from bullpen.protocol.calls.work import RateLimit
 from bullpen.protocol.keys import DEFAULT_PREFIX, QueueKeys
+from bullpen.protocol.location import LocationSource, RedisLocation
 from bullpen.protocol.numbers import LARGEST, check_whole
 from bullpen.queue import Queue
 from bullpen.retry import BUILT_IN

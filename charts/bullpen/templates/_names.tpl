@@ -26,7 +26,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
 {{/* What the operator does, and no verb more: it watches pools and their Deployments, writes Deployments and the
-     pools' status by patch (server-side apply creates by patch, and asks for both verbs), and posts Events. */}}
+     pools' status by patch (server-side apply creates by patch, and asks for both verbs), gives the pods that are to go
+     a deletion cost, looks for other scalers of its Deployments, and posts Events. */}}
 {{- define "bullpen.rules" -}}
 - apiGroups: [bullpen.dev]
   resources: [workerpools]
@@ -37,6 +38,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [list, watch, create, patch]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch, patch]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

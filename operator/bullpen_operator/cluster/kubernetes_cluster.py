@@ -10,12 +10,14 @@ import asyncio
 import base64
 import binascii
 import json
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.config import ConfigException
 
+from bullpen_operator.api.pods import POOL_LABEL
 from bullpen_operator.api.pool import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from bullpen_operator.cluster.port import FIELD_MANAGER, ClusterError, Kind, Listing, Raw
 
@@ -31,7 +33,34 @@ _JSON = "application/json"
 _CHUNK = 500
 
 OWNED = f"app.kubernetes.io/managed-by={FIELD_MANAGER}"
-"""The label selector of the Deployments that are ours, evaluated by the API server."""
+"""The label selector of what belongs to pools, evaluated by the API server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Where the API server has the objects of a kind, and which of them are watched: those that the selector matches,
+    evaluated by the API server.
+    """
+
+    group: str
+    version: str
+    plural: str
+    selector: str = ""
+
+    def path(self, namespace: str | None) -> str:
+        root = f"/apis/{self.group}" if self.group else "/api"
+        scope = f"/namespaces/{namespace}" if namespace is not None else ""
+        return f"{root}/{self.version}{scope}/{self.plural}"
+
+
+SERVED: Final[Mapping[Kind, Served]] = {
+    Kind.POOL: Served(group=GROUP, version=VERSION, plural=PLURAL),
+    Kind.DEPLOYMENT: Served(group="apps", version="v1", plural="deployments", selector=OWNED),
+    Kind.BUDGET: Served(group="policy", version="v1", plural="poddisruptionbudgets", selector=OWNED),
+    Kind.POD: Served(group="", version="v1", plural="pods", selector=POOL_LABEL),
+    # KEDA scales by one of these too, whose target is the same.
+    Kind.SCALER: Served(group="autoscaling", version="v2", plural="horizontalpodautoscalers"),
+}
 
 
 class KubernetesCluster:
@@ -61,17 +90,13 @@ class KubernetesCluster:
         await self._client.close()  # type: ignore[no-untyped-call]
 
     async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
-        group, plural, query = (
-            (f"apis/{GROUP}/{VERSION}", PLURAL, {})
-            if kind is Kind.POOL
-            else ("apis/apps/v1", "deployments", {"labelSelector": OWNED})
-        )
-        path = f"/{group}/namespaces/{namespace}/{plural}" if namespace is not None else f"/{group}/{plural}"
+        served = SERVED[kind]
+        query = {"labelSelector": served.selector} if served.selector else {}
         items: list[Raw] = []
         token = ""
         while True:
             page_query = {**query, "limit": str(_CHUNK)} | ({"continue": token} if token else {})
-            page = await self._call("LIST", plural, path, query=page_query)
+            page = await self._call("LIST", served.plural, served.path(namespace), query=page_query)
             items += page["items"]
             token = page["metadata"].get("continue", "")
             if not token:
@@ -110,6 +135,42 @@ class KubernetesCluster:
             f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
             query={"fieldManager": FIELD_MANAGER},
             body={"metadata": {"resourceVersion": resource_version}, "spec": {"replicas": replicas}},
+            content_type=_MERGE,
+        )
+
+    async def write_budget(self, budget: Raw) -> Raw:
+        metadata = budget["metadata"]
+        path = f"/apis/policy/v1/namespaces/{metadata['namespace']}/poddisruptionbudgets"
+        query = {"fieldManager": FIELD_MANAGER}
+        if "resourceVersion" not in metadata:  # a create, because an apply would take over somebody else's
+            return await self._call("POST", "poddisruptionbudgets", path, query=query, body=budget)
+        path += f"/{metadata['name']}"
+        return await self._call("PATCH", "poddisruptionbudgets", path, query=query, body=budget, content_type=_MERGE)
+
+    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
+        await self._call(
+            "DELETE",
+            "poddisruptionbudgets",
+            f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets/{name}",
+            body={"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}},
+        )
+
+    async def annotate_pod(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str,
+        annotations: Mapping[str, str | None],
+    ) -> Raw:
+        metadata = {"uid": uid, "resourceVersion": resource_version, "annotations": dict(annotations)}
+        return await self._call(
+            "PATCH",
+            "pods",
+            f"/api/v1/namespaces/{namespace}/pods/{name}",
+            query={"fieldManager": FIELD_MANAGER},
+            body={"metadata": metadata},
             content_type=_MERGE,
         )
 

@@ -25,6 +25,9 @@ class Kind(StrEnum):
 
     POOL = "WorkerPool"
     DEPLOYMENT = "Deployment"
+    BUDGET = "PodDisruptionBudget"
+    POD = "Pod"
+    SCALER = "HorizontalPodAutoscaler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Cluster(Protocol):
     """Every coroutine raises ClusterError, and nothing else, within a bounded time."""
 
     async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
-        """All pools, or all Deployments of pools, in one namespace or (None) in all."""
+        """All objects of a kind that are to be watched, in one namespace or (None) in all."""
         ...
 
     async def find_deployment(self, *, namespace: str, name: str) -> Raw | None:
@@ -91,6 +94,30 @@ class Cluster(Protocol):
 
     async def scale_deployment(self, *, namespace: str, name: str, replicas: int, resource_version: str) -> Raw:
         """Set `replicas` on exactly the version it was decided on; the answer is the Deployment."""
+        ...
+
+    async def write_budget(self, budget: Raw) -> Raw:
+        """Make the PodDisruptionBudget (409 when there is one of its name), or, if it carries a resourceVersion, put
+        exactly that version right; the answer is what it became.
+        """
+        ...
+
+    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
+        """Delete the PodDisruptionBudget with that uid."""
+        ...
+
+    async def annotate_pod(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str,
+        annotations: Mapping[str, str | None],
+    ) -> Raw:
+        """Set annotations of exactly the version of the pod it was decided on, None takes one away; the answer is the
+        pod.
+        """
         ...
 
     async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:

@@ -61,10 +61,11 @@ class Relist:
             await asyncio.sleep(random.uniform(LEAST_SECONDS, MOST_SECONDS))
 
     async def once(self) -> None:
-        """One full list of both kinds. Raises ClusterError, and leaves the cache as it was for what was not
+        """One full list of each kind. Raises ClusterError, and leaves the cache as it was for what was not
         listed.
         """
-        for kind in (Kind.DEPLOYMENT, Kind.POOL):  # Deployments first: a pool is then seen with what it has
+        # Pools last: a pool is then seen with what it has.
+        for kind in (Kind.SCALER, Kind.BUDGET, Kind.POD, Kind.DEPLOYMENT, Kind.POOL):
             self._cache.start_relist(kind)
             all_missed = 0
             for namespace in self._scopes:

@@ -47,8 +47,8 @@ class Metrics:
             "bullpen_operator_leader", "1 on the replica that leads, 0 on those that stand by.", registry=registry
         )
         self._wakes = Histogram(
-            "bullpen_wake_seconds",
-            "From when a job was added to the queue of a pool without pods to the accepted write that gives it some.",
+            "bullpen_wake_latency_seconds",
+            "From when a job of an idle queue was ready to when the API server accepted the pool's first pods.",
             registry=registry,
             buckets=_WAKE_BUCKETS,
         )
@@ -108,9 +108,9 @@ class Metrics:
         place = (pool.metadata.namespace, pool.metadata.name)
         direction = "up" if decision.to > decision.from_ else "down"
         self._pools.scaled(place, direction=direction, reason=decision.reason.value)
-        if decision.from_ == 0 < decision.to and decision.inputs.get("waiting") and decision.memory.at is not None:
-            since = max(self._clock() - decision.memory.at, 0.0)
-            self._wakes.observe(decision.inputs["oldestWaitSeconds"] + since)
+
+    def woken(self, pool: WorkerPool, *, seconds: float) -> None:
+        self._wakes.observe(seconds)
 
     def swept(self, *, lag: float) -> None:
         self._lag.observe(lag)

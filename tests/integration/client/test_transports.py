@@ -9,10 +9,10 @@ import redis
 
 from bullpen.client.blocking import BlockingLink
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.client.sync import SyncLink
 from bullpen.errors import ConnectionLost
 from bullpen.protocol import Call
+from bullpen.protocol.location import RedisLocation
 from tests.integration import tls
 from tests.integration.redis_server import RedisServer, free_port
 

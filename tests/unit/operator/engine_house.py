@@ -40,6 +40,7 @@ class Tally:
         self.scales: list[tuple[int, int]] = []
         self.gone: list[str] = []
         self.errors = 0
+        self.wakes: list[float] = []
         self.seen: list[Decision] = []
 
     def pool_seen(self, pool: WorkerPool, *, reading: QueueReading | None, fleet: Fleet, decision: Decision) -> None:
@@ -50,6 +51,9 @@ class Tally:
 
     def scaled(self, pool: WorkerPool, decision: Decision) -> None:
         self.scales.append((decision.from_, decision.to))
+
+    def woken(self, pool: WorkerPool, *, seconds: float) -> None:
+        self.wakes.append(seconds)
 
     def swept(self, *, lag: float) -> None:
         pass

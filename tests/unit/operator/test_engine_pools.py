@@ -353,3 +353,52 @@ async def test_numbers_of_a_busy_queue_are_written_at_most_once_a_minute(at_rest
         await at_rest.turn(reading(at=at_rest.now, waiting=5 + second % 5, active=second % 3))
     assert at_rest.cluster.writes().count("scale") == 0
     assert at_rest.cluster.writes().count("status") <= 5
+
+
+class TestWake:
+    """How long the first job of an idle queue waited for the first pods, as far as the operator can help it."""
+
+    async def test_from_when_the_job_was_ready_to_when_the_write_was_taken(self, house: EngineHouse) -> None:
+        house.see(house.cluster.add_pool())
+        await house.settle()
+        waiting = reading(at=house.now + 1, waiting=5, oldest_wait_seconds=0.25)
+        await house.turn(waiting)
+        assert house.meter.wakes == [0.25]
+
+    async def test_a_clock_that_differs_makes_it_no_longer_than_since_the_queue_was_seen_at_rest(
+        self, house: EngineHouse
+    ) -> None:
+        house.see(house.cluster.add_pool())
+        await house.settle()
+        await house.turn(reading(at=house.now + 1, waiting=5, oldest_wait_seconds=3600.0))
+        assert house.meter.wakes == [1.0]
+
+    async def test_not_for_jobs_that_a_pin_left_waiting(self, house: EngineHouse) -> None:
+        house.see(house.cluster.add_pool(replicas=0))
+        await house.settle()
+        await house.turn(reading(at=house.now + 1, waiting=5, oldest_wait_seconds=0.5))
+        house.see(house.cluster.edit_pool("video", replicas=None))
+        await house.turn(reading(at=house.now + 1, waiting=5, oldest_wait_seconds=1.5))
+        assert house.meter.scales == [(0, 1)]
+        assert house.meter.wakes == []
+
+    async def test_a_ring_during_a_write_is_answered_right_after_it(self, house: EngineHouse) -> None:
+        house.see(house.cluster.add_pool())
+        house.start_turn()  # which makes the Deployment
+        house.start_turn(reading(at=house.now + 1, waiting=5, oldest_wait_seconds=0.25))
+        await house.finish_writes()
+        assert house.cluster.deployments["video"]["spec"]["replicas"] == 1
+
+
+async def test_another_queue_is_learned_anew(at_rest: EngineHouse) -> None:
+    """The counters of one queue are no past of another: the difference between them would be taken for arrivals."""
+    for _ in range(5):
+        await at_rest.turn(reading(at=at_rest.now + 1, added=100, finished=100, completed=100))
+    at_rest.see(at_rest.cluster.edit_pool("video", queue="photos"))
+
+    for second in range(5):
+        jobs = 1_000_000 + second
+        await at_rest.turn(reading(at=at_rest.now + 1, added=jobs, finished=jobs, completed=9))
+
+    assert at_rest.meter.seen[-1].inputs["arrivalsPerSecond"] < 10
+    assert at_rest.cluster.deployments["video"]["spec"]["replicas"] <= 1

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bullpen_operator.api.reasons import Reason
 from bullpen_operator.scaling.observation import NO_FLEET
 from bullpen_operator.scaling.plan import Memory, plan
 from bullpen_operator.serving.metrics import Metrics
@@ -148,23 +146,15 @@ def test_an_hour_without_a_reading_is_not_an_hour_of_missing_it() -> None:
     assert Scrape(metrics)["bullpen_pool_objective_violation_seconds_total"] == {"": 60}
 
 
-def wakes(metrics: Metrics) -> tuple[float, float]:
+def test_wakes_are_counted_for_all_pools_together() -> None:
+    metrics = Metrics()
+    metrics.woken(pool(), seconds=0.25)
+    metrics.woken(pool(queue="audio"), seconds=1.25)
     scrape = Scrape(metrics)
-    return scrape["bullpen_wake_seconds_count"][""], scrape["bullpen_wake_seconds_sum"][""]
-
-
-def test_a_wake_lasts_from_the_job_to_the_accepted_write() -> None:
-    metrics = Metrics(clock=lambda: NOW + 0.25)
-    metrics.scaled(pool(), see(metrics, reading(waiting=1, oldest_wait_seconds=0.5)))
-    assert wakes(metrics) == (1, 0.75)
-
-
-def test_growth_and_pods_that_no_job_asked_for_are_no_wake() -> None:
-    metrics = Metrics(clock=lambda: NOW)
-    metrics.scaled(pool(), see(metrics, pods=fleet(1)))
-    idle = see(metrics, reading())
-    metrics.scaled(pool(), dataclasses.replace(idle, to=2, reason=Reason.IDLE))
-    assert wakes(metrics) == (0, 0)
+    assert (scrape["bullpen_wake_latency_seconds_count"], scrape["bullpen_wake_latency_seconds_sum"]) == (
+        {"": 2},
+        {"": 1.5},
+    )
 
 
 def test_watches_and_lists_leave_the_time_of_their_last_word() -> None:

@@ -22,6 +22,7 @@ from bullpen.runtime.endings import (
     Completed,
     Ending,
     Failed,
+    LeftAlone,
     Limited,
     Lost,
     Postponed,
@@ -30,7 +31,7 @@ from bullpen.runtime.endings import (
     Waiting,
     after_failure,
     by_signal,
-    started_of,
+    left_of,
     stored_options,
     unknown_pause_seconds,
     unstartable,
@@ -39,7 +40,7 @@ from bullpen.runtime.execution import JobExecution
 from bullpen.runtime.handler import Encoded, Handler, Run, encode_result
 from bullpen.runtime.planning import plan
 from bullpen.runtime.returning import Returned, returning
-from bullpen.signals import Delay, Signal
+from bullpen.signals import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -229,7 +230,8 @@ class Attempt(JobExecution):
         station.unhandled.left += 1
         if station.unhandled.left == 1:
             station.logger.warning("%s; it and others like it are left for other workers", self._nobody())
-        raise Delay(unknown_pause_seconds(started_of(self.job), random.random))
+        times = left_of(self.job) + 1
+        raise LeftAlone(unknown_pause_seconds(times, random.random), times=times)
 
     async def _plan_next_run(self) -> None:
         station = self._station
@@ -304,7 +306,7 @@ class Attempt(JobExecution):
         None for later attempts: the record no longer tells since when the job was ready.
         """
         try:
-            if self.job.attempts_started > 1:
+            if self.job.attempts_started > 1 or self.job.left:
                 return None
             ready = self.job.timestamp + stored_options(self.job).delay
             return max(0.0, ((self.job.processed_on or ready) - ready) / 1000)

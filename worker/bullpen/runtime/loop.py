@@ -1,8 +1,8 @@
 """One queue's loop: claims jobs for free slots, and finishes those that are done in the same call.
 
 A few lanes share the work: each takes what there is to send, makes one `work` call of it, and starts the jobs the reply
-brings. While one lane waits for Redis the jobs of another run; what ends in one turn of the event loop leaves in one
-call.
+brings. While one lane waits for Redis the jobs of another run; what ends in one turn of the event loop is shared by
+the lanes that are idle.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 LANES = 3
 # One call's share of Redis' time: at some 25 µs a job, other clients wait 2 ms at the most.
 BATCH = 64
+# Smaller ones are not split: a call has a price of its own.
+SHARE = 4
 # Jobs started in one turn: the first of a large claim are back at Redis while the last are still to be started.
 STARTS = 16
 # Minutes of throughput kept in Redis; the operator and dashboards read the `count` beside it (protocol §4.5).
@@ -201,7 +203,7 @@ class QueueLoop:
     async def _lane(self) -> None:
         pause = Pause()
         while True:
-            decisions = [self._decided.popleft() for _ in range(min(len(self._decided), BATCH))]
+            decisions = [self._decided.popleft() for _ in range(self._share(len(self._decided)))]
             asked = self._ask(len(decisions))
             if decisions or asked:
                 if self._decided or (self._hungry and self.slots.free > 0):
@@ -229,7 +231,12 @@ class QueueLoop:
         if self._stopped or self._limited or self.marked or self.announcements.behind:
             return 0
         # A queue known to be empty is asked for the slots of the finished jobs only: that costs no call of its own.
-        return self.slots.ask(BATCH if self._hungry else min(BATCH, decisions))
+        return self.slots.ask(max(self._share(self.slots.free), decisions) if self._hungry else min(BATCH, decisions))
+
+    # Jobs that leave in one call come back in one and would end together for ever: all but the first wait for the rest.
+    def _share(self, there: int) -> int:
+        """How many of what is there one lane takes, so that the idle ones have as much to do."""
+        return min(there, BATCH, max(SHARE, -(-there // (len(self._idle_lanes) + 1))))
 
     async def _exchange(self, decisions: list[Decision], asked: int) -> None:
         setup = self.setup

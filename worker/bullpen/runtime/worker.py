@@ -38,6 +38,7 @@ from bullpen.runtime.memory import container_limit, resident_bytes, share_of
 from bullpen.runtime.notices import Notices
 from bullpen.runtime.patience import patience
 from bullpen.runtime.processes import Processes
+from bullpen.runtime.recycling import LEAST_SHARE, Limits
 from bullpen.runtime.rules import PLAIN, Rules
 from bullpen.runtime.stuck import StuckJobs
 
@@ -345,7 +346,12 @@ def _processes(served: Sequence[Served], settings: Settings) -> Processes | None
     cap = settings.child_memory
     if cap is None:
         cap = share_of(container_limit(), parent=resident_bytes(os.getpid()), processes=size + 1)
-    return Processes(app=settings.app, size=size, cap=cap)
+    # The process tree has to stay below MAX_MEMORY: a child that leaks goes before the whole worker has to.
+    most = settings.recycling.memory
+    if most is not None:
+        most = max(1, int(LEAST_SHARE * most) - resident_bytes(os.getpid())) // (size + 1)
+    limits = Limits(jobs=settings.child_jobs, memory=most, names="CHILD_MAX_")
+    return Processes(app=settings.app, size=size, cap=cap, limits=limits)
 
 
 def log_name(queue: str) -> str:

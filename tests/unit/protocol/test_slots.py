@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from bullpen.client.slots import slot_of
 from bullpen.errors import ConfigurationError
 from bullpen.protocol import QueueKeys
+from bullpen.protocol.slots import slot_of
 
 
 @pytest.mark.parametrize(

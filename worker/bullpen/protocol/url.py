@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
-from redis.asyncio.connection import parse_url
+from redis.connection import parse_url
 
 from bullpen.errors import ConfigurationError
 
@@ -95,7 +95,7 @@ class UrlParts:
                 f"Redis URL {masked(self.text)} has the unknown option {shown}: use {', '.join(sorted(known))}"
             )
         try:
-            parsed = dict(parse_url(f"rediss://host?{urlencode(self.options)}"))
+            parsed = dict(parse_url(f"rediss://host?{urlencode(self.options)}"))  # type: ignore[no-untyped-call]
         except ValueError as error:
             raise ConfigurationError(f"Redis URL {masked(self.text)}: {error}") from error
         options = {name: value for name, value in parsed.items() if name in _TLS}

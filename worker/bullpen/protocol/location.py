@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote
 
-from bullpen.client.url import Login, UrlParts, database, masked
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.url import Login, UrlParts, database, masked
 
 DEFAULT_PORT: Final = 6379
 DEFAULT_SENTINEL_PORT: Final = 26379
@@ -77,6 +77,35 @@ class RedisLocation:
         """One server behind Sentinel or of the cluster, with the same login."""
         host, port = address
         return replace(self, host=host, port=port, sentinels=(), master="", sentinel_login=(None, None), seeds=())
+
+    def among(self, renamed: Callable[[str], str]) -> RedisLocation:
+        """With every host that it names, called as `renamed` says."""
+        return replace(
+            self,
+            host=renamed(self.host) if self.host else "",
+            sentinels=tuple((renamed(host), port) for host, port in self.sentinels),
+            seeds=tuple((renamed(host), port) for host, port in self.seeds),
+        )
+
+    def as_cluster(self) -> RedisLocation:
+        """The cluster that this server is a node of, for a URL that does not say so itself.
+
+        Raises ConfigurationError for Sentinel, a socket, and a database other than 0.
+        """
+        if self.cluster:
+            return self
+        if self.sentinels or self.scheme == "unix":
+            raise ConfigurationError(f"Redis URL {self} is no node of a cluster: write redis://host1:6379,host2:6379")
+        return _cluster_of(self, ((self.host, self.port),), shown=str(self))
+
+    def over_tls(self, options: Mapping[str, Any]) -> RedisLocation:
+        """With these TLS options, named as redis-py's connections name them, over those of the URL.
+
+        Raises ConfigurationError for a URL without TLS, which would go on in the clear.
+        """
+        if self.scheme != "rediss":
+            raise ConfigurationError(f"Redis URL {self} is without TLS, but a certificate is given: write rediss://")
+        return replace(self, tls=MappingProxyType({**self.tls, **options}))
 
     def sentinel_at(self, address: Address) -> RedisLocation:
         """One of the sentinels, with the login that they ask for."""
@@ -154,8 +183,10 @@ def _server_or_cluster(parts: UrlParts) -> RedisLocation:
         password=password,
         tls=rest.tls(allowed=parts.scheme == "rediss"),
     )
-    if cluster == "false":
-        return location
+    return location if cluster == "false" else _cluster_of(location, addresses, shown=shown)
+
+
+def _cluster_of(location: RedisLocation, seeds: tuple[Address, ...], *, shown: str) -> RedisLocation:
     if location.db:
         raise ConfigurationError(f"Redis URL {shown} names the database {location.db}: a cluster has database 0 only")
-    return replace(location, host="", port=DEFAULT_PORT, seeds=addresses, cluster=True)
+    return replace(location, host="", port=DEFAULT_PORT, seeds=seeds, cluster=True)

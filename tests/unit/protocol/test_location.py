@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bullpen.client.settings import RedisLocation
-from bullpen.client.url import masked
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.location import RedisLocation
+from bullpen.protocol.url import masked
 
 SECRET = "s3cr3t-w0rd"
 

@@ -7,12 +7,13 @@ import random
 import statistics
 
 import pytest
-from autoscaler.bullpen_policy import Bullpen
 from autoscaler.runs import POLICIES, figures
-from autoscaler.traces import Trace, generated
-from autoscaler.world import GRACE_SECONDS, STALLED_SECONDS, World
+from autoscaler.traces import generated
 
 from bullpen_operator.scaling.erlang import waiting_probability
+from bullpen_operator.simulation.bullpen_policy import Bullpen
+from bullpen_operator.simulation.trace import Trace
+from bullpen_operator.simulation.world import GRACE_SECONDS, STALLED_SECONDS, World
 
 
 class Fixed:
@@ -116,7 +117,7 @@ def test_a_run_depends_on_its_seed_alone() -> None:
 
     def played() -> list[float]:
         world = World(trace, slots=5, objective=30, seed=4, most_pods=100)
-        return world.run(Bullpen(slots=5, most_pods=100, objective=30)).waits
+        return world.run(Bullpen.simple(slots=5, most_pods=100, objective=30)).waits
 
     assert played() == played()
 
@@ -125,7 +126,7 @@ def test_bulks_leave_from_zero_in_time() -> None:
     """⌈n1 ÷ c⌉ for 1,000 jobs whose service time is not known yet, in one write."""
     trace = Trace("t", 20.0, [1.0] * 1000, [3.0] * 1000)
     world = World(trace, slots=5, objective=30, seed=1, most_pods=1000)
-    policy = Bullpen(slots=5, most_pods=1000, objective=30)
+    policy = Bullpen.simple(slots=5, most_pods=1000, objective=30)
     policy.look(world, 0.0)
     world._until(2.0)
     policy.look(world, 2.0)

@@ -21,10 +21,11 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from autoscaler.traces import Trace
+    from bullpen_operator.simulation.trace import Trace
 
 START_MU, START_SIGMA = 1.97267, 0.46210
 """Log-normal with mean 8 s and p90 13 s."""
+START_SECONDS = 8.0
 GRACE_SECONDS = 30.0
 STALLED_SECONDS = 30.0
 MAX_STALLED = 1
@@ -79,12 +80,26 @@ class World:
     """One run."""
 
     def __init__(
-        self, trace: Trace, *, slots: int, objective: float, seed: int, most_pods: int, timeline: bool = False
+        self,
+        trace: Trace,
+        *,
+        slots: int,
+        objective: float,
+        seed: int,
+        most_pods: int,
+        least_pods: int = 0,
+        start_seconds: float = START_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
+        timeline: bool = False,
     ) -> None:
+        """`start_seconds` is the mean of a pod's start; its spread is always that of the default."""
         self.trace = trace
         self.objective = objective
         self.slots = slots
         self.most_pods = most_pods
+        self.least_pods = least_pods
+        self._start_mu = START_MU + math.log(max(start_seconds, 1e-3) / START_SECONDS)
+        self._grace = grace_seconds
         self.chance = random.Random(f"world {trace.name} {seed}")
         self.queue: deque[int] = deque()
         self.pods: list[Pod] = []
@@ -126,7 +141,7 @@ class World:
 
     def scale(self, replicas: int, now: float, *, victims: list[Pod] | None = None) -> None:
         """Write a number; `victims` are the pods to be ended, else the controller chooses."""
-        replicas = min(max(replicas, 0), self.most_pods)
+        replicas = min(max(replicas, self.least_pods), self.most_pods)
         change = replicas - len(self.pods)
         if not change:
             return
@@ -158,6 +173,8 @@ class World:
     def run(self, policy: Policy) -> Outcome:
         end, tick = self.trace.seconds, 0.0
         next_note = 0.0
+        for _ in range(self.least_pods - len(self.pods)):
+            self._stand()
         while tick < end:
             self._until(tick)
             policy.look(self, tick)
@@ -283,7 +300,16 @@ class World:
         self._sequence += 1
         pod = Pod(self._sequence, now)
         self.pods.append(pod)
-        self._later(now + self.chance.lognormvariate(START_MU, START_SIGMA), OPEN, pod)
+        self._later(now + self.chance.lognormvariate(self._start_mu, START_SIGMA), OPEN, pod)
+
+    def _stand(self) -> None:
+        """A pod that was there before the trace began."""
+        self._sequence += 1
+        pod = Pod(self._sequence, 0.0)
+        pod.state = OPEN
+        self.pods.append(pod)
+        self._claim(pod, 0.0)
+        self.outcome.peak = max(self.outcome.peak, len(self.pods))
 
     def _chosen(self, number: int) -> list[Pod]:
         unready = [pod for pod in self.pods if pod.state == STARTING]
@@ -299,7 +325,7 @@ class World:
             self._gone(pod, now)
             return
         pod.state = ENDING
-        self._later(now + GRACE_SECONDS, GONE, pod)
+        self._later(now + self._grace, GONE, pod)
 
     def _gone(self, pod: Pod, now: float) -> None:
         pod.state = GONE

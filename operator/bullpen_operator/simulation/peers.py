@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autoscaler.world import World
+    from bullpen_operator.simulation.world import World
 
 HPA_SYNC = 15.0
 HPA_TOLERANCE = 0.1
@@ -88,9 +88,14 @@ class Keda:
             world.scale(self._hpa.decide(world.replicas, metric, self._target, now), now)
 
 
+def keda_list_length(length: int) -> Keda:
+    """KEDA's Redis lists scaler on the wait list, with so many waiting jobs a pod."""
+    return Keda(lambda world: world.waiting, length)
+
+
 def keda_default() -> Keda:
-    """KEDA's Redis lists scaler on the wait list, listLength 5."""
-    return Keda(lambda world: world.waiting, LIST_LENGTH)
+    """The same with KEDA's default, listLength 5."""
+    return keda_list_length(LIST_LENGTH)
 
 
 def aws_backlog(*, objective: float, service: float, slots: int) -> float:
@@ -173,6 +178,18 @@ def thumb_step(*, replicas: int, waiting: int, oldest: float, active: int, slots
     if not waiting and active <= (replicas - 1) * slots:
         return max(replicas - 1, 0)
     return replicas
+
+
+class Fixed:
+    """A Deployment that nobody scales: as many pods as the world has from its beginning."""
+
+    interval = 60.0
+
+    def asleep(self, world: World) -> bool:
+        return True
+
+    def look(self, world: World, now: float) -> None:
+        """Nothing."""
 
 
 class Thumbs:

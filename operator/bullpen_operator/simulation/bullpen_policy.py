@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from autoscaler.world import DRAINING, OPEN, STARTING, Pod, World
 from bullpen_operator.api.pool import ScalingPause
 from bullpen_operator.scaling.drain import Pod as DrainPod
 from bullpen_operator.scaling.drain import victims
 from bullpen_operator.scaling.observation import Fleet, QueueReading
 from bullpen_operator.scaling.plan import Memory, Rules, plan
+from bullpen_operator.simulation.world import DRAINING, OPEN, STARTING, Pod, World
 
 TICK_SECONDS = 2.0
 EPOCH = 1_800_000_000.0
@@ -16,29 +16,38 @@ EPOCH = 1_800_000_000.0
 class Bullpen:
     """`scaling.plan` and `scaling.drain`, the modules that the operator runs; the service time is not told."""
 
-    interval = TICK_SECONDS
+    def __init__(self, rules: Rules, *, epoch: float = EPOCH) -> None:
+        """`epoch` is when the trace begins, in seconds since the epoch: schedules are told by the clock."""
+        self.rules = rules
+        self.interval = rules.tick_seconds
+        self.memory = Memory(since=epoch - 1000)
+        self._epoch = epoch
 
-    def __init__(self, *, slots: int, most_pods: int, objective: float) -> None:
-        self.rules = Rules(
-            concurrency=slots,
-            min_replicas=0,
-            max_replicas=most_pods,
-            queue_length=100,
-            wait_seconds=60,
-            idle_seconds=60,
-            pinned=None,
-            paused=ScalingPause.NONE,
-            objective_seconds=objective,
-            tick_seconds=TICK_SECONDS,
+    @classmethod
+    def simple(cls, *, slots: int, most_pods: int, objective: float) -> Bullpen:
+        """With the defaults of a pool, from zero pods."""
+        return cls(
+            Rules(
+                concurrency=slots,
+                min_replicas=0,
+                max_replicas=most_pods,
+                queue_length=100,
+                wait_seconds=60,
+                idle_seconds=60,
+                pinned=None,
+                paused=ScalingPause.NONE,
+                objective_seconds=objective,
+                tick_seconds=TICK_SECONDS,
+            )
         )
-        self.memory = Memory(since=EPOCH - 1000)
 
     def asleep(self, world: World) -> bool:
-        return not world.pods and not world.queue and not world.active
+        quiet = not world.pods and not world.queue and not world.active
+        return quiet and not self.rules.schedule  # a window opens by the clock
 
     def look(self, world: World, now: float) -> None:
         reading = QueueReading(
-            at=EPOCH + now,
+            at=self._epoch + now,
             exists=True,
             paused=False,
             waiting=len(world.queue),
@@ -53,7 +62,9 @@ class Bullpen:
             global_concurrency=None,
             finished=world.finished,
         )
-        decision = plan(rules=self.rules, reading=reading, fleet=_fleet(world), memory=self.memory, now=EPOCH + now)
+        decision = plan(
+            rules=self.rules, reading=reading, fleet=_fleet(world), memory=self.memory, now=self._epoch + now
+        )
         self.memory = decision.memory
         if decision.to < decision.from_:
             gone = sorted(world.pods, key=_ended_first)[: decision.from_ - decision.to]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from autoscaler.peers import (
+
+from bullpen_operator.simulation.peers import (
     Hpa,
     Wpa,
     aws_backlog,
@@ -14,8 +15,8 @@ from autoscaler.peers import (
     thumb_step,
     wpa_desired,
 )
-from autoscaler.traces import Trace
-from autoscaler.world import World
+from bullpen_operator.simulation.trace import Trace
+from bullpen_operator.simulation.world import World
 
 
 def world(*, waiting: int = 0, pods: int = 0) -> World:
