@@ -125,9 +125,9 @@ def test_what_was_learned_of_the_traffic_is_shown_once_something_was() -> None:
 
 def test_the_objective_is_missed_for_as_long_as_the_oldest_job_waits_too_long() -> None:
     metrics = Metrics()
-    metrics_of = {"scaling": {"waitObjective": {"seconds": 30}}}
+    objective = {"waitObjective": {"seconds": 30}}
     for second, waited in enumerate((10.0, 29.0, 31.0, 40.0, None, 35.0)):
-        see(metrics, reading(at=NOW + second, waiting=1, oldest_wait_seconds=waited), of=pool(**metrics_of))
+        see(metrics, reading(at=NOW + second, waiting=1, oldest_wait_seconds=waited), of=pool(scaling=objective))
     assert Scrape(metrics)["bullpen_pool_objective_violation_seconds_total"] == {"": 3}
     assert Scrape(metrics)["bullpen_pool_objective_seconds"] == {"": 30}
 
