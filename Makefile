@@ -8,7 +8,7 @@ CLUSTER := $(PYTHON) hack/cluster
 # Cluster tests mostly wait for pods, so more of them than cores run side by side.
 CLUSTER_PROCESSES ?= 4
 
-.PHONY: help demo demo-down example-video test setup lint format test-unit servers test-redis conformance fuzz reliability mutants test-cluster cluster-up cluster-down crds goldens reference sbom lock
+.PHONY: help demo demo-down example-video test setup lint format test-unit servers test-redis conformance fuzz reliability mutants test-cluster cluster-up cluster-down crds reference goldens sbom lock
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22

@@ -509,6 +509,7 @@ class Metadata(Model):
     name: str
     namespace: str
     uid: str
+    resource_version: str
     generation: int = 1
     deletion_timestamp: str | None = None
 

@@ -1,25 +1,16 @@
-"""The write port over the official asyncio client: one session, a timeout on every call, one semaphore.
-
-The client's transport and authentication are used, its thousand models are not: objects go in and out as
-JSON, because a model of another release silently drops the fields it does not know.
-"""
+"""The write port: what the engine asks for, as requests of `Transport`."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
-
-import aiohttp
-from kubernetes.aio.client.api_client import ApiClient
-from kubernetes.aio.config import ConfigException
 
 from bullpen_operator.api.pods import POOL_LABEL
 from bullpen_operator.api.pool import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from bullpen_operator.cluster.port import FIELD_MANAGER, ClusterError, Kind, Listing, Raw
+from bullpen_operator.cluster.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,9 +18,10 @@ if TYPE_CHECKING:
 
     from kubernetes.aio.client import Configuration
 
+    from bullpen_operator.cluster.fence import Fence
+
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
-_JSON = "application/json"
 _CHUNK = 500
 
 OWNED = f"app.kubernetes.io/managed-by={FIELD_MANAGER}"
@@ -65,21 +57,22 @@ SERVED: Final[Mapping[Kind, Served]] = {
 
 class KubernetesCluster:
     """The `Cluster` protocol over HTTP. `on_request` hears of every answer: verb, resource, status code (0:
-    none came).
+    none came). Every write passes the `fence`.
     """
 
     def __init__(
         self,
         configuration: Configuration,
         *,
+        fence: Fence,
         timeout: float = 10.0,
         concurrency: int = 16,
         on_request: Callable[[str, str, int], None],
     ) -> None:
-        self._client = ApiClient(configuration)
-        self._timeout = timeout
-        self._slots = asyncio.Semaphore(concurrency)
-        self._on_request = on_request
+        self._transport = Transport(
+            configuration, timeout=timeout, concurrency=concurrency, on_request=on_request, fence=fence
+        )
+        self._call = self._transport.call
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,7 +80,7 @@ class KubernetesCluster:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._client.close()  # type: ignore[no-untyped-call]
+        await self._transport.__aexit__(kind, error, traceback)
 
     async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
         served = SERVED[kind]
@@ -147,12 +140,13 @@ class KubernetesCluster:
         path += f"/{metadata['name']}"
         return await self._call("PATCH", "poddisruptionbudgets", path, query=query, body=budget, content_type=_MERGE)
 
-    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
+    async def delete_budget(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
         await self._call(
             "DELETE",
             "poddisruptionbudgets",
             f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets/{name}",
-            body={"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}},
+            body={"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions},
         )
 
     async def annotate_pod(
@@ -174,13 +168,15 @@ class KubernetesCluster:
             content_type=_MERGE,
         )
 
-    async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:
+    async def apply_status(
+        self, *, namespace: str, name: str, uid: str, resource_version: str, status: Mapping[str, Any]
+    ) -> Raw:
         # The uid is a precondition: a pool deleted and made again under its name does not inherit the old
         # one's status.
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "metadata": {"name": name, "namespace": namespace, "uid": uid},
+            "metadata": {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": resource_version},
             "status": dict(status),
         }
         return await self._call(
@@ -221,63 +217,3 @@ class KubernetesCluster:
             body=patch,
             content_type=_MERGE,
         )
-
-    async def _call(
-        self,
-        verb: str,
-        resource: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Raw | None = None,
-        content_type: str = _JSON,
-    ) -> Raw:
-        try:
-            async with asyncio.timeout(self._timeout):
-                async with self._slots:
-                    status, payload = await self._send(
-                        "GET" if verb == "LIST" else verb, path, query or {}, body, content_type
-                    )
-        # OSError: TimeoutError is one. ConfigException: the token, read again each minute, is just being replaced.
-        except (aiohttp.ClientError, OSError, ConfigException) as error:
-            self._on_request(verb, resource, 0)
-            what = f"no answer within {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
-            raise ClusterError(
-                status=0, reason="NoAnswer", message=f"{verb} {path}: {what or type(error).__name__}"
-            ) from error
-        self._on_request(verb, resource, status)
-        if status >= 400:
-            raise _refusal(status, payload, what=f"{verb} {path}")
-        try:
-            answer: Raw = json.loads(payload)
-        except ValueError as error:
-            raise ClusterError(
-                status=0, reason="NoJson", message=f"{verb} {path}: the answer ({status}) is no JSON"
-            ) from error
-        return answer
-
-    async def _send(
-        self, method: str, path: str, query: Mapping[str, str], body: Raw | None, content_type: str
-    ) -> tuple[int, bytes]:
-        call = await self._client.param_serialize(
-            method=method,
-            resource_path=path,
-            query_params=list(query.items()),
-            header_params={"Accept": _JSON, "Content-Type": content_type},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        response = await self._client.call_api(*call, _request_timeout=aiohttp.ClientTimeout(total=self._timeout))
-        return int(response.status), await response.read()  # type: ignore[no-untyped-call]
-
-
-def _refusal(status: int, payload: bytes, *, what: str) -> ClusterError:
-    """The API server's own words (a Status object) where it spoke, else the status alone."""
-    try:
-        answer = json.loads(payload)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        return ClusterError(status=status, reason="Unknown", message=f"{what}: HTTP {status}")
-    reason = str(answer.get("reason") or "Unknown")
-    return ClusterError(status=status, reason=reason, message=str(answer.get("message") or f"{what}: HTTP {status}"))

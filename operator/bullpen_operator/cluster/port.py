@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 FIELD_MANAGER = "bullpen-operator"
 """The one field manager of every write (KEP-555, server-side apply)."""
 
+NO_VERSION = "1"
+"""A resourceVersion that no object has: an apply that carries it makes what is missing, and is refused (409) by what is
+there. Without one it would overwrite that.
+"""
+
 Raw = dict[str, Any]
 """An object as the API server speaks of it."""
 
@@ -102,8 +107,8 @@ class Cluster(Protocol):
         """
         ...
 
-    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
-        """Delete the PodDisruptionBudget with that uid."""
+    async def delete_budget(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        """Delete exactly that version of the PodDisruptionBudget with that uid."""
         ...
 
     async def annotate_pod(
@@ -120,8 +125,10 @@ class Cluster(Protocol):
         """
         ...
 
-    async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:
-        """Server-side apply of the full status of the pool with that uid; the answer is the pool."""
+    async def apply_status(
+        self, *, namespace: str, name: str, uid: str, resource_version: str, status: Mapping[str, Any]
+    ) -> Raw:
+        """Server-side apply of the full status, on exactly that version of the pool; the answer is the pool."""
         ...
 
     async def read_secret(self, *, namespace: str, name: str) -> Mapping[str, bytes]:

@@ -47,7 +47,7 @@ class Metrics:
             "bullpen_operator_leader", "1 on the replica that leads, 0 on those that stand by.", registry=registry
         )
         self._wakes = Histogram(
-            "bullpen_wake_latency_seconds",
+            "bullpen_wake_seconds",
             "From when a job of an idle queue was ready to when the API server accepted the pool's first pods.",
             registry=registry,
             buckets=_WAKE_BUCKETS,
@@ -118,6 +118,10 @@ class Metrics:
     def failed_turn(self) -> None:
         self._failed_turns.inc()
 
+    def leads(self, now: bool) -> None:
+        """Whether this replica is the one that writes."""
+        self._leader.set(now)
+
     def requested(self, verb: str, resource: str, code: int) -> None:
         """One answer of the API server, or (code 0) none."""
         self._requests.labels(verb, resource, str(code)).inc()
@@ -125,10 +129,6 @@ class Metrics:
     def round_trip(self, seconds: float, succeeded: bool) -> None:
         """One round trip to a Redis."""
         self._round_trips.labels("ok" if succeeded else "failed").observe(seconds)
-
-    def leads(self, now: bool) -> None:
-        """Whether this replica is the one that writes."""
-        self._leader.set(now)
 
     def heard(self, kind: str) -> None:
         """A watch told of an object."""

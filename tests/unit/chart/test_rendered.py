@@ -78,6 +78,7 @@ def test_is_clean_to_helms_linter(helm: str, values: str) -> None:
         ("redis: {secretNames: bullpen-redis}", "secretNames"),
         ("redis: {secretNames: ['*']}", "secretNames"),
         ("replicaCount: 2", "replicaCount"),
+        ("replicas: many", "replicas"),
         ("image: {repository: ''}", "repository"),
         ("logging: {level: loud}", "level"),
         ("metrics: {service: {port: 0}}", "port"),
@@ -165,6 +166,22 @@ def test_without_secret_names_no_secret_is_granted(helm: str) -> None:
     made = objects(helm, "redis: {secretNames: []}")
 
     assert not any("secrets" in rule["resources"] for item in made for rule in item.get("rules", []))
+
+
+def test_the_lease_is_granted_by_name_where_the_operators_are(helm: str) -> None:
+    for scope in ("cluster", "namespace"):
+        made = objects(helm, f"scope: {scope}")
+        ((role, rule),) = [
+            (item, rule) for item in made for rule in item.get("rules", []) if "leases" in rule["resources"]
+        ]
+        assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "ops")
+        assert (rule["resourceNames"], rule["verbs"]) == (["bullpen-operator"], ["create", "get", "update", "watch"])
+
+
+def test_one_operator_has_no_budget_that_would_hold_up_a_drain(helm: str) -> None:
+    assert not any(item["kind"] == "PodDisruptionBudget" for item in objects(helm, "replicas: 1"))
+    (budget,) = [item for item in objects(helm, "replicas: 2") if item["kind"] == "PodDisruptionBudget"]
+    assert budget["spec"]["maxUnavailable"] == 1
 
 
 def test_the_longest_release_name_makes_no_name_longer_than_a_label(helm: str) -> None:

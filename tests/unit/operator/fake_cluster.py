@@ -60,6 +60,9 @@ class FakeCluster:
         deployment["metadata"]["generation"] += 1
         return self._changed(deployment)
 
+    def touch_deployment(self, name: str) -> Raw:
+        return self._changed(self.deployments[name])
+
     def edit_budget(self, name: str, spec: Raw) -> Raw:
         budget = self.budgets[name]
         budget["spec"] = spec
@@ -105,11 +108,10 @@ class FakeCluster:
     async def apply_deployment(self, deployment: Raw, *, dry_run: bool = False) -> Raw:
         name = deployment["metadata"]["name"]
         self._asked("dry-run" if dry_run else "apply", name)
-        was = self.deployments.get(name, {"metadata": self._metadata(name), "spec": {}})
-        if (
-            deployment["metadata"].get("resourceVersion", was["metadata"]["resourceVersion"])
-            != was["metadata"]["resourceVersion"]
-        ):
+        was = self.deployments.get(name)
+        if was is None:  # made whatever version is asked for
+            was = {"metadata": self._metadata(name), "spec": {}}
+        elif deployment["metadata"]["resourceVersion"] != was["metadata"]["resourceVersion"]:
             raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
         now = copy.deepcopy(was)
         now["metadata"] |= copy.deepcopy(
@@ -150,12 +152,13 @@ class FakeCluster:
         self.budgets[name] = now
         return self._changed(now)
 
-    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
+    async def delete_budget(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
         self._asked("delete-budget", name)
         if name not in self.budgets:
             raise ClusterError(status=404, reason="NotFound", message="gone")
-        if self.budgets[name]["metadata"]["uid"] != uid:
-            raise ClusterError(status=409, reason="Conflict", message="uid mismatch")
+        metadata = self.budgets[name]["metadata"]
+        if (metadata["uid"], metadata["resourceVersion"]) != (uid, resource_version):
+            raise ClusterError(status=409, reason="Conflict", message="precondition failed")
         del self.budgets[name]
 
     async def annotate_pod(
@@ -177,13 +180,17 @@ class FakeCluster:
         pod["metadata"]["annotations"] = {key: value for key, value in known.items() if value is not None}
         return self._changed(pod)
 
-    async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:
+    async def apply_status(
+        self, *, namespace: str, name: str, uid: str, resource_version: str, status: Mapping[str, Any]
+    ) -> Raw:
         self._asked("status", name)
         pool = self.pools.get(name)
         if pool is None:
             raise ClusterError(status=404, reason="NotFound", message="gone")
         if pool["metadata"]["uid"] != uid:
             raise ClusterError(status=409, reason="Conflict", message="uid mismatch")
+        if pool["metadata"]["resourceVersion"] != resource_version:
+            raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
         pool["status"] = copy.deepcopy(dict(status))
         return self._changed(pool)
 

@@ -5,8 +5,11 @@ Every coroutine of the port is called, with arguments made from its signature, s
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
+import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +18,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 
+from bullpen_operator.cluster.fence import Fence
 from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
-from bullpen_operator.cluster.port import Cluster, Kind
+from bullpen_operator.cluster.lease import Bid, LeaseClient
+from bullpen_operator.cluster.port import Cluster, ClusterError, Kind
 from hack.stage.kubectl import ROOT
 
 if TYPE_CHECKING:
@@ -49,6 +54,8 @@ def rights(request: web.Request) -> Iterator[Right]:
     resource, named = "/".join(rest[::2]), len(rest) > 1
     if request.method != "GET":
         yield group, resource, VERBS[request.method]
+        if request.method == "PUT":
+            yield group, resource, "create"  # of a Lease: what is not there is made, by its name
     else:
         yield group, resource, "get" if named else "watch" if "watch" in request.query else "list"
     if request.content_type == "application/apply-patch+yaml" and "/" not in resource:
@@ -100,7 +107,9 @@ def values_of(parameter: inspect.Parameter) -> list[Any]:
 
 
 async def used(recorder: Recorder, configuration: Configuration) -> set[Right]:
-    async with KubernetesCluster(configuration, on_request=lambda *_: None) as cluster:
+    fence = Fence()
+    fence.extend(math.inf)
+    async with KubernetesCluster(configuration, fence=fence, on_request=lambda *_: None) as cluster:
         for name in coroutines():
             for positional, by_name in arguments(name):
                 await getattr(cluster, name)(*positional, **by_name)
@@ -109,7 +118,21 @@ async def used(recorder: Recorder, configuration: Configuration) -> set[Right]:
             await cluster.list_all(kind, namespace=None)
         # What is listed is watched, too (test_watch sees the watches themselves).
         watched = {(group, resource, "watch") for group, resource, _ in recorder.needed}
-    return before | watched
+    await use_lease(configuration)
+    return before | watched | recorder.needed
+
+
+async def use_lease(configuration: Configuration) -> None:
+    async with LeaseClient(
+        configuration, namespace="ops", name="bullpen", timeout=5, clock=time.time, on_request=lambda *_: None
+    ) as lease:
+        with contextlib.suppress(ClusterError, KeyError):  # the answers are no Lease's
+            await lease.read()
+        with contextlib.suppress(ClusterError, KeyError):
+            await lease.put(Bid(version="", holder="one", duration=10, transitions=0, acquired=None))
+        with contextlib.suppress(ClusterError, KeyError):
+            async for _ in lease.watch("1"):
+                break
 
 
 def granted(scope: str) -> set[Right]:

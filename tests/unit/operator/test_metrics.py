@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from bullpen_operator.api.reasons import Reason
 from bullpen_operator.scaling.observation import NO_FLEET
 from bullpen_operator.scaling.plan import Memory, plan
 from bullpen_operator.serving.metrics import Metrics
@@ -125,9 +127,9 @@ def test_what_was_learned_of_the_traffic_is_shown_once_something_was() -> None:
 
 def test_the_objective_is_missed_for_as_long_as_the_oldest_job_waits_too_long() -> None:
     metrics = Metrics()
-    objective = {"waitObjective": {"seconds": 30}}
+    promising = pool(scaling={"waitObjective": {"seconds": 30}})
     for second, waited in enumerate((10.0, 29.0, 31.0, 40.0, None, 35.0)):
-        see(metrics, reading(at=NOW + second, waiting=1, oldest_wait_seconds=waited), of=pool(scaling=objective))
+        see(metrics, reading(at=NOW + second, waiting=1, oldest_wait_seconds=waited), of=promising)
     assert Scrape(metrics)["bullpen_pool_objective_violation_seconds_total"] == {"": 3}
     assert Scrape(metrics)["bullpen_pool_objective_seconds"] == {"": 30}
 
@@ -146,15 +148,23 @@ def test_an_hour_without_a_reading_is_not_an_hour_of_missing_it() -> None:
     assert Scrape(metrics)["bullpen_pool_objective_violation_seconds_total"] == {"": 60}
 
 
-def test_wakes_are_counted_for_all_pools_together() -> None:
-    metrics = Metrics()
-    metrics.woken(pool(), seconds=0.25)
-    metrics.woken(pool(queue="audio"), seconds=1.25)
+def wakes(metrics: Metrics) -> tuple[float, float]:
     scrape = Scrape(metrics)
-    assert (scrape["bullpen_wake_latency_seconds_count"], scrape["bullpen_wake_latency_seconds_sum"]) == (
-        {"": 2},
-        {"": 1.5},
-    )
+    return scrape["bullpen_wake_seconds_count"][""], scrape["bullpen_wake_seconds_sum"][""]
+
+
+def test_a_wake_is_counted_with_its_seconds() -> None:
+    metrics = Metrics(clock=lambda: NOW)
+    metrics.woken(pool(), seconds=0.75)
+    assert wakes(metrics) == (1, 0.75)
+
+
+def test_growth_and_pods_that_no_job_asked_for_are_no_wake() -> None:
+    metrics = Metrics(clock=lambda: NOW)
+    metrics.scaled(pool(), see(metrics, pods=fleet(1)))
+    idle = see(metrics, reading())
+    metrics.scaled(pool(), dataclasses.replace(idle, to=2, reason=Reason.IDLE))
+    assert wakes(metrics) == (0, 0)
 
 
 def test_watches_and_lists_leave_the_time_of_their_last_word() -> None:

@@ -70,6 +70,7 @@ def test_a_history_is_played_under_the_pool_a_threshold_and_fixed_pods() -> None
     assert (found.fixed.late, found.fixed.writes, found.fixed.interrupted) == (0, 0, 0)
     assert found.pool.interrupted == 0
     assert found.pool.pod_hours is not None
+    assert found.fixed.pod_hours is not None
     assert found.pool.pod_hours <= found.fixed.pod_hours
     assert found.recorded is not None
     assert found.recorded.p99 == 1
