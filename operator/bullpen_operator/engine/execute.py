@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.cluster.deployment import intent_of, owned_by, quota_in
 from bullpen_operator.cluster.port import NO_VERSION, ClusterError, Kind
+from bullpen_operator.engine.declared import Declared
 from bullpen_operator.engine.difference import differences
 from bullpen_operator.engine.guard import Guard, Unguard
 from bullpen_operator.engine.view import Obstacle
@@ -62,6 +63,7 @@ class Executor:
         self._cache = cache
         self._may_write = may_write
         self._clock = clock
+        self._declared = Declared()
         self._outdated = outdated
 
     @property
@@ -169,6 +171,10 @@ class Executor:
             self._cache.put(Kind.POD, seen)
         track.pod_pause.succeeded()
 
+    def writable(self, status: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of a status that the CRD in the cluster has a place for, as far as is known."""
+        return self._declared.part_of(status, now=self._clock())
+
     async def write_status(self, track: Track, pool: Metadata, status: Mapping[str, Any]) -> bool:
         """Replace the pool's status; True when the API server took it."""
         if not self._may_write():
@@ -184,7 +190,7 @@ class Executor:
         except ClusterError as error:
             if error.gone:  # deleted a moment ago, or long since while the watch was down
                 self._vanished(Kind.POOL, self._cache.pool(pool.uid))
-            else:
+            elif not self._declared.learns(error, now=self._clock()):
                 self._failed(track.status_pause, pool, "status", error)
             return False
         self._cache.put(Kind.POOL, seen)

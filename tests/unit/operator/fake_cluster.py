@@ -60,6 +60,9 @@ class FakeCluster:
         deployment["metadata"]["generation"] += 1
         return self._changed(deployment)
 
+    def touch_deployment(self, name: str) -> Raw:
+        return self._changed(self.deployments[name])
+
     def edit_budget(self, name: str, spec: Raw) -> Raw:
         budget = self.budgets[name]
         budget["spec"] = spec

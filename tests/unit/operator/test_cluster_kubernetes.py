@@ -86,6 +86,37 @@ async def test_a_scale_carries_the_version_it_was_decided_on(api: ApiServer, clu
     assert body == {"metadata": {"resourceVersion": "17"}, "spec": {"replicas": 3}}
 
 
+async def test_an_annotation_is_for_exactly_the_pod_it_was_decided_on(
+    api: ApiServer, cluster: KubernetesCluster
+) -> None:
+    await cluster.annotate_pod(
+        namespace="media", name="video-1", uid="u-1", resource_version="17", annotations={"a": "1", "b": None}
+    )
+    ((method, path, _, content_type, body),) = api.requests
+    assert (method, path, content_type) == (
+        "PATCH",
+        "/api/v1/namespaces/media/pods/video-1",
+        "application/merge-patch+json",
+    )
+    assert body == {"metadata": {"uid": "u-1", "resourceVersion": "17", "annotations": {"a": "1", "b": None}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "selector"),
+    [
+        (Kind.POD, "/api/v1/namespaces/media/pods", "bullpen.dev/pool"),
+        (Kind.SCALER, "/apis/autoscaling/v2/namespaces/media/horizontalpodautoscalers", None),
+    ],
+)
+async def test_pods_are_listed_by_their_label(
+    api: ApiServer, cluster: KubernetesCluster, kind: Kind, path: str, selector: str | None
+) -> None:
+    api.answers = [web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})]
+    await cluster.list_all(kind, namespace="media")
+    ((_, asked, query, _, _),) = api.requests
+    assert (asked, query.get("labelSelector")) == (path, selector)
+
+
 async def test_a_status_is_for_one_version_of_one_uid(api: ApiServer, cluster: KubernetesCluster) -> None:
     await cluster.apply_status(
         namespace="media", name="video", uid="u-1", resource_version="17", status={"replicas": 0}
@@ -148,13 +179,13 @@ CALLS: dict[str, Callable[[KubernetesCluster], Awaitable[Any]]] = {
     "find": lambda cluster: cluster.find_deployment(namespace="media", name="video"),
     "apply": lambda cluster: cluster.apply_deployment(DEPLOYMENT),
     "scale": lambda cluster: cluster.scale_deployment(namespace="m", name="v", replicas=1, resource_version="1"),
+    "pod": lambda cluster: cluster.annotate_pod(namespace="m", name="v", uid="u", resource_version="1", annotations={}),
     "status": lambda cluster: cluster.apply_status(namespace="m", name="v", uid="u", resource_version="1", status={}),
     "secret": lambda cluster: cluster.read_secret(namespace="m", name="s"),
     "event": lambda cluster: cluster.create_event({"metadata": {"namespace": "m"}}),
     "series": lambda cluster: cluster.patch_event(namespace="m", name="e", patch={}),
     "budget": lambda cluster: cluster.write_budget({"metadata": {"namespace": "m", "name": "v"}}),
     "no budget": lambda cluster: cluster.delete_budget(namespace="m", name="v", uid="u", resource_version="1"),
-    "pod": lambda cluster: cluster.annotate_pod(namespace="m", name="p", uid="u", resource_version="1", annotations={}),
 }
 
 
