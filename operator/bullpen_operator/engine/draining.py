@@ -163,7 +163,7 @@ class Draining:
                 pool,
                 Reason.GRACE_PERIOD_TOO_SHORT,
                 f"Jobs that ran for longer than drain.seconds ({grace}): {len(self._long)}, while {ended} ended. "
-                "A rollout or the loss of a node would interrupt them: raise drain.seconds above what the longest take.",
+                "A rollout or the loss of a node would interrupt them: raise drain.seconds above the longest.",
                 warning=True,
             )
 
