@@ -62,5 +62,5 @@ def day(pool: Pool, redis: StagedRedis, kubectl: Kubectl, number: int) -> None:
     pool.await_pods(ready=2)
     pool.patch({"replicas": None})
     pool.await_condition("ScalingActive", "True")
-    pool.await_gone()
+    pool.await_gone(within=120)
     until(lambda: pool.status.get("ready") == "0/0", "the status to show no pod", within=60)
