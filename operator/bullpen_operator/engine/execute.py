@@ -47,7 +47,7 @@ _PEACE_SECONDS = 600.0
 
 class Executor:
     """Writes, when `may_write` allows it: who does not lead need not even try. The fence of the cluster port, asked as
-    a request leaves, is what is relied on.
+    a request leaves, is what is relied on. `outdated` hears when the cache seems to be behind.
     """
 
     def __init__(
@@ -57,12 +57,14 @@ class Executor:
         cache: Cache,
         may_write: Callable[[], bool],
         clock: Callable[[], float],
+        outdated: Callable[[], None] = lambda: None,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._may_write = may_write
         self._clock = clock
         self._declared = Declared()
+        self._outdated = outdated
 
     @property
     def writes(self) -> bool:
@@ -129,7 +131,8 @@ class Executor:
             if isinstance(effect, Guard):
                 self._cache.put(Kind.BUDGET, await self._cluster.write_budget(effect.budget))
             else:
-                await self._cluster.delete_budget(namespace=metadata.namespace, name=metadata.name, uid=effect.uid)
+                place = {"namespace": metadata.namespace, "name": metadata.name}
+                await self._cluster.delete_budget(**place, uid=effect.uid, resource_version=effect.version)
         except ClusterError as error:
             if error.gone:
                 return None  # what was to go is gone; the watch tells of it
@@ -230,6 +233,8 @@ class Executor:
 
     def _failed(self, backoff: Backoff, pool: Metadata, what: str, error: ClusterError) -> None:
         pause = backoff.failed(self._clock())
+        if error.conflict and backoff.failures >= _TOLD_AFTER:
+            self._outdated()  # decided again and again on what is no longer so: the watch does not tell it
         level = logging.DEBUG if error.conflict else logging.WARNING  # a conflict only means: look again
         extra = {"pool": pool.name, "namespace": pool.namespace}
         log.log(level, "%s not written, again in %.1f s: %s", what, pause, error, extra=extra)
