@@ -28,6 +28,7 @@ def member(name: str, *, by_hand: str | None = None, marked: bool = False, jobs:
         free=marked and not jobs,
         costs=(0, 0),
         foreign=False,
+        idle=0.0,
     )
 
 
