@@ -186,7 +186,6 @@ CALLS: dict[str, Callable[[KubernetesCluster], Awaitable[Any]]] = {
     "series": lambda cluster: cluster.patch_event(namespace="m", name="e", patch={}),
     "budget": lambda cluster: cluster.write_budget({"metadata": {"namespace": "m", "name": "v"}}),
     "no budget": lambda cluster: cluster.delete_budget(namespace="m", name="v", uid="u", resource_version="1"),
-    "pod": lambda cluster: cluster.annotate_pod(namespace="m", name="p", uid="u", resource_version="1", annotations={}),
 }
 
 
