@@ -62,12 +62,13 @@ def orders(crew: Sequence[Member], *, desired: int, replicas: int, ending: bool,
     marked = {member.pod.uid for member in crew if member.marked}
     ending = ending or len(crew) > replicas
     kept = {member.pod.uid for member in crew if ending and member.marked and member.pod.cost == FIRST_COST}
+    by_hand = {member.pod.uid for member in crew if member.pod.drained_by_hand}
     # When all go, and will in a moment, the controller has nothing to choose.
     all_go = len(chosen) == len(crew) and all(member.jobs == 0 for member in crew)
     return Orders(
         victims=chosen,
-        mark=chosen | kept,
-        clear=frozenset(marked - chosen - kept),
+        mark=chosen | kept | by_hand,
+        clear=frozenset(marked - chosen - kept - by_hand),
         annotate=tuple(
             Annotate(pod=member.pod, annotations=changes)
             for member in crew
