@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -22,20 +23,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(1, str(ROOT))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
 import redis.asyncio
 
 from bullpen import App
+from bullpen_operator.cluster.access import access
+from bullpen_operator.cluster.fence import Fence
+from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
+from bullpen_operator.cluster.port import ClusterError
 from hack.stage import ledger
-from hack.stage.kubectl import Kubectl, harness
+from hack.stage.kubectl import ROOT, Kubectl, harness
 from hack.stage.site import APP_IMAGE, Site
 
 MOST_PODS = 6
 SLOTS = 3
 PAUSE_SECONDS = 10
-UNREADY = "/tmp/unready"  # noqa: S108 - in a pod of ours
+UNREADY = "/tmp/unready"
 PATIENCE_SECONDS = 300.0
 """Longer than the longest job and a pause: a scale-down that takes longer is stuck, and that is told."""
 
@@ -78,6 +82,10 @@ class Operator:
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
+        self._log.unlink(missing_ok=True)
+        await self._start()
+
+    async def _start(self) -> None:
         program = Path(sys.executable).parent / "bullpen-operator"
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -89,7 +97,7 @@ class Operator:
             if self._process is not None:
                 self._process.kill()
                 await self._process.wait()
-            await self.start()
+            await self._start()
 
     async def stop(self) -> None:
         if self._process is not None:
@@ -106,11 +114,17 @@ class Pool:
     """One pool, driven with kubectl."""
 
     kubectl: Kubectl
+    cluster: KubernetesCluster
     name: str
     url: str
 
     def apply(self, replicas: int) -> None:
-        probe = {"exec": {"command": ["test", "!", "-e", UNREADY]}, "periodSeconds": 1, "failureThreshold": 1}
+        probe = {
+            "exec": {"command": ["test", "!", "-e", UNREADY]},
+            "periodSeconds": 2,
+            "timeoutSeconds": 5,
+            "failureThreshold": 1,
+        }
         spec = {
             "queue": "video-generation",
             "prefix": self.name,
@@ -135,14 +149,32 @@ class Pool:
 
     def resize(self, replicas: int) -> None:
         patch = json.dumps({"spec": {"replicas": replicas}})
-        self.kubectl("patch", "workerpool", self.name, "--type=merge", f"--patch={patch}")
+        words = ("patch", "workerpool", self.name, "--type=merge", f"--patch={patch}")
+        for _ in range(9):
+            if self.kubectl.run(*words).returncode == 0:
+                return
+            time.sleep(2)
+        self.kubectl(*words)
 
-    def deployment(self) -> dict[str, Any]:
-        found = self.kubectl.get("deployments", f"--field-selector=metadata.name={self.name}")["items"]
-        return found[0] if found else {"spec": {"replicas": 0}, "status": {}}
+    async def deployment(self) -> dict[str, Any]:
+        while True:
+            try:
+                found = await self.cluster.find_deployment(namespace=self.kubectl.namespace, name=self.name)
+            except ClusterError as error:
+                print(f"the API server is away: {error}", file=sys.stderr)
+                await asyncio.sleep(1)
+            else:
+                return found or {"spec": {"replicas": 0}, "status": {}}
+
+    def delete(self) -> None:
+        """And wait for its pods: the next pool of that name starts with none."""
+        self.kubectl("delete", "workerpool", self.name, "--ignore-not-found")
+        self.kubectl.run("wait", "pods", f"--selector=bullpen.dev/pool={self.name}", "--for=delete", "--timeout=110s")
 
     def pods(self) -> list[str]:
-        listed = self.kubectl.get("pods", f"--selector=bullpen.dev/pool={self.name}", "--field-selector=status.phase=Running")
+        listed = self.kubectl.get(
+            "pods", f"--selector=bullpen.dev/pool={self.name}", "--field-selector=status.phase=Running"
+        )
         return [pod["metadata"]["name"] for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"]]
 
     def unready(self, pod: str, *, back: bool = False) -> None:
@@ -169,12 +201,13 @@ async def feed(pool: Pool, stop: asyncio.Event, rate: float) -> int:
 
 async def shrink(pool: Pool, operator: Operator, tally: Tally, store: redis.asyncio.Redis) -> None:
     """From where it is to a smaller number, with what trouble the tally asks for."""
-    spec = await asyncio.to_thread(pool.deployment)
+    spec = await pool.deployment()
     present = spec["spec"]["replicas"]
     if present < 2:
         await grow(pool, tally)
         present = MOST_PODS
-    wanted = random.randint(1, present - 1)
+    # Mostly one pod at a time, and now and then many: to grow again takes longest.
+    wanted = random.choice([present - 1, present - 1, random.randint(1, present - 1)])
     started = time.monotonic()
     troubles = []
     unready = tally.take("unready") and random.choice([True, False])
@@ -213,7 +246,7 @@ async def _later(act: Any) -> None:
 async def _reached(pool: Pool, wanted: int, *, within: float = PATIENCE_SECONDS) -> bool:
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
-        deployment = await asyncio.to_thread(pool.deployment)
+        deployment = await pool.deployment()
         if deployment["spec"]["replicas"] <= wanted and deployment["status"].get("replicas", 0) <= wanted:
             return True
         await asyncio.sleep(0.5)
@@ -226,7 +259,7 @@ async def grow(pool: Pool, tally: Tally) -> None:
     hasty = tally.take("pending")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        deployment = await asyncio.to_thread(pool.deployment)
+        deployment = await pool.deployment()
         status = deployment.get("status", {})
         if deployment["spec"]["replicas"] == MOST_PODS and (hasty or status.get("readyReplicas", 0) == MOST_PODS):
             return
@@ -251,7 +284,13 @@ async def measure(options: argparse.Namespace) -> int:
     url = site.redis.url.replace("redis:6379", harness("address", "-n", options.namespace, "redis"))
     operator = Operator(site.kubectl.kubeconfig, options.namespace, Path(options.log))
     await operator.start()
-    pools = [Pool(site.kubectl, f"drain-{number}", url) for number in range(options.pools)]
+    configuration = await access(Path(site.kubectl.kubeconfig))
+    async with KubernetesCluster(configuration, fence=Fence(), on_request=lambda *_: None) as cluster:
+        pools = [Pool(site.kubectl, cluster, f"drain-{number}", url) for number in range(options.pools)]
+        return await _drive_all(options, site, operator, pools)
+
+
+async def _drive_all(options: argparse.Namespace, site: Site, operator: Operator, pools: list[Pool]) -> int:
     tally = Tally(
         wanted=Counter(
             {
@@ -264,6 +303,9 @@ async def measure(options: argparse.Namespace) -> int:
         )
     )
     for pool in pools:
+        await asyncio.to_thread(pool.delete)
+    site.redis.flush()
+    for pool in pools:
         await asyncio.to_thread(pool.apply, MOST_PODS)
     stop = asyncio.Event()
     began = time.time()
@@ -274,14 +316,15 @@ async def measure(options: argparse.Namespace) -> int:
             await asyncio.wait(drivers)
             stop.set()
         added = sum(feeder.result() for feeder in feeders)
-        accounts = await _settled(site, pools, began)
+        entries = await _settled(site, pools, began)
     finally:
         await operator.stop()
-    return _report(tally, added, accounts, time.time() - began)
+    operator_log = await asyncio.to_thread(Path(options.log).read_text)
+    return _report(tally, added, entries, operator_log, time.time() - began)
 
 
-async def _settled(site: Site, pools: list[Pool], began: float) -> list[ledger.Account]:
-    """The ledger's accounts once nothing runs any more."""
+async def _settled(site: Site, pools: list[Pool], began: float) -> list[ledger.Entry]:
+    """What the ledger wrote down, once nothing runs any more."""
     for pool in pools:
         await asyncio.to_thread(pool.resize, MOST_PODS)
     store = redis.asyncio.Redis.from_url(pools[0].url)
@@ -294,26 +337,37 @@ async def _settled(site: Site, pools: list[Pool], began: float) -> list[ledger.A
             if not any(left):
                 break
             await asyncio.sleep(1)
-    return [
-        await asyncio.to_thread(site.ledger, f"{pool.name}:video-generation", since=began) for pool in pools
-    ]
+    lines = await asyncio.to_thread(site.kubectl, "logs", "deployment/ledger", "--tail=-1")
+    return [entry for entry in ledger.parse(lines.splitlines()) if entry.at >= began]
 
 
-def _report(tally: Tally, added: int, accounts: list[ledger.Account], seconds: float) -> int:
-    started = sum(sum(account.starts.values()) for account in accounts)
-    ended = sum(len(account.ended) for account in accounts)
-    interrupted = [entry for account in accounts for entry in account.interrupted]
+def judged(entries: list[ledger.Entry]) -> tuple[list[ledger.Entry], list[ledger.Entry]]:
+    """Starts without an end: those that were interrupted, and those that failed because the ledger did not answer.
+
+    A job that failed has its next attempt; one that was cut off, or handed back, has the same one again.
+    """
+    account = ledger.account(entries)
+    starts = {(entry.queue, entry.job, entry.attempt) for entry in entries if entry.event == "start"}
+    failed = [each for each in account.interrupted if (each.queue, each.job, each.attempt + 1) in starts]
+    return [each for each in account.interrupted if each not in failed], failed
+
+
+def _report(tally: Tally, added: int, entries: list[ledger.Entry], operator_log: str, seconds: float) -> int:
+    interrupted, failed = judged(entries)
+    ended = {(entry.queue, entry.job) for entry in entries if entry.event == "end"}
     times = sorted(tally.seconds)
     figures = {
-        "scaleDowns": tally.done["scale-downs"],
+        "resizes": tally.done["scale-downs"],
+        "scaleDownWrites": len([line for line in operator_log.splitlines() if _is_shrink(line)]),
         "withOperatorKilled": tally.done["kills"],
         "withPodUnready": tally.done["unready"],
         "withPodsPending": tally.done["pending"],
         "withRedisPaused": tally.done["pauses"],
         "jobsAdded": added,
-        "starts": started,
-        "jobsEnded": ended,
+        "starts": sum(entry.event == "start" for entry in entries),
+        "jobsEnded": len(ended),
         "interrupted": len(interrupted),
+        "failedByLedger": len(failed),
         "stuck": len(tally.stuck),
         "secondsMedian": round(times[len(times) // 2], 1),
         "secondsMost": round(times[-1], 1),
@@ -324,7 +378,12 @@ def _report(tally: Tally, added: int, accounts: list[ledger.Account], seconds: f
         print(f"interrupted: {entry}")
     for told in tally.stuck:
         print(f"stuck: {told}")
-    return 1 if interrupted or tally.stuck or ended < added else 0
+    return 1 if interrupted or tally.stuck or len(ended) < added else 0
+
+
+def _is_shrink(line: str) -> bool:
+    match = re.search(r"info +(\d+) → (\d+):", line)
+    return match is not None and int(match[2]) < int(match[1])
 
 
 def main() -> None:

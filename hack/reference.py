@@ -164,7 +164,8 @@ def _described(collector: Any) -> Iterator[tuple[str, str, tuple[str, ...], str]
     """Name, type, labels and meaning of what a collector tells. Counters have `_total` in their samples' names."""
     for family in collector.describe() if hasattr(collector, "describe") else collector.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
-        yield name, family.type, tuple(getattr(collector, "_labelnames", ())), _cell(family.documentation)
+        labels = getattr(collector, "_labelnames", ()) or getattr(family, "_labelnames", ())
+        yield name, family.type, tuple(labels), _cell(family.documentation)
 
 
 if __name__ == "__main__":

@@ -86,12 +86,12 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
     ):
         cache = Cache(forgotten=lambda raw: pools.forget(raw))
         recorder = Recorder(cluster, instance=settings.pod_name)
-        executor = Executor(cluster=cluster, cache=cache, may_write=fence.open, clock=time.time)
+        relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces, on_listed=metrics.listed)
+        executor = Executor(cluster=cluster, cache=cache, may_write=fence.open, clock=time.time, outdated=relist.soon)
         group = asyncio.TaskGroup()
         pools = Pools(
             cache=cache, executor=executor, recorder=recorder, meter=metrics, clock=time.time, spawn=group.create_task
         )
-        relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces, on_listed=metrics.listed)
         sweep = Sweep(
             pools=pools,
             locator=Locator(secret_reader(cluster), in_cluster=settings.kubeconfig is None),
@@ -120,6 +120,7 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
             group.create_task(_watching(settings, hear), name="watch")
             group.create_task(leadership.run(), name="leadership")
             await leadership.won.wait()
+            relist.soon()  # a standby's watch may have been silent, and nobody would have noticed
             await sweep.run()
 
         try:

@@ -17,6 +17,11 @@ from bullpen_operator.api.rules import Rule, with_rules
 POOL_LABEL: Final = "bullpen.dev/pool"
 """On the Deployment and on its pods: the name of their pool. The Deployment selects by it."""
 
+DRAIN_ANNOTATION: Final = "bullpen.dev/drain"
+"""On a worker pod, "true" by whoever wants it to take no more jobs: its worker is marked in Redis as long as it stands
+there (`kubectl bullpen drain`).
+"""
+
 DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 """On pods that are to be ended first (KEP-2255)."""
 

@@ -77,7 +77,7 @@ class Reason(StrEnum):
     )
     TLS_FAILED = (
         "TlsFailed",
-        "No TLS session with Redis: a certificate is not trusted or no certificate, or the port speaks no TLS.",
+        "No TLS session with Redis: a certificate is not trusted or cannot be used, or the port speaks no TLS.",
     )
     BAD_URL = "BadUrl", "The Redis URL cannot be used as it is written."
     SECRET_MISSING = "SecretMissing", "A Secret that spec.redis names, or the key in it, does not exist."

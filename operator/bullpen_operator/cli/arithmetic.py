@@ -219,7 +219,7 @@ def _pods(terms: Terms, reason: str) -> list[str]:
             f"{wait:>4}  thresholds.waitSeconds: {'the oldest has waited ' + over if wait else 'not reached, ' + over}"
         )
     if cpu or rules.cpu_percent is not None:
-        lines.append(f"{cpu:>4}  thresholds.cpuPercent")
+        lines.append(f"{cpu:>4}  thresholds.cpuPercent: {'their CPU is above' if cpu else 'not above, or unknown'}")
     largest = f"the largest: {reason}" if reason in _DEMANDS else "the largest"
     lines.append(f"{max(objective, length, wait, cpu):>4}  {largest}")
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -10,9 +10,6 @@ from bullpen.cli.output import Output
 from bullpen.cli.target import as_json
 from bullpen.errors import WrongState
 from bullpen_operator.cli.apiserver import Access, ApiServer, on_cluster, pod_names, pool_argument
-
-DRAIN_ANNOTATION: Final = "bullpen.dev/drain"
-"""On a worker pod: the operator marks the pod's worker in Redis, so that it claims nothing more."""
 
 
 @click.command()
@@ -86,7 +83,7 @@ def drain(pod: str, undo: bool, as_json: bool, access: Access) -> None:
     It sets the annotation bullpen.dev/drain, which the operator honours. The pool keeps its size: another pod takes its
     place only once this one is gone (kubectl delete pod, which interrupts nothing once the pod is drained).
     """
-    from bullpen_operator.api.pods import POOL_LABEL
+    from bullpen_operator.api.pods import DRAIN_ANNOTATION, POOL_LABEL
 
     async def do(server: ApiServer) -> None:
         found = await server.pod(pod)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from bullpen.cli.target import as_json
 from bullpen.errors import ConnectionLost
 from bullpen_operator.cli.apiserver import Access, ApiServer, on_cluster, pool_names
 from bullpen_operator.cli.look import COLUMNS, everywhere, row
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 Raw = dict[str, Any]
 
@@ -44,7 +47,7 @@ def top(
 
     async def watch(server: ApiServer) -> None:
         if not (once or as_json) and sys.stdout.isatty():
-            await _live(server, interval)
+            await _live(lambda: look(server), interval)
             return
         while True:
             rows = await look(server)
@@ -54,25 +57,27 @@ def top(
                 return
             await asyncio.sleep(interval)
 
-    async def _live(server: ApiServer, interval: float) -> None:
-        from rich.console import Console, Group
-        from rich.live import Live
-        from rich.text import Text
-
-        trouble = ""
-        rows = await look(server)
-        with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
-            while True:
-                head = Text(time.strftime("%H:%M:%S") + f"  every {interval:g} s, Ctrl-C ends  {clean(trouble)}")
-                body = table(COLUMNS, _cells(rows)) if rows else Text("no pools")
-                live.update(Group(head, Text(), body), refresh=True)
-                await asyncio.sleep(interval)
-                try:
-                    rows, trouble = await look(server), ""
-                except ConnectionLost as error:
-                    trouble = str(error)  # the last numbers stay, and the next look tries again
-
     access.run(watch)
+
+
+async def _live(look: Callable[[], Awaitable[list[Raw]]], interval: float) -> None:
+    """On the whole terminal, until it is cancelled."""
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.text import Text
+
+    trouble = ""
+    rows = await look()
+    with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
+        while True:
+            head = Text(time.strftime("%H:%M:%S") + f"  every {interval:g} s, Ctrl-C ends  {clean(trouble)}")
+            body = table(COLUMNS, _cells(rows)) if rows else Text("no pools")
+            live.update(Group(head, Text(), body), refresh=True)
+            await asyncio.sleep(interval)
+            try:
+                rows, trouble = await look(), ""
+            except ConnectionLost as error:
+                trouble = str(error)  # the last numbers stay, and the next look tries again
 
 
 def _cells(rows: list[Raw]) -> list[list[str]]:

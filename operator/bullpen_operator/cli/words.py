@@ -26,11 +26,14 @@ GOOD: Final = {
     ConditionType.QUEUE_REACHABLE: "True",
     ConditionType.QUEUE_FOUND: "True",
     ConditionType.SCALING_ACTIVE: "True",
+    ConditionType.OBJECTIVE_MET: "True",
+    ConditionType.WORKERS_AVAILABLE: "True",
+    ConditionType.QUEUE_SHARED: "False",
 }
-"""What a condition says when nothing is to be told of it."""
+"""What a condition says when nothing is to be told of it. Those that are not here tell what `limited` and the headline
+tell, and a quota.
+"""
 _GOING_ON: Final = BY_HAND | {Reason.PODS_STARTING, Reason.NOT_READ}
-_TROUBLE: Final = {"ObjectiveMet": "False", "WorkersAvailable": "False"}
-"""Of conditions that say good things; others say what goes on."""
 
 
 def full_name(pool: Raw) -> str:
@@ -189,7 +192,7 @@ def troubled(pool: Raw) -> Iterator[tuple[str, list[Raw]]]:
     together: dict[tuple[str, str], list[Raw]] = {}
     for found in _conditions(pool):
         wanted = GOOD.get(found["type"])
-        off = found["status"] != wanted if wanted is not None else found["status"] == _TROUBLE.get(found["type"])
+        off = found["status"] != wanted if wanted is not None else found["reason"] == Reason.QUOTA
         going_on = found["type"] == ConditionType.RECONCILING or found["reason"] in _GOING_ON
         if off and not going_on:
             together.setdefault((found["reason"], found["message"]), []).append(found)

@@ -140,12 +140,13 @@ class KubernetesCluster:
         path += f"/{metadata['name']}"
         return await self._call("PATCH", "poddisruptionbudgets", path, query=query, body=budget, content_type=_MERGE)
 
-    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
+    async def delete_budget(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
         await self._call(
             "DELETE",
             "poddisruptionbudgets",
             f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets/{name}",
-            body={"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}},
+            body={"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions},
         )
 
     async def annotate_pod(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bullpen_operator.api.pods import POOL_LABEL
+from bullpen_operator.api.pods import DRAIN_ANNOTATION, POOL_LABEL
 from bullpen_operator.cluster.trouble import telling
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ BUSY_MARKS: Final = {KARPENTER: "true", AUTOSCALER: "false"}
 
 _HASH_LABEL = "pod-template-hash"
 _KEDA_LABEL = "scaledobject.keda.sh/name"
-_ANNOTATIONS = frozenset({COST, *BUSY_MARKS})
+_ANNOTATIONS = frozenset({COST, DRAIN_ANNOTATION, *BUSY_MARKS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,8 @@ class WorkerPod:
     cost: int
     shielded: bool
     """It carries BUSY_MARKS."""
+    drained_by_hand: bool = False
+    """Somebody wants it to take no more jobs (`kubectl bullpen drain`)."""
 
     @classmethod
     def of(cls, raw: Raw) -> WorkerPod:
@@ -67,6 +69,7 @@ class WorkerPod:
             template=(metadata.get("labels") or {}).get(_HASH_LABEL, ""),
             cost=_cost(annotations.get(COST)),
             shielded=all(annotations.get(key) == value for key, value in BUSY_MARKS.items()),
+            drained_by_hand=annotations.get(DRAIN_ANNOTATION) == "true",
         )
 
 

@@ -107,8 +107,8 @@ class Cluster(Protocol):
         """
         ...
 
-    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
-        """Delete the PodDisruptionBudget with that uid."""
+    async def delete_budget(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        """Delete exactly that version of the PodDisruptionBudget with that uid."""
         ...
 
     async def annotate_pod(

@@ -29,6 +29,8 @@ class Cache:
         self._objects: dict[Kind, dict[str, Raw]] = {kind: {} for kind in Kind}
         self._at: dict[Kind, dict[tuple[str, str], str]] = {kind: {} for kind in Kind}
         self._gone: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
+        self._newest: dict[Kind, int] = dict.fromkeys(Kind, 0)
+        self._before: dict[Kind, int] = dict.fromkeys(Kind, 0)  # the newest when the last list was asked for
         self._crews: dict[tuple[str, str], dict[str, Raw]] = {}
         self._scalers: dict[tuple[str, str], dict[str, Raw]] = {}
         self._dirty: set[str] = set()
@@ -94,6 +96,7 @@ class Cache:
         latest = version(known) if known is not None else self._gone[kind].get(uid, -1)
         if version(raw) <= latest:
             return
+        self._newest[kind] = max(self._newest[kind], version(raw))
         kept = _slim(kind, raw)
         self._objects[kind][uid] = kept
         self._leave_index(kind, known)
@@ -130,11 +133,14 @@ class Cache:
         show it.
         """
         self._gone[kind].clear()
+        self._before[kind] = self._newest[kind]
 
     def replace(self, kind: Kind, listing: Listing, *, namespace: str | None) -> int:
         """The whole truth of a moment: what it lacks is gone, unless it is newer than the list. Returns how
         many were gone.
         """
+        if int(listing.resource_version) < self._before[kind]:
+            self._wind_back(kind, namespace)
         listed = {raw["metadata"]["uid"] for raw in listing.items}
         missed = [
             raw
@@ -148,6 +154,16 @@ class Cache:
         for raw in listing.items:
             self.put(kind, raw)
         return len(missed)
+
+    def _wind_back(self, kind: Kind, namespace: str | None) -> None:
+        """The list is older than what was known before it was asked for: etcd was restored from a snapshot, and its
+        versions count from there again. Then nothing of what is known is newer than anything.
+        """
+        self._newest[kind] = 0
+        self._gone[kind].clear()
+        for raw in self._objects[kind].values():
+            if namespace is None or raw["metadata"]["namespace"] == namespace:
+                raw["metadata"]["resourceVersion"] = "0"
 
     def _enter_index(self, kind: Kind, raw: Raw) -> None:
         found = self._index(kind, raw)

@@ -70,6 +70,14 @@ def conditions_of(view: View, *, time: str) -> list[Condition]:
     return found
 
 
+def held(view: View) -> bool:
+    """Whether a condition is told only because it is not told for CALM_SECONDS yet: it is to be judged again soon."""
+    return any(
+        view.before(kind).get("status") == status and _lately(view.before(kind), view.now)
+        for kind, status in CALM.items()
+    )
+
+
 def _lately(written: Mapping[str, Any], now: float) -> bool:
     """Whether the condition turned less than CALM_SECONDS ago."""
     since = datetime.fromisoformat(written["lastTransitionTime"]).timestamp()

@@ -38,6 +38,8 @@ class Watched:
     """By uid: deletion cost before, now, and when the change was seen."""
     asked: dict[str, float] = field(default_factory=dict)
     """By uid: since when a pod is asked to drain."""
+    idle: dict[str, float] = field(default_factory=dict)
+    """By uid: since when a pod is known to run nothing."""
 
     def see(self, pods: Sequence[WorkerPod], now: float) -> None:
         for pod in pods:
@@ -48,6 +50,14 @@ class Watched:
                 self.costs[pod.uid] = (known[1], pod.cost, now)
         for gone in self.costs.keys() - {pod.uid for pod in pods}:
             del self.costs[gone]
+            self.idle.pop(gone, None)
+
+    def idle_seconds(self, pod: WorkerPod, jobs: int | None, now: float) -> float:
+        """For how long the pod, which runs so many jobs, has run none."""
+        if jobs != 0:
+            self.idle.pop(pod.uid, None)
+            return 0.0
+        return max(0.0, now - self.idle.setdefault(pod.uid, now))
 
     def believed(self, pod: WorkerPod, now: float) -> tuple[int, int]:
         """The lowest and highest cost that the controller may believe the pod has."""
@@ -68,6 +78,8 @@ class Member:
     """Jobs that it runs; None when nobody can tell."""
     oldest: float
     """Seconds for which the job runs that it has run for longest."""
+    idle: float
+    """Seconds for which it is known to have run nothing."""
     free: bool
     """It is marked, claims nothing and runs nothing, as far as can be told."""
     costs: tuple[int, int]
@@ -153,6 +165,7 @@ def _member(pod: WorkerPod, workers: Workers, active: int, duty: Duty, watched: 
         lease=lease,
         jobs=jobs,
         oldest=max(0.0, workers.at - beat.oldest) if beat is not None and beat.oldest is not None else 0.0,
+        idle=watched.idle_seconds(pod, jobs, now),
         free=lease >= LEAST_LEASE_SECONDS and finished,
         costs=watched.believed(pod, now),
         foreign=foreign,

@@ -8,7 +8,7 @@ dies between two steps leaves marks that end by themselves and costs that the ne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bullpen_operator.cluster.pods import BUSY_MARKS, COST, FIRST_COST
 from bullpen_operator.engine.crew import mixed
@@ -43,24 +43,32 @@ class Orders:
 
 NO_ORDERS = Orders()
 
+LONG_SECONDS: Final = 10.0
+"""A pod with a job that has run for so long is protected from node autoscalers,"""
+IDLE_SECONDS: Final = 30.0
+"""until it has run nothing for so long."""
+
 
 def orders(crew: Sequence[Member], *, desired: int, replicas: int, ending: bool, shield: bool) -> Orders:
     """The orders for a crew of which `desired` are to stay, under a Deployment that asks for `replicas`.
 
-    `ending`: a smaller number was just written, or may have been: until the controller has acted on it, nobody that it
-    may choose is told to go on. `shield`: busy pods are to be protected from node autoscalers.
+    `ending`: a smaller number was just written, or may have been. Until the controller has acted on it, however long
+    that takes, nobody that it may choose is told to go on. `shield`: busy pods are to be protected from node
+    autoscalers.
     """
     # In a rollout the Deployment has more pods than it asks for, and chooses who goes.
     surplus = 0 if mixed(crew) else len(crew) - min(desired, replicas)
     chosen = frozenset(victims((member.drain_pod for member in crew), surplus))
     marked = {member.pod.uid for member in crew if member.marked}
+    ending = ending or len(crew) > replicas
     kept = {member.pod.uid for member in crew if ending and member.marked and member.pod.cost == FIRST_COST}
+    by_hand = {member.pod.uid for member in crew if member.pod.drained_by_hand}
     # When all go, and will in a moment, the controller has nothing to choose.
     all_go = len(chosen) == len(crew) and all(member.jobs == 0 for member in crew)
     return Orders(
         victims=chosen,
-        mark=chosen | kept,
-        clear=frozenset(marked - chosen - kept),
+        mark=chosen | kept | by_hand,
+        clear=frozenset(marked - chosen - kept - by_hand),
         annotate=tuple(
             Annotate(pod=member.pod, annotations=changes)
             for member in crew
@@ -85,8 +93,12 @@ def _cost(member: Member, *, chosen: bool, kept: bool) -> dict[str, str | None]:
 
 
 def _shield(member: Member) -> dict[str, str | None]:
-    """Busy pods keep their node for themselves until they are idle."""
-    busy = member.jobs is None or member.jobs > 0
-    if busy == member.pod.shielded:
-        return {}
-    return dict(BUSY_MARKS) if busy else dict.fromkeys(BUSY_MARKS)
+    """Pods with long jobs keep their node until they are idle.
+
+    Short ones end within the grace period of an eviction, and would mean two patches each.
+    """
+    if member.oldest >= LONG_SECONDS and not member.pod.shielded:
+        return dict(BUSY_MARKS)
+    if member.idle >= IDLE_SECONDS and member.pod.shielded:
+        return dict.fromkeys(BUSY_MARKS)
+    return {}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bullpen_operator.scaling.decision import Decision
     from bullpen_operator.scaling.observation import Fleet, ReadingFailed
 
-ENDING_SECONDS: Final = 5.0
+ENDING_SECONDS: Final = 10.0
 """For so long after a smaller number was written, the controller may still end pods that had the lowest cost."""
 RARE: Final = 0.005
 """The share of jobs that may outlive the grace period without a word (their 99.5th percentile, scaling.md §6)."""
@@ -67,8 +67,9 @@ class Draining:
             self.crew = None
             return
         duty = Duty(ours=pool.spec.app is not None, strict=strict(pool), grace=pool.spec.drain.seconds)
-        active = observed.active
-        self.crew = crew_of(pods, workers, active=active, duty=duty, watched=self._watched, now=now)
+        # Since then all leases are so much shorter, and all beats so much older: an answer may have taken its time.
+        aged = workers.aged(now - observed.at)
+        self.crew = crew_of(pods, aged, active=observed.active, duty=duty, watched=self._watched, now=now)
         beats = [member.beat for member in self.crew if member.beat is not None]
         self.cpu_use = self._cpu.use(beats, allowed=_allowed(pool))
         if self._finished is None:

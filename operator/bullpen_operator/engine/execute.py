@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.cluster.deployment import intent_of, owned_by, quota_in
 from bullpen_operator.cluster.port import NO_VERSION, ClusterError, Kind
+from bullpen_operator.engine.declared import Declared
 from bullpen_operator.engine.difference import differences
 from bullpen_operator.engine.guard import Guard, Unguard
 from bullpen_operator.engine.view import Obstacle
@@ -46,7 +47,7 @@ _PEACE_SECONDS = 600.0
 
 class Executor:
     """Writes, when `may_write` allows it: who does not lead need not even try. The fence of the cluster port, asked as
-    a request leaves, is what is relied on.
+    a request leaves, is what is relied on. `outdated` hears when the cache seems to be behind.
     """
 
     def __init__(
@@ -56,11 +57,14 @@ class Executor:
         cache: Cache,
         may_write: Callable[[], bool],
         clock: Callable[[], float],
+        outdated: Callable[[], None] = lambda: None,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._may_write = may_write
         self._clock = clock
+        self._declared = Declared()
+        self._outdated = outdated
 
     @property
     def writes(self) -> bool:
@@ -127,7 +131,8 @@ class Executor:
             if isinstance(effect, Guard):
                 self._cache.put(Kind.BUDGET, await self._cluster.write_budget(effect.budget))
             else:
-                await self._cluster.delete_budget(namespace=metadata.namespace, name=metadata.name, uid=effect.uid)
+                place = {"namespace": metadata.namespace, "name": metadata.name}
+                await self._cluster.delete_budget(**place, uid=effect.uid, resource_version=effect.version)
         except ClusterError as error:
             if error.gone:
                 return None  # what was to go is gone; the watch tells of it
@@ -166,6 +171,10 @@ class Executor:
             self._cache.put(Kind.POD, seen)
         track.pod_pause.succeeded()
 
+    def writable(self, status: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of a status that the CRD in the cluster has a place for, as far as is known."""
+        return self._declared.part_of(status, now=self._clock())
+
     async def write_status(self, track: Track, pool: Metadata, status: Mapping[str, Any]) -> bool:
         """Replace the pool's status; True when the API server took it."""
         if not self._may_write():
@@ -181,7 +190,7 @@ class Executor:
         except ClusterError as error:
             if error.gone:  # deleted a moment ago, or long since while the watch was down
                 self._vanished(Kind.POOL, self._cache.pool(pool.uid))
-            else:
+            elif not self._declared.learns(error, now=self._clock()):
                 self._failed(track.status_pause, pool, "status", error)
             return False
         self._cache.put(Kind.POOL, seen)
@@ -224,6 +233,8 @@ class Executor:
 
     def _failed(self, backoff: Backoff, pool: Metadata, what: str, error: ClusterError) -> None:
         pause = backoff.failed(self._clock())
+        if error.conflict and backoff.failures >= _TOLD_AFTER:
+            self._outdated()  # decided again and again on what is no longer so: the watch does not tell it
         level = logging.DEBUG if error.conflict else logging.WARNING  # a conflict only means: look again
         extra = {"pool": pool.name, "namespace": pool.namespace}
         log.log(level, "%s not written, again in %.1f s: %s", what, pause, error, extra=extra)

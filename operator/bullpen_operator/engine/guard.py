@@ -22,9 +22,10 @@ class Guard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unguard:
-    """The budget with this uid is to go."""
+    """The budget with this uid is to go, if it still has this version."""
 
     uid: str
+    version: str
 
 
 def guard(pool: WorkerPool, *, seen: Raw | None, replicas: int) -> Guard | Unguard | None:
@@ -32,7 +33,9 @@ def guard(pool: WorkerPool, *, seen: Raw | None, replicas: int) -> Guard | Ungua
     if seen is not None and seen["metadata"].get("deletionTimestamp"):
         return None
     if not budget_wanted(pool, replicas=replicas, exists=seen is not None):
-        return Unguard(uid=seen["metadata"]["uid"]) if seen is not None else None
+        if seen is None:
+            return None
+        return Unguard(uid=seen["metadata"]["uid"], version=seen["metadata"]["resourceVersion"])
     budget = intended_budget(pool)
     if seen is None:
         return Guard(budget=budget)

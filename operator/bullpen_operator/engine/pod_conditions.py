@@ -65,6 +65,11 @@ def draining(view: View) -> Finding:
     if not number:
         return Finding(status=FALSE, reason=Reason.NOT_DRAINING, message=Reason.NOT_DRAINING.meaning)
     message = f"{number} of {view.fleet.pods} pods finish their jobs and take no more; they are ended then."
+    if view.fleet.unwatched:
+        message += (
+            f" Of {view.fleet.unwatched} pods nobody can tell what they run, because their workers are not Bullpen's: "
+            "only their grace period protects it."
+        )
     return Finding(status=TRUE, reason=Reason.DRAINING, message=message)
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from bullpen_operator.api.pool import Metadata, WorkerPool
 from bullpen_operator.cluster.deployment import fleet_of
 from bullpen_operator.engine.announce import changed, misread, scaled, unguarded
+from bullpen_operator.engine.conditions import held
 from bullpen_operator.engine.drain import NO_ORDERS, Orders
 from bullpen_operator.engine.guard import Guard, Unguard, guard
 from bullpen_operator.engine.misread import misread_status
@@ -186,10 +187,10 @@ class Pools:
         basis = (track.version, facts(observed), outcome(decision), *seen)
         if basis == track.shown and 0 <= now - track.shown_at < LOOK_AGAIN_SECONDS:
             return
-        status = status_of(view)
+        status = self._executor.writable(status_of(view))
         if _due(track, pool, status, now):
             self._start(track, self._show(track, pool, status))
-        else:
+        elif not held(view):
             track.shown, track.shown_at = basis, now
 
     def _wanted(
@@ -253,7 +254,7 @@ class Pools:
                     self._recorder.record(notice, now=now)
             log.info(decision.message, extra=_context(pool, decision))
         if taken or track.obstacle is not None:
-            status = status_of(self._view(track, pool, observed, decision, now))
+            status = self._executor.writable(status_of(self._view(track, pool, observed, decision, now)))
             made = taken and isinstance(wanted, Apply) and wanted.resource_version is None
             # After a Deployment was made always: the answer tells whether the pool still exists. One whose end the
             # watch missed would make it again and again, and the garbage collector take it away.

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bullpen_operator.cluster.port import ClusterError, Kind
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LEAST_SECONDS, MOST_SECONDS = 300.0, 600.0
+AGAIN_SECONDS = 30.0
+"""Who asks for a list sooner than this after the last one is not heard."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 
@@ -38,12 +42,21 @@ class Relist:
         cache: Cache,
         namespaces: Sequence[str],
         on_listed: Callable[[Kind, int], None] = lambda kind, missed: None,
+        again_seconds: float = AGAIN_SECONDS,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._scopes: Sequence[str | None] = namespaces or (None,)
         self._on_listed = on_listed
+        self._again_seconds = again_seconds
         self.filled = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._listed_at = -math.inf
+
+    def soon(self) -> None:
+        """There is reason to doubt what the watches tell: list now, unless that was done a moment ago."""
+        if asyncio.get_running_loop().time() - self._listed_at > self._again_seconds:
+            self._wanted.set()
 
     async def run(self) -> None:
         """List until cancelled; a failed list is repeated after 1 to 30 s, jittered."""
@@ -58,7 +71,11 @@ class Relist:
                 continue
             pause = _FIRST_PAUSE
             self.filled.set()
-            await asyncio.sleep(random.uniform(LEAST_SECONDS, MOST_SECONDS))
+            self._listed_at = asyncio.get_running_loop().time()
+            self._wanted.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(random.uniform(LEAST_SECONDS, MOST_SECONDS)):
+                    await self._wanted.wait()
 
     async def once(self) -> None:
         """One full list of each kind. Raises ClusterError, and leaves the cache as it was for what was not

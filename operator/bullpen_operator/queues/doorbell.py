@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import ResponseError
 
-from bullpen.protocol.keys import QueueKeys
 from bullpen_operator.queues.dial import dial, hang_up
 from bullpen_operator.queues.failures import failed_connection, refused_listening
 from bullpen_operator.queues.outage import pause_after
@@ -102,14 +100,21 @@ class _Listener:
         self._heard = heard
         self._timeout = timeout
         self._server: RedisLocation | None = None
-        self._watched: dict[Question, str] = {}
+        self._watched: dict[str, str] = {}
+        """From which entry on, by stream."""
+        self._questions: dict[str, list[Question]] = {}
+        """Pools may ask differently of one queue."""
         self._something = asyncio.Event()
         self._connection: Connection | None = None
         self._connected_to: RedisLocation | None = None
         self._failures = 0
 
     def watch(self, server: RedisLocation | None, queues: dict[Question, str]) -> None:
-        self._server, self._watched = server, queues
+        self._server, self._watched, self._questions = server, {}, {}
+        for question, newest in queues.items():
+            stream = question.keys.events
+            self._watched.setdefault(stream, newest)
+            self._questions.setdefault(stream, []).append(question)
         (self._something.set if server is not None and queues else self._something.clear)()
 
     async def run(self) -> None:
@@ -133,7 +138,7 @@ class _Listener:
 
     async def _listen(self) -> list[Question]:
         """One XREAD: the queues that something was added to meanwhile."""
-        server, watched = self._server, dict(self._watched)
+        server, watched, questions = self._server, dict(self._watched), self._questions
         if server is None or not watched:
             return []
         if self._connection is None or self._connected_to != server:
@@ -141,20 +146,19 @@ class _Listener:
             self._connection = await dial(server, self._location.certificates, timeout=self._timeout)
             self._connected_to = server
         block = min(_LONGEST_BLOCK, max(1.0, len(watched) / _STREAMS_A_SECOND))
-        streams = {_stream(question): question for question in watched}
         command: tuple[str | int, ...] = ("XREAD", "COUNT", _ENTRIES, "BLOCK", int(block * 1000), "STREAMS")
-        command += (*streams, *watched.values())
+        command += (*watched, *watched.values())
         async with asyncio.timeout(block + self._timeout):
             await self._connection.send_packed_command(self._connection.pack_command(*command), check_health=False)
             reply = await self._connection.read_response()
-        rung = []
-        for stream, entries in reply or ():
-            question = streams[stream.decode()]
+        rung: list[Question] = []
+        for name, entries in reply or ():
+            stream = name.decode()
             if any(_event(fields) in RINGS for _, fields in entries):
-                rung.append(question)
-                self._watched.pop(question, None)
-            elif self._watched.get(question) == watched[question]:
-                self._watched[question] = entries[-1][0].decode()
+                rung += questions[stream]
+                self._watched.pop(stream, None)
+            elif self._watched.get(stream) == watched[stream]:
+                self._watched[stream] = entries[-1][0].decode()
         if not self._watched:
             self._something.clear()
         return rung
@@ -175,11 +179,6 @@ class _Listener:
     async def _hang_up(self) -> None:
         connection, self._connection, self._connected_to = self._connection, None, None
         await hang_up(connection)
-
-
-@lru_cache(maxsize=8192)  # asked for each queue at each XREAD
-def _stream(question: Question) -> str:
-    return QueueKeys(question.prefix, question.queue).events
 
 
 def _event(fields: list[bytes]) -> bytes | None:

@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 3.0
 """For the connection, and for the answers."""
 
+WARN_SECONDS = 60.0
+"""Between two warnings of the same."""
+
 FOLLOW_SECONDS = 15.0
 """How often the sentinels are asked whether the master is still the one that is read."""
 
@@ -57,6 +60,7 @@ class Endpoint:
         self._lost = Outage()
         """Of a cluster: nobody tells which node serves what."""
         self._servers: dict[Address | None, Server] = {}
+        self._warned: dict[str, float] = {}
 
     async def read(self, questions: Sequence[Question], *, now: float) -> Answers:
         """An answer for each question; `now` in seconds since the epoch.
@@ -122,11 +126,18 @@ class Endpoint:
             return  # the next reading makes one
         replies = await server.tell(calls)
         if isinstance(replies, ReadingFailed):
-            log.warning("drain marks not written: %s", replies.message)
+            self._warn(f"drain marks not written: {replies.message}")
             return
         for reply in replies:
             if isinstance(reply, ResponseError):  # of one queue: the marks of the others are written
-                log.warning("Redis %s refuses a drain mark: %s", self.location, failed_mark(reply))
+                self._warn(f"Redis {self.location} refuses a drain mark: {failed_mark(reply)}")
+
+    def _warn(self, sentence: str) -> None:
+        """Once in a while, not each second for as long as a drain is in vain."""
+        now = asyncio.get_running_loop().time()
+        if self._warned.get(sentence, -WARN_SECONDS) <= now - WARN_SECONDS:
+            self._warned = {sentence: now}
+            log.warning(sentence)
 
     async def close(self) -> None:
         """Drop the connections; the next read makes new ones."""

@@ -223,8 +223,7 @@ def foreign_scaler(proposal: Proposal) -> Proposal:
     scaler = proposal.situation.fleet.foreign_scaler
     if not scaler:
         return proposal
-    held = proposal.held(Reason.FOREIGN_SCALER, f"but {scaler} scales the same Deployment")
-    return replace(held, desired=held.replicas)
+    return proposal.held(Reason.FOREIGN_SCALER, f"but {scaler} scales the same Deployment")
 
 
 Limit = Callable[[Proposal], Proposal]
@@ -249,7 +248,7 @@ LIMITS: Final[tuple[Limit, ...]] = (
     keep_busy,
     idle_window,
     next_job_due,
-    await_drain,
     foreign_scaler,
+    await_drain,
 )
 """In the order in which they are asked."""

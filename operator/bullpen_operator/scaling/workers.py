@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,3 +26,9 @@ class Workers:
     """Active jobs by who runs them, None when nobody looked: by the uid of a pod, else by the worker's name (`pb`)."""
     unknown: int = 0
     """Active jobs of which that could not be told."""
+
+    def aged(self, seconds: float) -> Workers:
+        """The same, as it stands so many seconds later if nothing happened meanwhile."""
+        passed = max(0.0, seconds)
+        left = {name: lease - passed for name, lease in self.marks.items()}
+        return replace(self, at=self.at + passed, marks={name: lease for name, lease in left.items() if lease > 0})

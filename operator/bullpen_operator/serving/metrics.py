@@ -50,7 +50,7 @@ class Metrics:
             "bullpen_wake_seconds",
             "From when a job of an idle queue was ready to when the API server accepted the pool's first pods.",
             registry=registry,
-            buckets=_LAG_BUCKETS,
+            buckets=_WAKE_BUCKETS,
         )
         self._lag = Histogram(
             "bullpen_sweep_lag_seconds",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bullpen_operator.api.pool import ScalingPause
 from bullpen_operator.scaling.drain import Pod as DrainPod
 from bullpen_operator.scaling.drain import victims
 from bullpen_operator.scaling.observation import Fleet, QueueReading
 from bullpen_operator.scaling.plan import Memory, Rules, plan
-from bullpen_operator.simulation.world import DRAINING, OPEN, STARTING, Pod, World
+from bullpen_operator.simulation.pod import DRAINING, OPEN, STARTING, Pod
+
+if TYPE_CHECKING:
+    from bullpen_operator.simulation.world import World
 
 TICK_SECONDS = 2.0
 EPOCH = 1_800_000_000.0

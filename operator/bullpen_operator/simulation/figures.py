@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bullpen_operator.simulation.world import Outcome
+    from bullpen_operator.simulation.outcome import Outcome
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

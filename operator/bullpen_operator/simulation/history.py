@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 TAIL_SECONDS: Final = 600.0
 """Played after the last job: pods that go late cost as well."""
+MOST_SECONDS: Final = 31 * 86_400.0
+"""Played at most: a day with a pod that stands takes some seconds to play."""
 SHORTEST_SECONDS: Final = 0.001
 _WHOLE_ENOUGH: Final = 0.5
 
@@ -51,6 +53,13 @@ class History:
         if not ordered:
             raise ValueError(f"{name}: no job that ended is known")
         told = list(notes)
+        lately = [run for run in ordered if run.ready >= ordered[-1].ready - MOST_SECONDS]
+        if len(lately) < len(ordered):
+            older = len(ordered) - len(lately)
+            told.append(
+                f"{older:,} {'job' if older == 1 else 'jobs'} of more than 31 days before the last one left out"
+            )
+            ordered = lately
         if whole_from is not None:
             known = [run for run in ordered if run.ready >= whole_from]
             if len(known) >= _WHOLE_ENOUGH * len(ordered):
@@ -96,7 +105,7 @@ class History:
         """The same jobs as a workload, with a tail in which pods may go."""
         return Trace(
             name=self.name,
-            seconds=self.seconds + TAIL_SECONDS,
+            seconds=min(self.seconds, MOST_SECONDS) + TAIL_SECONDS,
             arrivals=[run.ready - self.began for run in self.runs],
             services=[max(run.seconds, SHORTEST_SECONDS) for run in self.runs],
         )

@@ -14,8 +14,9 @@ from bullpen_operator.simulation.world import START_SECONDS, World
 if TYPE_CHECKING:
     from bullpen_operator.scaling.rules import Rules
     from bullpen_operator.simulation.history import History
+    from bullpen_operator.simulation.outcome import Outcome
     from bullpen_operator.simulation.trace import Trace
-    from bullpen_operator.simulation.world import Outcome, Policy
+    from bullpen_operator.simulation.world import Policy
 
 SEED: Final = 1
 """Of the pods' starts and of what the controller ends: the same for every policy, and at each run."""

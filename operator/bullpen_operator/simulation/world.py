@@ -16,9 +16,11 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Protocol
+
+from bullpen_operator.simulation.outcome import Outcome
+from bullpen_operator.simulation.pod import DRAINING, ENDING, GONE, OPEN, STARTING, Pod
 
 if TYPE_CHECKING:
     from bullpen_operator.simulation.trace import Trace
@@ -31,21 +33,6 @@ STALLED_SECONDS = 30.0
 MAX_STALLED = 1
 NEVER = float("inf")
 
-STARTING, OPEN, DRAINING, ENDING, GONE = range(5)
-
-
-class Pod:
-    """One pod; `running` holds its jobs and when each started."""
-
-    __slots__ = ("asked_at", "name", "place", "running", "state")
-
-    def __init__(self, name: int, asked_at: float) -> None:
-        self.name = name
-        self.asked_at = asked_at
-        self.state = STARTING
-        self.place = -1
-        self.running: dict[int, float] = {}
-
 
 class Policy(Protocol):
     """An autoscaler: looks at the world every `interval` seconds and changes it."""
@@ -57,23 +44,6 @@ class Policy(Protocol):
     def asleep(self, world: World) -> bool:
         """Whether looks may be left out until the next event, because nothing would come of them."""
         ...
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of a run."""
-
-    waits: list[float] = field(default_factory=list)
-    overdue: int = 0
-    """Jobs that had not started when the run ended, and were late already."""
-    pod_seconds: float = 0.0
-    writes: int = 0
-    flips: int = 0
-    interrupted: int = 0
-    failed: int = 0
-    peak: int = 0
-    timeline: list[tuple[float, int, int, int]] = field(default_factory=list)
-    """Time, pods, busy slots, waiting jobs; once every 30 s when it was asked for."""
 
 
 class World:

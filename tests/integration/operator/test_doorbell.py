@@ -20,8 +20,10 @@ from bullpen_operator.queues.endpoint import Endpoint
 from bullpen_operator.queues.location import Location
 from bullpen_operator.queues.question import Question
 from bullpen_operator.scaling.observation import QueueReading
+from tests.integration.operator.rights import rights
 from tests.integration.redis_server import RedisServer
 from tests.integration.servers.cluster import Cluster
+from tests.integration.servers.council import Council
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -122,6 +124,16 @@ async def test_a_queue_rings_once_until_it_was_looked_at_again(own_redis: RedisS
         await here.until_rung("video", "audio", "video")
 
 
+async def test_a_queue_that_is_asked_about_in_two_ways_rings_for_both(own_redis: RedisServer) -> None:
+    both = [Question("bull", "video"), Question("bull", "video", nameless=True)]
+    async with porch(own_redis.url) as here:
+        await here.endpoint.read(both, now=time.time())
+        here.bell.watch(dict.fromkeys(both, "0-0"))
+        await here.add("video")
+        await here.until_rung("video", "video")
+        assert set(here.rung) == set(both)
+
+
 async def test_a_delayed_job_rings(own_redis: RedisServer) -> None:
     async with porch(own_redis.url) as here:
         await here.look("video")
@@ -185,14 +197,9 @@ async def test_a_stream_of_another_type_spoils_its_own_queue_only(own_redis: Red
         await here.until_rung("video")
 
 
-READS = ["+eval", "+evalsha", "+llen", "+zcard", "+zcount", "+zrange", "+zrangebyscore", "+lrange", "+hmget", "+exists"]
-READS += ["+get", "+pttl"]
-LISTENS = ["+xrevrange", "+xread"]
-
-
 @pytest.mark.parametrize("lacking", ["+xread", "+xrevrange"])
 async def test_a_user_that_may_not_listen_reads_all_the_same(own_redis: RedisServer, lacking: str) -> None:
-    allowed = [right for right in READS + LISTENS if right != lacking]
+    allowed = [right for right in rights() if right != lacking]
     with redis.Redis(port=own_redis.port) as client:
         client.acl_setuser("reader", enabled=True, passwords=["+pw"], keys=["bull:*"], commands=allowed)
     async with porch(f"redis://reader:pw@127.0.0.1:{own_redis.port}") as here:
@@ -201,7 +208,7 @@ async def test_a_user_that_may_not_listen_reads_all_the_same(own_redis: RedisSer
 
 async def test_a_user_with_the_rights_of_the_page_hears_it(own_redis: RedisServer) -> None:
     with redis.Redis(port=own_redis.port) as client:
-        client.acl_setuser("reader", enabled=True, passwords=["+pw"], keys=["bull:*"], commands=READS + LISTENS)
+        client.acl_setuser("reader", enabled=True, passwords=["+pw"], keys=["bull:*"], commands=rights())
     async with porch(f"redis://reader:pw@127.0.0.1:{own_redis.port}") as here:
         await here.look("video")
         here.url = own_redis.url
@@ -213,13 +220,36 @@ async def test_a_refused_listener_says_what_it_lacks_once(
     own_redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with redis.Redis(port=own_redis.port) as client:
-        commands = [*READS, "+xrevrange"]
+        commands = [right for right in rights() if right != "+xread"]
         client.acl_setuser("reader", enabled=True, passwords=["+canary"], keys=["bull:*"], commands=commands)
     async with porch(f"redis://reader:canary@127.0.0.1:{own_redis.port}") as here:
         await here.look("video")
         await until(lambda: "needs +xread" in caplog.text)
         assert "the command 'xread' is refused" in caplog.text
         assert "canary" not in caplog.text
+
+
+async def test_it_moves_to_the_new_master(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.start()
+    try:
+        async with porch(council.url) as here:
+            await here.look("video")
+            await until(lambda: blocked(council.master) == 1)
+            council.replicated()
+            council.master.kill()
+            async with asyncio.timeout(60):
+                while True:
+                    with contextlib.suppress(AssertionError):
+                        await here.look("video")
+                        break
+                    await asyncio.sleep(0.1)
+            await until(lambda: blocked(council.replica) == 1)
+            await here.add("video")
+            await here.until_rung("video")
+        council.master.start()
+    finally:
+        council.stop()
 
 
 @pytest.fixture

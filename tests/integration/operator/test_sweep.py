@@ -24,6 +24,7 @@ from bullpen_operator.engine.sweep import Sweep
 from bullpen_operator.queues.secrets import Locator
 from bullpen_operator.serving.metrics import Metrics
 from tests.integration import tls
+from tests.integration.operator.rights import rights
 from tests.integration.redis_server import RedisServer, free_port
 from tests.integration.servers.cluster import Cluster, Migration
 from tests.integration.servers.council import Council
@@ -82,7 +83,7 @@ class Operator:
         return [event["reason"] for event in self.cluster.events.values()]
 
     def wakes(self) -> float:
-        return self.metrics.registry.get_sample_value("bullpen_wake_latency_seconds_count") or 0.0
+        return self.metrics.registry.get_sample_value("bullpen_wake_seconds_count") or 0.0
 
     def replicas(self, name: str) -> int | None:
         deployment = self.cluster.deployments.get(name)
@@ -260,7 +261,7 @@ class TestAccidents:
             operator.add_pool("video", url=f"redis://reader:canary@127.0.0.1:{server.port}/0")
             await until(lambda: operator.reason("video") == "PermissionDenied")
             assert "+evalsha" in operator.message("video")
-            client.acl_setuser("reader", enabled=True, keys=["bull:*"], commands=["+@read", "+@scripting"])
+            client.acl_setuser("reader", enabled=True, keys=["bull:*"], commands=rights())
             await until(lambda: operator.reason("video") == "Reachable")
             add_jobs(server, "video", 5, password="canary")
             await until(lambda: operator.replicas("video") == 1)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from tests.unit.cli.transcripts import PAGE, printed, written
+from tests.unit.cli.transcripts import PAGE, written
 
 
 def test_the_page_shows_what_is_printed() -> None:
     """After a change that is meant, of the planner's too: python -m tests.unit.cli.transcripts"""
     page = PAGE.read_text(encoding="utf-8")
-    assert page.count("$ bullpen") == 6
-    assert "POD-HOURS" in printed("replay --csv examples/history.csv --concurrency 4 --max-pods 20")
+    assert "POD-HOURS" in page
     assert page == written(page)

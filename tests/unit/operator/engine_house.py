@@ -93,6 +93,9 @@ class EngineHouse:
     def see_deployment(self, raw: Raw, *, gone: bool = False) -> None:
         (self.cache.remove if gone else self.cache.put)(Kind.DEPLOYMENT, raw)
 
+    def see_pod(self, raw: Raw, *, gone: bool = False) -> None:
+        (self.cache.remove if gone else self.cache.put)(Kind.POD, raw)
+
     async def turn(self, observed: QueueReading | ReadingFailed | None = None, *, after: float = 1.0) -> None:
         """A tick `after` seconds later: every pool's turn with the same observation, then all writes."""
         self.start_turn(observed, after=after)

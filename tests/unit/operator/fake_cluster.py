@@ -60,6 +60,9 @@ class FakeCluster:
         deployment["metadata"]["generation"] += 1
         return self._changed(deployment)
 
+    def touch_deployment(self, name: str) -> Raw:
+        return self._changed(self.deployments[name])
+
     def edit_budget(self, name: str, spec: Raw) -> Raw:
         budget = self.budgets[name]
         budget["spec"] = spec
@@ -149,12 +152,13 @@ class FakeCluster:
         self.budgets[name] = now
         return self._changed(now)
 
-    async def delete_budget(self, *, namespace: str, name: str, uid: str) -> None:
+    async def delete_budget(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
         self._asked("delete-budget", name)
         if name not in self.budgets:
             raise ClusterError(status=404, reason="NotFound", message="gone")
-        if self.budgets[name]["metadata"]["uid"] != uid:
-            raise ClusterError(status=409, reason="Conflict", message="uid mismatch")
+        metadata = self.budgets[name]["metadata"]
+        if (metadata["uid"], metadata["resourceVersion"]) != (uid, resource_version):
+            raise ClusterError(status=409, reason="Conflict", message="precondition failed")
         del self.budgets[name]
 
     async def annotate_pod(

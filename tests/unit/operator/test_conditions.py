@@ -164,6 +164,12 @@ class TestDraining:
         assert says(during, "Draining") == ("True", "Draining")
         assert (during["drainingReplicas"], during["busyReplicas"]) == (2, 3)
 
+    def test_says_where_nothing_but_the_grace_period_protects_jobs(self) -> None:
+        shown = status(seen=fleet(3, draining=2, unwatched=1))
+
+        (draining,) = (each for each in shown["conditions"] if each["type"] == "Draining")
+        assert "only their grace period protects" in draining["message"]
+
     def test_is_no_matter_where_pods_cannot_be_drained(self) -> None:
         shown = status()
 

@@ -100,7 +100,7 @@ STEPS: dict[str, tuple[Callable[[], Elector], float, Read | Bid | Wait]] = {
     "also when it does not know whether it leads": (leader, 9, bid("6", acquired="then")),
     "a refused renewal asks who holds it": (after(lambda e: e.doubt()), 2, Read()),
     "a lost renewal that was taken is renewed": (
-        after(lambda e: (e.doubt(), e.see(lease("me", "7", transitions=3), now=START + 3))),
+        after(lambda e: e.see(lease("me", "7", transitions=3), now=START + 3), after(lambda e: e.doubt())),
         3,
         bid("7", acquired="then"),
     ),

@@ -402,3 +402,78 @@ async def test_another_queue_is_learned_anew(at_rest: EngineHouse) -> None:
 
     assert at_rest.meter.seen[-1].inputs["arrivalsPerSecond"] < 10
     assert at_rest.cluster.deployments["video"]["spec"]["replicas"] <= 1
+
+
+async def test_a_crd_without_a_field_of_the_status_gets_the_rest_of_it(at_rest: EngineHouse) -> None:
+    """Helm never updates a CRD: after an upgrade the operator may be newer than it."""
+    refused = ClusterError(
+        status=500,
+        reason="Unknown",
+        message="failed to create typed patch object (media/video; bullpen.dev/v1alpha1, Kind=WorkerPool): "
+        ".status.rates.source: field not declared in schema",
+    )
+    at_rest.cluster.refusals["status"] = [refused]
+
+    for _ in range(3):
+        await at_rest.turn(reading(waiting=35))
+    assert "rates" not in at_rest.cluster.pools["video"]["status"]
+    assert at_rest.cluster.pools["video"]["status"]["desiredReplicas"] == 4
+    writes = at_rest.cluster.writes().count("status")
+    for _ in range(30):
+        await at_rest.turn(reading(waiting=35))
+    assert at_rest.cluster.writes().count("status") <= writes + 1, "what cannot be written is no reason to write"
+
+    await at_rest.turn(reading(waiting=35), after=601)
+    assert "rates" in at_rest.cluster.pools["video"]["status"]
+
+
+async def test_what_pods_say_of_why_they_do_not_run_is_told_and_told_to_be_over(at_rest: EngineHouse) -> None:
+    waiting = {"name": "worker", "image": "example/app:1", "ready": False, "restartCount": 0}
+    waiting["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}
+    at_rest.see_deployment(at_rest.cluster.edit_deployment("video", replicas=1))
+    at_rest.cluster.add_pod("video-1", phase="Pending", ready=False)
+    at_rest.cache.put(Kind.POD, at_rest.cluster.edit_pod("video-1", containerStatuses=[waiting]))
+    await at_rest.turn(reading(waiting=5))
+    await at_rest.turn(reading(waiting=5))
+
+    told = at_rest.condition("WorkersAvailable")
+    assert (told["status"], told["reason"]) == ("False", "ImagePull")
+    assert told["message"] == "1 of 1 pods: the image example/app:1 of the container worker cannot be pulled"
+    assert at_rest.told().count("ImagePull") == 1
+
+    at_rest.cache.put(Kind.POD, at_rest.cluster.edit_pod("video-1", phase="Running", containerStatuses=[]))
+    for _ in range(60):  # a minute after it was told, whatever else is quiet
+        await at_rest.turn(reading(waiting=5))
+    assert at_rest.condition("WorkersAvailable")["status"] == "True"
+    assert at_rest.told().count("WorkersRecovered") == 1
+
+
+async def test_a_deployment_that_a_quota_forbids_is_told_as_that() -> None:
+    house = EngineHouse()
+    message = 'deployments.apps "video" is forbidden: exceeded quota: few, requested: count/deployments.apps=1'
+    house.cluster.refusals["dry-run"] = [ClusterError(status=403, reason="Forbidden", message=message)]
+    house.see(house.cluster.add_pool("video"))
+
+    await house.turn()
+
+    assert house.condition("Stalled")["reason"] == "Quota"
+    assert house.condition("Stalled")["message"].startswith("no Deployment: exceeded quota: few")
+    assert house.told() == ["Quota"]
+    await house.turn(after=10)
+    await house.turn()
+    assert house.condition("Stalled")["status"] == "False"
+
+
+async def test_a_namespace_on_its_way_out_is_no_trouble_of_the_pool() -> None:
+    house = EngineHouse()
+    message = "unable to create new content in namespace media because it is being terminated"
+    refusal = ClusterError(status=403, reason="Forbidden", message=f'deployments.apps "video" is forbidden: {message}')
+    house.cluster.refusals["dry-run"] = [refusal] * 100
+    house.see(house.cluster.add_pool("video"))
+
+    for _ in range(60):
+        await house.turn()
+
+    assert house.told() == []
+    assert house.condition("Stalled")["status"] == "False"
+    assert house.cluster.writes().count("dry-run") <= 10, "the pauses grow"

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from bullpen_operator.simulation.advice import Proposal, Workers, advise, nice_above
 from bullpen_operator.simulation.figures import late_percent, percentile
-from bullpen_operator.simulation.history import TAIL_SECONDS, History, Run
+from bullpen_operator.simulation.history import MOST_SECONDS, TAIL_SECONDS, History, Run
 from bullpen_operator.simulation.what_if import Setting, compared
 from tests.unit.operator.facts import NOW, rules
+
+DAY = 86_400
 
 
 def history(*, jobs: int = 60, every: float = 5.0, seconds: float = 4.0) -> History:
@@ -49,6 +51,14 @@ def test_a_bulk_of_which_only_the_end_is_kept_stays_with_a_note() -> None:
     made = History.of("q", [Run(ready=NOW, seconds=1) for n in range(10)], whole_from=NOW + 4)
     assert len(made.runs) == 10
     assert "there were more of them" in made.notes[0]
+
+
+def test_what_is_older_than_a_month_is_left_out_and_no_job_makes_it_longer() -> None:
+    old, long = Run(ready=NOW - 40 * DAY, seconds=1), Run(ready=NOW, seconds=1e9)
+    made = History.of("q", [old, Run(ready=NOW - 30 * DAY, seconds=1), long])
+    assert len(made.runs) == 2
+    assert made.notes == ("1 job of more than 31 days before the last one left out",)
+    assert made.trace().seconds == MOST_SECONDS + TAIL_SECONDS
 
 
 def test_a_history_without_a_job_is_none() -> None:
