@@ -32,8 +32,8 @@ DOWN_SECONDS: Final = 30.0
 """At most one step down in this many seconds (scaling.md §5)."""
 SMALL_STEP: Final = 2.0
 """A step up that does not triple the pool waits until the pods of the last one can be there: a pod start."""
-FREE_CHANGES: Final = 4.0
-CHANGE_PRICE: Final = 800.0
+FREE_CHANGES: Final = 12.0
+CHANGE_PRICE: Final = 400.0
 """Up to so many changes an hour cost nothing. Each one beyond must save so many pod-seconds more: large savings are
 taken at once, small ones are collected first. So the writes of a day stay in the hundreds (scaling.md §5) whatever the
 load does.
@@ -44,17 +44,38 @@ DEAD_BAND: Final = 0.05
 """A step down of a smaller share of the pods is not worth a write (scaling.md §5)."""
 
 
-def stabilization(proposal: Proposal) -> Proposal:
-    """Down only to the largest recommendation of the last stabilizationSeconds; an idle pool has its own window."""
+JUMP: Final = 1.0
+
+
+def foresight(proposal: Proposal) -> Proposal:
+    """A pool that must grow grows to what was needed the last time at once, as far as there is work for it."""
     situation = proposal.situation
-    if not proposal.shrinks or not situation.memory.recommended or situation.idle:
+    if proposal.replicas <= situation.replicas:
         return proposal
-    highest = situation.memory.recommended[0][1]
+    last = min(situation.needed_in(JUMP * max(situation.span, 3600.0)), proposal.most)
+    return proposal.limited(max(last, proposal.replicas), Reason.CHURN, f"raised to the {last} that sufficed lately")
+
+
+def stabilization(proposal: Proposal) -> Proposal:
+    """Down only to the most that was needed in stabilizationSeconds; an idle pool has its own window."""
+    situation = proposal.situation
+    if not proposal.shrinks or situation.idle:
+        return proposal
+    span = situation.rules.stabilization_seconds
+    highest = situation.needed_in(span)
+    most = min(max(proposal.replicas, highest), situation.replicas)
+    return proposal.limited(most, Reason.STABILIZATION, f"but {highest} were needed in the last {span:g} s")
+
+
+def hold(proposal: Proposal) -> Proposal:
+    """What the load needed when it last came is kept for as long as that was cheapest so far."""
+    situation = proposal.situation
+    if not proposal.shrinks or situation.span <= situation.rules.stabilization_seconds:
+        return proposal
+    highest = situation.needed_in(situation.span)
     most = min(max(proposal.replicas, highest), situation.replicas)
     return proposal.limited(
-        most,
-        Reason.STABILIZATION,
-        f"but {highest} were needed in the last {situation.rules.stabilization_seconds:g} s",
+        most, Reason.CHURN, f"but {highest} were needed in the last {situation.span:g} s and may be again"
     )
 
 
@@ -132,7 +153,10 @@ def churn(proposal: Proposal) -> Proposal:
     changes = situation.memory.churn(situation.now)
     if situation.memory.spare >= CHANGE_PRICE * (changes - FREE_CHANGES):
         return proposal
-    return proposal.held(Reason.CHURN, f"but it was resized {changes:.0f} times in the last hour")
+    held = min(max(situation.needed_in(1e9), proposal.replicas), situation.replicas)
+    if situation.memory.spare < CHANGE_PRICE:
+        held = situation.replicas
+    return proposal.limited(held, Reason.CHURN, f"but it was resized {changes:.0f} times in the last hour")
 
 
 def shrink_rate(proposal: Proposal) -> Proposal:
@@ -235,7 +259,9 @@ QUEUE_LIMITS: Final[tuple[Limit, ...]] = (queue_paused, global_concurrency, queu
 """Asked first: what they leave is the recommendation that the stabilisation window remembers."""
 
 LIMITS: Final[tuple[Limit, ...]] = (
+    foresight,
     stabilization,
+    hold,
     fallback,
     minimum,
     schedule,

@@ -29,6 +29,16 @@ class Situation:
     now: float
     replicas: int
     """What the Deployment asks for now."""
+    elapsed: float = 0.0
+    """Seconds since the last decision; 0 when that is too long ago to say what was between."""
+    needs: tuple[tuple[float, int], ...] = ()
+    """What was needed, in hindsight, this reading included (hold.Needs)."""
+    span: float = 0.0
+    """For how many seconds what was needed is kept."""
+
+    def needed_in(self, span: float) -> int:
+        """The most pods that were needed in so many seconds."""
+        return next((pods for at, pods in self.needs if at > self.now - span), 0)
 
     @property
     def idle(self) -> bool:
@@ -52,6 +62,8 @@ class Proposal:
     reason: Reason
     limited_by: Reason | None = None
     clauses: tuple[str, ...] = ()
+    most: int = 0
+    """Pods that would have a job."""
     desired: int | None = None
     """What was left of the demand before only the safety of running pods was looked at."""
 

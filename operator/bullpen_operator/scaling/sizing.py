@@ -197,6 +197,8 @@ class Demand:
     pods: int
     reason: Reason
     slots: Slots
+    concurrency: float
+    """Jobs that count for a pod."""
     for_objective: int
     for_length: int
     for_wait: int
@@ -274,6 +276,7 @@ def demand(*, load: Load, rules: Rules, replicas: int, ready: int = 0, cpu_use: 
         pods=pods,
         reason=reason if pods else Reason.IDLE,
         slots=asked,
+        concurrency=c,
         for_objective=for_objective,
         for_length=for_length,
         for_wait=for_wait,
