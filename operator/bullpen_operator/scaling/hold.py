@@ -19,8 +19,6 @@ FACTORS: Final = (1, 2, 4, 8, 16, 32)
 """The times to hold, as multiples of stabilizationSeconds: about an hour at most with its default."""
 MEMORY_SECONDS: Final = 7200.0
 """What a time to hold has cost is forgotten exponentially."""
-PRICE: Final = 600.0
-"""Pod-seconds that letting pods go and starting them again must save."""
 ONE_CHANGE_SECONDS: Final = 60.0
 """Falls within so many seconds are one change: they would be drained together."""
 LONGEST_QUEUE: Final = 64

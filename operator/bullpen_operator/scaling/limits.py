@@ -8,6 +8,7 @@ Everything that would end a pod stands last, so no rule before it can talk a run
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 from dataclasses import replace
 from typing import Final
 
@@ -24,7 +25,7 @@ from bullpen_operator.scaling.bounds import (
     schedule,
 )
 from bullpen_operator.scaling.numbers import count
-from bullpen_operator.scaling.proposal import Proposal
+from bullpen_operator.scaling.proposal import CHANGE_PRICE, Proposal
 
 UP_SECONDS: Final = 6.0
 """At most one step up in this many seconds; from zero at once (scaling.md §5)."""
@@ -32,12 +33,6 @@ DOWN_SECONDS: Final = 30.0
 """At most one step down in this many seconds (scaling.md §5)."""
 SMALL_STEP: Final = 2.0
 """A step up that does not triple the pool waits until the pods of the last one can be there: a pod start."""
-FREE_CHANGES: Final = 12.0
-CHANGE_PRICE: Final = 400.0
-"""Up to so many changes an hour cost nothing. Each one beyond must save so many pod-seconds more: large savings are
-taken at once, small ones are collected first. So the writes of a day stay in the hundreds (scaling.md §5) whatever the
-load does.
-"""
 DRAINED_SHARE: Final = 0.5
 """A step down waits until so many of the pods that are to go have finished, so that they go in a few writes."""
 DEAD_BAND: Final = 0.05
@@ -50,9 +45,9 @@ JUMP: Final = 1.0
 def foresight(proposal: Proposal) -> Proposal:
     """A pool that must grow grows to what was needed the last time at once, as far as there is work for it."""
     situation = proposal.situation
-    if proposal.replicas <= situation.replicas:
+    if proposal.replicas <= situation.replicas or situation.replicas == 0:
         return proposal
-    last = min(situation.needed_in(JUMP * max(situation.span, 3600.0)), proposal.most)
+    last = min(situation.needed_in(3600.0), proposal.most)
     return proposal.limited(max(last, proposal.replicas), Reason.CHURN, f"raised to the {last} that sufficed lately")
 
 
@@ -150,13 +145,13 @@ def churn(proposal: Proposal) -> Proposal:
     situation = proposal.situation
     if not proposal.shrinks or situation.rules.pinned is not None or situation.replicas > situation.rules.max_replicas:
         return proposal
-    changes = situation.memory.churn(situation.now)
-    if situation.memory.spare >= CHANGE_PRICE * (changes - FREE_CHANGES):
+    proposal = replace(proposal, surplus=situation.replicas - proposal.replicas)
+    if situation.idle:
         return proposal
-    held = min(max(situation.needed_in(1e9), proposal.replicas), situation.replicas)
-    if situation.memory.spare < CHANGE_PRICE:
-        held = situation.replicas
-    return proposal.limited(held, Reason.CHURN, f"but it was resized {changes:.0f} times in the last hour")
+    if situation.memory.spare >= CHANGE_PRICE * min(situation.dearness, 1.0):
+        return proposal
+    changes = situation.memory.churn(situation.now)
+    return proposal.held(Reason.CHURN, f"but it was resized {changes:.0f} times in the last hour")
 
 
 def shrink_rate(proposal: Proposal) -> Proposal:

@@ -17,7 +17,7 @@ from bullpen_operator.scaling.decision import Decision, Memory
 from bullpen_operator.scaling.limits import LIMITS, QUEUE_LIMITS
 from bullpen_operator.scaling.numbers import count, finite
 from bullpen_operator.scaling.observation import QueueReading
-from bullpen_operator.scaling.proposal import Proposal, Situation
+from bullpen_operator.scaling.proposal import CHANGE_PRICE, Proposal, Situation
 from bullpen_operator.scaling.rates import GAP_SECONDS, updated
 from bullpen_operator.scaling.rules import Rules
 from bullpen_operator.scaling.sizing import Demand, Load, demand, pods_for
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from bullpen_operator.scaling.observation import Fleet, ReadingFailed
 
+CYCLE = 3.0
 __all__ = ["Decision", "Memory", "Rules", "plan"]
 
 
@@ -57,7 +58,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
     for limit in QUEUE_LIMITS:
         proposal = limit(proposal)
     needs = memory.needs if asked is None else _needed(situation, proposal, asked)
-    situation = replace(situation, needs=needs, span=_spans(rules)[holds.cheapest(memory.courses, price=holds.PRICE)])
+    situation = replace(situation, needs=needs, span=_spans(rules)[holds.cheapest(memory.courses, price=CYCLE * CHANGE_PRICE * situation.dearness)])
     proposal = replace(proposal, situation=situation)
     for limit in LIMITS:
         proposal = limit(proposal)
@@ -70,7 +71,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         limited_by=proposal.limited_by,
         message=_sentence(before, proposal),
         inputs=_inputs(load, asked, rules),
-        memory=_moved(replace(memory, needs=needs, courses=_courses(situation)), before, after, now),
+        memory=_moved(replace(memory, needs=needs, courses=_courses(situation), spare=memory.spare + proposal.surplus * situation.elapsed), before, after, now),
     )
 
 
@@ -107,7 +108,7 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
     fleet = situation.fleet
     asked = demand(load=load, rules=rules, replicas=replicas, ready=count(fleet.ready), cpu_use=fleet.cpu_use)
     clause = _explained(asked, load, rules)
-    most = pods_for(asked.slots.work, asked.concurrency)
+    most = load.jobs
     return Proposal(situation=situation, replicas=asked.pods, reason=asked.reason, clauses=(clause,), most=most), load, asked
 
 
@@ -139,7 +140,7 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
         writes=memory.writes,
         written_at=memory.written_at,
         at=now,
-        spare=memory.spare + _wasted(memory, fleet, now),
+        spare=memory.spare,
         finished=finished,
         needs=memory.needs,
         courses=memory.courses,
@@ -149,13 +150,6 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
         rates=rates,
         lead=lead,
     )
-
-
-def _wasted(memory: Memory, fleet: Fleet, now: float) -> float:
-    """Pod-seconds since the last decision that its recommendation did without."""
-    if memory.at is None or not memory.needs or not 0 <= now - memory.at <= GAP_SECONDS:
-        return 0.0
-    return max(count(fleet.replicas) - memory.needs[-1][1], 0) * (now - memory.at)
 
 
 def _spans(rules: Rules) -> tuple[float, ...]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from bullpen_operator.api.reasons import Reason
     from bullpen_operator.scaling.decision import Memory
     from bullpen_operator.scaling.observation import Fleet, QueueReading
     from bullpen_operator.scaling.rules import Rules
+
+CHANGES_AN_HOUR: Final = 400 / 24
+CHANGE_PRICE: Final = 300.0
+"""Pod-seconds that a change must save once there were so many in the last hour; half as many cost a quarter of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,11 @@ class Situation:
     """What was needed, in hindsight, this reading included (hold.Needs)."""
     span: float = 0.0
     """For how many seconds what was needed is kept."""
+
+    @property
+    def dearness(self) -> float:
+        """The square of the share of a day's changes that is used up: 1 at so many an hour."""
+        return (self.memory.churn(self.now) / CHANGES_AN_HOUR) ** 2
 
     def needed_in(self, span: float) -> int:
         """The most pods that were needed in so many seconds."""
@@ -64,6 +73,8 @@ class Proposal:
     clauses: tuple[str, ...] = ()
     most: int = 0
     """Pods that would have a job."""
+    surplus: int = 0
+    """Pods that would have been let go had it cost nothing."""
     desired: int | None = None
     """What was left of the demand before only the safety of running pods was looked at."""
 
