@@ -17,7 +17,7 @@ MARKS: Final = 48
 MARK_SHARE: Final = 1 / 6
 """Of the objective, from one mark to the next: a job's wait is known that precisely."""
 MARGIN: Final = 0.8
-"""Of the objective that the wait may take: the next time is not quite like the last."""
+"""Of the objective that the wait may take: it is known to a mark, and the next load is not quite like the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,14 @@ FACTORS: Final = (1, 2, 4, 8, 16, 32)
 """The times to hold, as multiples of stabilizationSeconds: about an hour at most with its default."""
 MEMORY_SECONDS: Final = 7200.0
 """What a time to hold has cost is forgotten exponentially."""
+CHANGES_AN_HOUR: Final = 400 / 24
+"""What a pool may change its number on average (scaling.md §5)."""
+CHANGE_PRICE: Final = 300.0
+"""Pod-seconds that letting pods go must save once there were so many changes in the last hour; it grows with the square
+of their number, so that the first ones cost next to nothing.
+"""
+CHANGES_A_CYCLE: Final = 3.0
+"""Pods that are let go and come again take a change down, one up by the formula and one to what sufficed before."""
 ONE_CHANGE_SECONDS: Final = 60.0
 """Falls within so many seconds are one change: they would be drained together."""
 LONGEST_QUEUE: Final = 64
@@ -41,6 +49,11 @@ Needs = tuple[tuple[float, int], ...]
 """When so many pods were needed, without those after which as many were needed again: each is the maximum of what came
 since (a monotonic queue).
 """
+
+
+def spans(shortest: float) -> tuple[float, ...]:
+    """The times to hold, in seconds."""
+    return tuple(factor * max(shortest, 1.0) for factor in FACTORS)
 
 
 def needed(needs: Needs, pods: int, *, now: float, span: float) -> Needs:

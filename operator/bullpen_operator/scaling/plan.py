@@ -17,7 +17,7 @@ from bullpen_operator.scaling.decision import Decision, Memory
 from bullpen_operator.scaling.limits import LIMITS, QUEUE_LIMITS
 from bullpen_operator.scaling.numbers import count, finite
 from bullpen_operator.scaling.observation import QueueReading
-from bullpen_operator.scaling.proposal import CHANGE_PRICE, Proposal, Situation
+from bullpen_operator.scaling.proposal import Proposal, Situation
 from bullpen_operator.scaling.rates import GAP_SECONDS, updated
 from bullpen_operator.scaling.rules import Rules
 from bullpen_operator.scaling.sizing import Demand, Load, demand, pods_for
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from bullpen_operator.scaling.observation import Fleet, ReadingFailed
 
-CYCLE = 3.0
 __all__ = ["Decision", "Memory", "Rules", "plan"]
 
 
@@ -57,8 +56,11 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
     proposal, load, asked = _asked(reading, situation)
     for limit in QUEUE_LIMITS:
         proposal = limit(proposal)
-    needs = memory.needs if asked is None else _needed(situation, proposal, asked)
-    situation = replace(situation, needs=needs, span=_spans(rules)[holds.cheapest(memory.courses, price=CYCLE * CHANGE_PRICE * situation.dearness)])
+    needs = memory.needs if asked is None else _needed(situation, asked)
+    span = holds.spans(rules.stabilization_seconds)[
+        holds.cheapest(memory.courses, price=holds.CHANGES_A_CYCLE * situation.price)
+    ]
+    situation = replace(situation, needs=needs, span=span)
     proposal = replace(proposal, situation=situation)
     for limit in LIMITS:
         proposal = limit(proposal)
@@ -71,7 +73,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         limited_by=proposal.limited_by,
         message=_sentence(before, proposal),
         inputs=_inputs(load, asked, rules),
-        memory=_moved(replace(memory, needs=needs, courses=_courses(situation), spare=memory.spare + proposal.surplus * situation.elapsed), before, after, now),
+        memory=_moved(_held(situation, proposal), before, after, now),
     )
 
 
@@ -108,8 +110,10 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
     fleet = situation.fleet
     asked = demand(load=load, rules=rules, replicas=replicas, ready=count(fleet.ready), cpu_use=fleet.cpu_use)
     clause = _explained(asked, load, rules)
-    most = load.jobs
-    return Proposal(situation=situation, replicas=asked.pods, reason=asked.reason, clauses=(clause,), most=most), load, asked
+    proposal = Proposal(
+        situation=situation, replicas=asked.pods, reason=asked.reason, clauses=(clause,), most=load.jobs
+    )
+    return proposal, load, asked
 
 
 def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, fleet: Fleet, now: float) -> Memory:
@@ -152,27 +156,38 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
     )
 
 
-def _spans(rules: Rules) -> tuple[float, ...]:
-    return tuple(factor * max(rules.stabilization_seconds, 1.0) for factor in holds.FACTORS)
+def _needed(situation: Situation, asked: Demand) -> holds.Needs:
+    """The needs with that of now: what sufficed for the jobs that came, and for those that keep coming.
 
-
-def _needed(situation: Situation, proposal: Proposal, asked: Demand) -> holds.Needs:
-    """The needs with that of now: what sufficed for the jobs that came, and for those that keep coming."""
-    rules, memory, now = situation.rules, situation.memory, situation.now
-    slots: float = asked.slots.steady
+    Before as many jobs have ended as were taken for granted nobody knows what sufficed.
+    """
+    rules, memory, slots = situation.rules, situation.memory, float(asked.slots.steady)
     if memory.rates.known and memory.rates.came:
-        slots = max(slots, hindsight.sufficed(
-            memory.arrivals, service=situation.service_seconds, objective=rules.objective_seconds, now=now))
+        enough = hindsight.sufficed(
+            memory.arrivals,
+            service=situation.service_seconds,
+            objective=rules.objective_seconds,
+            now=situation.now,
+        )
+        slots = max(slots, enough)
     pods = max(pods_for(slots, asked.concurrency), asked.for_cpu)
-    return holds.needed(memory.needs, pods, now=now, span=_spans(rules)[-1])
+    return holds.needed(memory.needs, pods, now=situation.now, span=holds.spans(rules.stabilization_seconds)[-1])
 
 
-def _courses(situation: Situation) -> tuple[holds.Course, ...]:
-    memory, now = situation.memory, situation.now
-    found = holds.levels(situation.needs, now=now, spans=_spans(situation.rules))
+def _held(situation: Situation, proposal: Proposal) -> Memory:
+    """The memory with what each time to hold has cost by now, and with what is held for no other reason than the price
+    of a change.
+    """
+    memory, spans = situation.memory, holds.spans(situation.rules.stabilization_seconds)
+    found = holds.levels(situation.needs, now=situation.now, spans=spans)
     if situation.idle:
         found[0] = 0
-    return holds.followed(memory.courses, found, now=now, seconds=situation.elapsed)
+    return replace(
+        memory,
+        needs=situation.needs,
+        courses=holds.followed(memory.courses, found, now=situation.now, seconds=situation.elapsed),
+        spare=memory.spare + proposal.surplus * situation.elapsed,
+    )
 
 
 def _moved(memory: Memory, before: int, after: int, now: float) -> Memory:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from bullpen_operator.scaling.hold import CHANGE_PRICE, CHANGES_AN_HOUR
 
 if TYPE_CHECKING:
     from bullpen_operator.api.reasons import Reason
     from bullpen_operator.scaling.decision import Memory
     from bullpen_operator.scaling.observation import Fleet, QueueReading
     from bullpen_operator.scaling.rules import Rules
-
-CHANGES_AN_HOUR: Final = 400 / 24
-CHANGE_PRICE: Final = 300.0
-"""Pod-seconds that a change must save once there were so many in the last hour; half as many cost a quarter of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +39,9 @@ class Situation:
     """For how many seconds what was needed is kept."""
 
     @property
-    def dearness(self) -> float:
-        """The square of the share of a day's changes that is used up: 1 at so many an hour."""
-        return (self.memory.churn(self.now) / CHANGES_AN_HOUR) ** 2
+    def price(self) -> float:
+        """Pod-seconds that one more change must save; 0 after an hour without any."""
+        return CHANGE_PRICE * (self.memory.churn(self.now) / CHANGES_AN_HOUR) ** 2
 
     def needed_in(self, span: float) -> int:
         """The most pods that were needed in so many seconds."""

@@ -149,9 +149,7 @@ def budgets(objective: Objective, *, lead: float, oldest: float, newest: float) 
     return planned, max(least, min(planned, wait - lead - objective.tick - newest))
 
 
-def _deadline(
-    jobs: float, *, spread: float, present: float, kept: float, budget: float, service: float
-) -> float:
+def _deadline(jobs: float, *, spread: float, present: float, kept: float, budget: float, service: float) -> float:
     """n1: slots that start `jobs` in time, where those that are there have `kept` for it, and others `budget`.
 
     In the fluid first-in-first-out model a slot starts 1 + t/S jobs in a time t (scaling.md §4). Without present slots
@@ -180,9 +178,7 @@ def slots(load: Load, objective: Objective) -> Slots:
     kept = max(budget, (1 - _LATE_SHARE) * objective.wait - load.newest_wait_seconds)
     if load.oldest_wait_seconds > objective.wait:
         kept = min(kept, max(budget, (1 - _LATE_SHARE) * objective.wait * budget / planned))
-    deadline = _deadline(
-        load.jobs, spread=z * sigma, present=load.present, kept=kept, budget=budget, service=service
-    )
+    deadline = _deadline(load.jobs, spread=z * sigma, present=load.present, kept=kept, budget=budget, service=service)
     work = load.jobs + expected + z * math.sqrt(expected) + 1
     steady = 0
     if service < planned and deadline < work:  # judged by the planned budget, or a longer wait would ask for fewer
