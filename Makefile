@@ -8,7 +8,7 @@ CLUSTER := $(PYTHON) hack/cluster
 # Cluster tests mostly wait for pods, so more of them than cores run side by side.
 CLUSTER_PROCESSES ?= 4
 
-.PHONY: help demo demo-down example-video test setup lint format test-unit servers test-redis conformance fuzz reliability mutants test-cluster cluster-up cluster-down crds lock
+.PHONY: help demo demo-down example-video test setup lint format test-unit servers test-redis conformance fuzz reliability mutants test-cluster cluster-up cluster-down crds reference goldens sbom lock
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -54,6 +54,7 @@ fuzz: setup ## Random sequences on BullMQ and on ours, new ones each time: FUZZ_
 reliability: setup ## Hours of kills, restarts and pauses under load; RELIABILITY_KILLS=20 and so on make it shorter
 	@RELIABILITY_KILLS=$${RELIABILITY_KILLS:-500} RELIABILITY_RESTARTS=$${RELIABILITY_RESTARTS:-1000} RELIABILITY_RATE=$${RELIABILITY_RATE:-200} \
 		RELIABILITY_REDIS_RESTARTS=$${RELIABILITY_REDIS_RESTARTS:-20} RELIABILITY_PAUSES=$${RELIABILITY_PAUSES:-50} \
+		RELIABILITY_FAILOVERS=$${RELIABILITY_FAILOVERS:-20} \
 		RELIABILITY_LONG_SECONDS=$${RELIABILITY_LONG_SECONDS:-75} RELIABILITY_TIMEOUT=$${RELIABILITY_TIMEOUT:-14400} \
 		RELIABILITY_FIGURES=$${RELIABILITY_FIGURES:-reliability.jsonl} $(BIN)/pytest -q tests/reliability
 
@@ -78,9 +79,19 @@ cluster-down:
 	@$(CLUSTER) down
 
 crds: setup ## Write the CRD from the models
-	@$(BIN)/python -m bullpen_operator.api.crd crds/bullpen.dev_workerpools.yaml charts/bullpen/crds/bullpen.dev_workerpools.yaml
+	@$(BIN)/python -m bullpen_operator.api.crd crds/bullpen.dev_workerpools.yaml \
+		charts/bullpen/files/bullpen.dev_workerpools.yaml kustomize/base/crd.yaml
+
+sbom: ## What the images are made of, as CycloneDX, into dist/
+	@$(PYTHON) -m hack.sbom
+
+goldens: setup ## Render the chart anew: its golden files, and what kustomize/ starts from
+	@$(BIN)/python -m hack.rendered
+
+reference: setup ## Write docs/reference from the models, the enums and the metrics
+	@$(BIN)/python -m hack.reference
 
 lock: setup ## Resolve the dependencies anew
 	@$(BIN)/pip install --quiet uv
-	@for extra in dev worker operator; do $(BIN)/$(COMPILE) pyproject.toml --extra $$extra -o lock/$$extra.txt; done
+	@for extra in dev worker operator release; do $(BIN)/$(COMPILE) pyproject.toml --extra $$extra -o lock/$$extra.txt; done
 	@echo 'hatchling>=1.27' | $(BIN)/$(COMPILE) - -o lock/build.txt

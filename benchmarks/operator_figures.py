@@ -35,10 +35,10 @@ from kubernetes.aio.client import ApiClient, AppsV1Api
 from prometheus_client.parser import text_string_to_metric_families
 
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.protocol import QueueKeys
 from bullpen.protocol.calls.add import add
 from bullpen.protocol.calls.work import Finish, work
+from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.replies import Outcome
 from bullpen_operator.cluster.access import access
 
@@ -191,7 +191,9 @@ async def idle(kubectl: Kubectl, operator: Operator, seconds: float) -> dict[str
         "CPU % of one core": round(100 * grown("process_cpu_seconds_total") / elapsed, 2),
         "memory MiB": round(memory / 2**20, 1),
         "Redis round trips a second": round(grown("bullpen_redis_round_trip_seconds_count") / elapsed, 2),
-        "sweep ms, mean": round(1000 * grown("bullpen_sweep_seconds_sum") / grown("bullpen_sweep_seconds_count"), 2),
+        "sweep ms, mean": round(
+            1000 * grown("bullpen_sweep_lag_seconds_sum") / grown("bullpen_sweep_lag_seconds_count"), 2
+        ),
     }
 
 
@@ -253,7 +255,7 @@ async def wakes(kubeconfig: Path, redis_url: str, *, pools: int, count: int) -> 
 
 async def measure(kubeconfig: Path, *, pools: int, idle_seconds: float, count: int) -> dict[str, Any]:
     kubectl = Kubectl(kubeconfig)
-    kubectl("apply", "-f", str(ROOT / "charts/bullpen/crds"))
+    kubectl("apply", "-f", str(ROOT / "crds"))
     kubectl("create", "namespace", NAMESPACE, check=False)
     with redis_server() as redis_url:
         operator = Operator(kubeconfig)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from bullpen.client.bulk import Bulk, BulkJob
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.protocol import Call, JobOptions, QueueKeys
 from bullpen.protocol.calls import add
 from bullpen.protocol.calls.work import Finish, work
+from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.replies import Claimed, Outcome
 
 if TYPE_CHECKING:

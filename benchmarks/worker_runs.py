@@ -15,9 +15,9 @@ from typing import IO
 from peer_environments import NODE_MODULES, PEERS, Peer
 
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.protocol import Call, QueueKeys
 from bullpen.protocol.calls import add, read
+from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.replies import Added
 
 KEYS = QueueKeys("bull", "bench")

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from autoscaler import peers
-from autoscaler.bullpen_policy import Bullpen
-from autoscaler.traces import DAY, Source, Trace
-from autoscaler.world import Outcome, Policy, World
+from autoscaler.traces import DAY, Source
+from bullpen_operator.simulation import peers
+from bullpen_operator.simulation.bullpen_policy import Bullpen
+from bullpen_operator.simulation.figures import late_percent, percentile
+from bullpen_operator.simulation.outcome import Outcome
+from bullpen_operator.simulation.trace import Trace
+from bullpen_operator.simulation.world import Policy, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 SLOTS: Final = 5
 OBJECTIVE: Final = 30.0
 MOST_PODS: Final = 1000
 
 POLICIES: Final[dict[str, Callable[[Trace], Policy]]] = {
-    "bullpen": lambda _: Bullpen(slots=SLOTS, most_pods=MOST_PODS, objective=OBJECTIVE),
+    "bullpen": lambda _: Bullpen.simple(slots=SLOTS, most_pods=MOST_PODS, objective=OBJECTIVE),
     "keda": lambda _: peers.keda_default(),
     "keda-aws": lambda trace: peers.keda_aws(objective=OBJECTIVE, service=trace.mean_service, slots=SLOTS),
     "keda-wait-active": lambda _: peers.keda_wait_active(SLOTS),
@@ -54,11 +56,6 @@ class Figures:
     peak: int
 
 
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The nearest rank."""
-    return ordered[min(max(math.ceil(share * len(ordered)) - 1, 0), len(ordered) - 1)] if ordered else 0.0
-
-
 def played(trace: Trace, policy: str, seed: int, *, timeline: bool = False) -> Outcome:
     world = World(trace, slots=SLOTS, objective=OBJECTIVE, seed=seed, most_pods=MOST_PODS, timeline=timeline)
     return world.run(POLICIES[policy](trace))
@@ -67,8 +64,6 @@ def played(trace: Trace, policy: str, seed: int, *, timeline: bool = False) -> O
 def figures(trace: Trace, kind: str, policy: str, seed: int) -> Figures:
     outcome = played(trace, policy, seed)
     waits = sorted(outcome.waits)
-    late = sum(wait > OBJECTIVE for wait in waits) + outcome.overdue
-    jobs = len(waits) + outcome.overdue
     days = trace.seconds / DAY
     least = sum(
         min(service, trace.seconds - arrival) for arrival, service in zip(trace.arrivals, trace.services, strict=True)
@@ -83,7 +78,7 @@ def figures(trace: Trace, kind: str, policy: str, seed: int) -> Figures:
         p50=round(percentile(waits, 0.50), 2),
         p95=round(percentile(waits, 0.95), 2),
         p99=round(percentile(waits, 0.99), 2),
-        violations=round(100 * late / jobs, 3) if jobs else 0.0,
+        violations=round(late_percent(waits, OBJECTIVE, overdue=outcome.overdue), 3),
         pod_hours=round(outcome.pod_seconds / 3600, 3),
         ratio=round(outcome.pod_seconds * SLOTS / least, 3) if least else 0.0,
         writes=round(outcome.writes / days, 1),

@@ -10,6 +10,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from bullpen_operator.simulation.trace import Trace
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -21,25 +23,6 @@ MOST_JOBS = 100_000
 """Of a function-day; with more the day is cut."""
 TOKEN_SECONDS = 0.02
 """Service time of a generated token (the traces' README)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """Jobs in the order of their arrival; seconds from the trace's start."""
-
-    name: str
-    seconds: float
-    arrivals: list[float]
-    services: list[float]
-
-    @property
-    def work(self) -> float:
-        """Seconds of service that all jobs take."""
-        return sum(self.services)
-
-    @property
-    def mean_service(self) -> float:
-        return self.work / len(self.services) if self.services else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def look_around(kubectl: Kubectl) -> list[str]:
         f"alias k='{head}'",
         "k get wp                             # the pool: queue, pods, waiting, active, reason",
         f"k describe wp {POOL}                  # conditions, the last decision, Events",
-        "k logs deploy/bullpen-operator       # each decision as one line",
+        "k logs -l app.kubernetes.io/name=bullpen-operator --tail=-1  # each decision as one line",
         "k logs deploy/ledger                 # each start and end of a job",
     ]
 

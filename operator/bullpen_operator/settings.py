@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1123 label
+_LONGEST_NAME = 253
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -34,14 +35,20 @@ class Settings:
     http_port: int = 9464
     kubeconfig: Path | None = None
     pod_name: str = "bullpen-operator"
+    leader_election: bool = False
+    lease_name: str = "bullpen-operator"
+    pod_namespace: str = ""
+    """Where the Lease is."""
 
 
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read WATCH_NAMESPACE, TICK_SECONDS, LOG_LEVEL, LOG_FORMAT, HTTP_PORT, KUBECONFIG and POD_NAME.
+    """Read WATCH_NAMESPACE, TICK_SECONDS, LOG_LEVEL, LOG_FORMAT, HTTP_PORT, KUBECONFIG, POD_NAME, POD_NAMESPACE,
+    LEADER_ELECTION and LEASE_NAME. Leader election is on by default where it is known in which namespace.
 
     Raises BadSettings with a line for each bad one.
     """
     trouble: list[str] = []
+    pod_namespace = _namespace_of_pod(environment, trouble)
     found = Settings(
         namespaces=_namespaces(environment, trouble),
         tick_seconds=_number(environment, "TICK_SECONDS", 1.0, least=0.1, most=60.0, trouble=trouble),
@@ -50,6 +57,9 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         http_port=int(_number(environment, "HTTP_PORT", 9464, least=0, most=65535, trouble=trouble)),
         kubeconfig=_kubeconfig(environment, trouble),
         pod_name=environment.get("POD_NAME") or "bullpen-operator",
+        leader_election=_election(environment, pod_namespace, trouble),
+        lease_name=_lease_name(environment, trouble),
+        pod_namespace=pod_namespace,
     )
     if trouble:
         raise BadSettings(trouble)
@@ -64,6 +74,27 @@ def _namespaces(environment: Mapping[str, str], trouble: list[str]) -> tuple[str
         if _NAMESPACE.fullmatch(name) is None
     )
     return tuple(dict.fromkeys(listed))
+
+
+def _namespace_of_pod(environment: Mapping[str, str], trouble: list[str]) -> str:
+    name = environment.get("POD_NAMESPACE", "").strip()
+    if name and _NAMESPACE.fullmatch(name) is None:
+        trouble.append(f"POD_NAMESPACE={name!r} is no namespace name: give the one that the Lease is to be in")
+    return name
+
+
+def _election(environment: Mapping[str, str], pod_namespace: str, trouble: list[str]) -> bool:
+    on = _choice(environment, "LEADER_ELECTION", ("on", "off"), "on" if pod_namespace else "off", trouble) == "on"
+    if on and not pod_namespace:
+        trouble.append("LEADER_ELECTION='on' needs POD_NAMESPACE: give the namespace that the Lease is to be in")
+    return on
+
+
+def _lease_name(environment: Mapping[str, str], trouble: list[str]) -> str:
+    name = environment.get("LEASE_NAME", "").strip() or "bullpen-operator"
+    if len(name) > _LONGEST_NAME or any(_NAMESPACE.fullmatch(part) is None for part in name.split(".")):
+        trouble.append(f"LEASE_NAME={name!r} is no object name: use lower-case letters, digits, '-' and '.'")
+    return name
 
 
 def _number(

@@ -1,11 +1,14 @@
 """One namespace for all cluster tests, with its own operator, Redis and ledger; each test has a key prefix of its own.
 
 The namespace is left in place, so that the next run starts at once; `make cluster-down` removes it with its cluster.
+`BULLPEN_TEST_NAMESPACE` names another one, whose operator runs already (a checkout's, outside the cluster): then
+nothing is installed but the CRD.
 """
 
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -16,8 +19,9 @@ from hack.stage.kubectl import ROOT, Kubectl
 from hack.stage.site import Site
 from tests.cluster.pool import Pool
 
-NAMESPACE = "bullpen-test"
-SECRETS = ("bullpen-redis", "rotating-redis", "absent-redis")
+OWN_NAMESPACE = os.environ.get("BULLPEN_TEST_NAMESPACE")
+NAMESPACE = OWN_NAMESPACE or "bullpen-test"
+SECRETS = ("bullpen-redis", "rotating-redis", "absent-redis", "bullpen-redis-flap")
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +34,10 @@ def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Site:
         done = shared / "site.ready"
         if not done.exists():
             made.open()
-            made.install_operator(*(f"redis.secretNames[{i}]={name}" for i, name in enumerate(SECRETS)))
+            if OWN_NAMESPACE is None:
+                made.install_operator(*(f"redis.secretNames[{i}]={name}" for i, name in enumerate(SECRETS)))
+            else:
+                made.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
             made.kubectl("delete", "workerpools", "--all", "--timeout=60s")
             made.redis.flush()
             done.touch()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from redis.asyncio import Redis
 
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
+from bullpen.protocol.location import RedisLocation
 from tests.conformance.compare import Difference, differences
 from tests.conformance.intended import INTENDED, Intended
 from tests.conformance.node_side import NodeDriver, NodeSide

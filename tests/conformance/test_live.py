@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.protocol.calls import job as job_calls
 from bullpen.protocol.calls.add import add
 from bullpen.protocol.calls.clients import workers
 from bullpen.protocol.keys import QueueKeys
+from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.options import JobOptions
 from bullpen.webhook import Webhook
 from tests.conformance.arena import Arena

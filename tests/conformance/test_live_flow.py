@@ -9,9 +9,9 @@ import pytest
 
 from bullpen.client.connection import Link
 from bullpen.client.flows import FlowNode, FlowProducer
-from bullpen.client.settings import RedisLocation
 from bullpen.protocol import JobOptions
 from bullpen.protocol.calls.flow import OnFailure
+from bullpen.protocol.location import RedisLocation
 from tests.conformance.live import Serving, nodes, ours, until
 from tests.conformance.sides import PREFIX, QUEUE
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.asyncio import Redis
 
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.protocol.calls.add import add
 from bullpen.protocol.calls.flow import FlowJob, Parent, add_flow
 from bullpen.protocol.calls.read import counts
 from bullpen.protocol.keys import QueueKeys
+from bullpen.protocol.location import RedisLocation
 from tests.conformance.dump import dump, strip_prefix
 from tests.conformance.fleet import Load
 from tests.conformance.fuzz.invariants import violations

@@ -14,10 +14,10 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.protocol.calls import upkeep, work
 from bullpen.protocol.calls.add import add
 from bullpen.protocol.keys import QueueKeys
+from bullpen.protocol.location import RedisLocation
 from tests.conformance.node_side import NodeDriver
 from tests.conformance.sides import PREFIX, QUEUE
 

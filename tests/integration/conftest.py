@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
+from bullpen.protocol.location import RedisLocation
 from tests.integration.redis_server import DATABASES, RedisServer
 
 if TYPE_CHECKING:

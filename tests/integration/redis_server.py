@@ -44,6 +44,10 @@ class RedisServer:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def start(self) -> None:
         program = shutil.which(self.program)
         assert program, f"{self.program} is not there: run make setup, which gets every server"

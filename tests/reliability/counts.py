@@ -13,6 +13,8 @@ def count(name: str, short: int) -> int:
 KILLS = count("KILLS", 10)
 RESTARTS = count("RESTARTS", 8)
 REDIS_RESTARTS = count("REDIS_RESTARTS", 2)
+# Of each kind: a master that is killed, and one that must go though it is well.
+FAILOVERS = count("FAILOVERS", 1)
 PAUSES = count("PAUSES", 1)
 PAUSE_SECONDS = count("PAUSE_SECONDS", 10)
 # A lock holds for 30 s, and a job that runs for longer is renewed at least twice.

@@ -17,12 +17,13 @@ import redis
 
 from bullpen import App, Job, NewJob
 from bullpen.errors import ConnectionLost
-from bullpen.protocol import QueueKeys
+from bullpen.protocol import Call, QueueKeys
 from tests.integration.worker.house import environment
 from tests.reliability.ledger import Ledger
 
 APPS = Path(__file__).parent / "apps"
 KEYS = QueueKeys("bull", "steps")
+WAIT = Call(command=("WAIT", 1, 500), parse=int)
 STALLED = "job stalled more than allowable limit"
 
 
@@ -114,11 +115,17 @@ class Fleet:
 
 
 class Load:
-    """Adds jobs at a steady rate under ids of its own, each until it is acknowledged."""
+    """Adds jobs at a steady rate under ids of its own, each until it is acknowledged.
 
-    def __init__(self, app: App, *, rate: int, kinds: tuple[tuple[str, float], ...]) -> None:
-        self._queue, self._rate, self._kinds = app.queue("steps"), rate, kinds
+    With `replicas` by so many of them, too: an acknowledgement of the master alone is void once it is gone.
+    """
+
+    def __init__(self, app: App, *, rate: int, kinds: tuple[tuple[str, float], ...], replicas: int = 0) -> None:
+        self._app, self._queue, self._rate, self._kinds = app, app.queue("steps"), rate, kinds
+        self._replicas = replicas
         self.ids: list[str] = []
+        self.unreplicated: set[str] = set()
+        """Those that a master had acknowledged and no replica: they were added again."""
         self._enough = asyncio.Event()
 
     async def run(self) -> None:
@@ -137,10 +144,18 @@ class Load:
         while jobs:
             try:
                 await self._queue.add_bulk(jobs)
-                break
+                if await self._replicated():
+                    break
+                self.unreplicated.update(str(each.job_id) for each in jobs)
             except ConnectionLost:
-                await asyncio.sleep(0.1)
+                pass
+            await asyncio.sleep(0.1)
         self.ids += [f"job-{number}" for number in range(first, first + count)]
+
+    async def _replicated(self) -> bool:
+        # WAIT speaks of the writes of its own connection. The same link's next one would be with another master, which
+        # has no replica yet.
+        return not self._replicas or await (await self._app.link(["steps"])).run(WAIT) >= self._replicas
 
     def stop(self) -> None:
         self._enough.set()
@@ -150,9 +165,11 @@ class Load:
 
 
 @asynccontextmanager
-async def loaded(app: App, *, rate: int, kinds: tuple[tuple[str, float], ...]) -> AsyncIterator[Load]:
+async def loaded(
+    app: App, *, rate: int, kinds: tuple[tuple[str, float], ...], replicas: int = 0
+) -> AsyncIterator[Load]:
     """The load, running; stopped at the end."""
-    load = Load(app, rate=rate, kinds=kinds)
+    load = Load(app, rate=rate, kinds=kinds, replicas=replicas)
     async with asyncio.TaskGroup() as group:
         group.create_task(load.run())
         try:

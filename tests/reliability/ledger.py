@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,20 @@ class Ledger:
                     waits.append(later.started_at - self._deaths[earlier.pid])
         return sorted(waits)
 
+    def repeats(self, during: Sequence[tuple[float, float]]) -> tuple[list[str], list[str]]:
+        """Jobs that were started again: those of which an earlier run met one of these times, and the others."""
+        met: list[str] = []
+        strange: list[str] = []
+        for job, runs in self.more_than_once().items():
+            earlier = sorted(runs, key=lambda run: run.started_at)[:-1]
+            allowed = all(any(_meets(run, *each) for each in during) for run in earlier)
+            (met if allowed else strange).append(f"{job}: {runs}")
+        return met, strange
+
     def more_than_once(self) -> dict[str, list[Run]]:
         """Jobs with several starts, whatever for."""
         return {job: runs for job, runs in self.runs.items() if len(runs) > 1}
+
+
+def _meets(run: Run, began: float, ended: float) -> bool:
+    return run.started_at <= ended and (run.ended_at is None or run.ended_at >= began)

@@ -17,6 +17,7 @@ When: TypeAlias = Literal["completed", "failed"]
 OPTION: Final = "webhook"
 """Where a job's own webhook stands among its stored options. Node keeps it there, and may write it."""
 DEFAULT_SECRET: Final = "default"  # noqa: S105 - its name
+SUFFIX: Final = ".webhooks"
 _BOTH: Final[tuple[When, ...]] = ("completed", "failed")
 _LONGEST_URL: Final = 2048
 _MARK: Final = "whsec_"
@@ -90,6 +91,11 @@ class Secret:
 
 
 _HOW: Final = f"write {_MARK} and 24 to 64 random bytes in base64, such as $(openssl rand -base64 32) prints"
+
+
+def beside(queue: str) -> str:
+    """The queue of the deliveries of a queue: behind its name, so that the two share a hash tag."""
+    return queue + SUFFIX
 
 
 def check_url(url: object) -> None:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bullpen.errors import ConfigurationError
-from bullpen.protocol.arguments import check_flag, shown
-from bullpen.webhook import DEFAULT_SECRET, OPTION, Hook, Secret, Webhook, When, check_secret_name, check_secrets
+from bullpen.protocol.arguments import check_flag, check_text, shown
+from bullpen.protocol.calls import gone
+from bullpen.protocol.keys import QueueKeys
+from bullpen.webhook import (
+    DEFAULT_SECRET,
+    OPTION,
+    Hook,
+    Secret,
+    Webhook,
+    When,
+    beside,
+    check_secret_name,
+    check_secrets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,6 +103,26 @@ class QueueWebhooks(ABC):
             check_secrets(f"queue {self.name!r}: webhook secret", given)
             self.app.keep_webhook_secret(Secret(name, given, shared=False))
         self._webhooks[url] = Hook(url, told.on, told.secret, allow_private)
+
+    async def disabled_webhooks(self) -> Mapping[str, datetime]:
+        """The URLs that answered 410 Gone and are told nothing more, of the queue's jobs too, and since when.
+
+        The newest 10,000 are remembered.
+        """
+        found = await (await self.app.link([self.name])).run(gone.disabled(self._deliveries))
+        return {url: datetime.fromtimestamp(since, UTC) for url, since in found.items()}
+
+    async def enable_webhook(self, url: str) -> bool:
+        """Tell a URL again of the jobs that end from now on; False when it was not disabled.
+
+        What it was not told meanwhile was never made; deliveries that failed by its 410 can be retried.
+        """
+        check_text("webhook url", url)
+        return await (await self.app.link([self.name])).run(gone.enable(self._deliveries, url=url))
+
+    @property
+    def _deliveries(self) -> QueueKeys:
+        return QueueKeys(self.app.prefix, beside(self.name))
 
     def webhook_option(self, webhook: Webhook) -> dict[str, Any]:
         """What a job's options keep of its own webhook.

@@ -30,6 +30,8 @@ _COLUMNS: Final = (
     ("Age", "date", ".metadata.creationTimestamp", "Age of the pool.", 0),
     ("Min", "integer", ".spec.scaling.minReplicas", "Pods that are always there.", 1),
     ("Max", "integer", ".spec.scaling.maxReplicas", "Pods there are at most.", 1),
+    ("Arrivals", "number", ".status.rates.arrivals", "Jobs per second that become ready to run.", 1),
+    ("Service", "number", ".status.rates.serviceSeconds", "Seconds a job runs.", 1),
     ("Limited-By", "string", ".status.decision.limitedBy", "What limited the number of pods.", 1),
 )
 

@@ -17,12 +17,24 @@ from bullpen_operator.api.rules import Rule, with_rules
 POOL_LABEL: Final = "bullpen.dev/pool"
 """On the Deployment and on its pods: the name of their pool. The Deployment selects by it."""
 
+DRAIN_ANNOTATION: Final = "bullpen.dev/drain"
+"""On a worker pod, "true" by whoever wants it to take no more jobs: its worker is marked in Redis as long as it stands
+there (`kubectl bullpen drain`).
+"""
+
+DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
+"""On pods that are to be ended first (KEP-2255)."""
+
 WORKER_CONTAINER: Final = "worker"
 
 RESERVED_ENV: Final = (
     "MODE",
     "REDIS_URL",
     "REDIS_URL_FILE",
+    "REDIS_CLUSTER",
+    "REDIS_TLS_CA_FILE",
+    "REDIS_TLS_CERT_FILE",
+    "REDIS_TLS_KEY_FILE",
     "QUEUE_NAME",
     "QUEUE_PREFIX",
     "QUEUE_CONCURRENCY",
@@ -132,11 +144,18 @@ _TEMPLATE: dict[str, Any] = {
                         f"finds its pods: remove it.",
                     ),
                 ),
-                "annotations": {
-                    "type": "object",
-                    "description": "Annotations added to the pods.",
-                    "additionalProperties": {"type": "string"},
-                },
+                "annotations": with_rules(
+                    {
+                        "type": "object",
+                        "description": "Annotations added to the pods.",
+                        "additionalProperties": {"type": "string"},
+                    },
+                    Rule(
+                        f"!('{DELETION_COST}' in self)",
+                        f"template may not set the annotation {DELETION_COST}, by which the operator names the pods "
+                        f"to end first: remove it.",
+                    ),
+                ),
             },
         },
         "spec": with_rules(

@@ -59,6 +59,26 @@ class UrlSource(Model):
     secret_key_ref: SecretKey = Field(description="The key of a Secret that holds the whole URL, password included.")
 
 
+class PemSource(Model):
+    """Where a certificate or key is kept."""
+
+    secret_key_ref: SecretKey = Field(description="The key of a Secret that holds it in PEM form.")
+
+
+class Tls(Model):
+    """Whom to trust, and who the workers and the operator are."""
+
+    ca_from: PemSource | None = Field(
+        default=None,
+        description="The certificate of the authority that signed the server's. The machine's own authorities are "
+        "trusted besides.",
+    )
+    cert_from: PemSource | None = Field(
+        default=None, description="The client certificate, for a Redis that asks for one; with keyFrom."
+    )
+    key_from: PemSource | None = Field(default=None, description="The key of the client certificate, not encrypted.")
+
+
 class Redis(Model):
     """Where the queue lives: exactly one of url and urlFrom."""
 
@@ -66,12 +86,14 @@ class Redis(Model):
         str | None,
         Extension("maxLength", 2048),
         Rule(
-            "self.matches('^rediss?://[^/?#]+')",
-            "redis.url must read redis://host:port/database, or rediss:// for TLS: correct the scheme or the host.",
+            r"self.matches('^rediss?(\\+sentinel)?://[^/?#]+')",
+            "redis.url must read redis://host:port/database, rediss:// for TLS, or "
+            "redis+sentinel://host:port,host:port/master/database: correct the scheme or the host.",
         ),
     ] = Field(
         default=None,
-        description="The Redis URL in plain text: redis://host:port/database, or rediss:// for TLS. "
+        description="The Redis URL in plain text: redis://host:port/database, rediss:// for TLS, or "
+        "redis+sentinel://host:port,host:port/master/database. "
         "Whoever may read the pool can read it: put a URL with a password into a Secret and use urlFrom.",
     )
     url_from: UrlSource | None = Field(
@@ -81,6 +103,35 @@ class Redis(Model):
         "(chart value redis.secretNames), and it is mounted into the pods, so a rotated password "
         "reaches running workers.",
     )
+    cluster: bool = Field(
+        default=False,
+        description="The URL names nodes of a Redis Cluster, the same as ?cluster=true in it. The queue's prefix or "
+        "name then needs a hash tag, such as {bull}.",
+    )
+    tls: Annotated[
+        Tls | None,
+        Rule(
+            "has(self.certFrom) == has(self.keyFrom)",
+            "redis.tls has one of certFrom and keyFrom: give both of them, or neither.",
+        ),
+        Rule(
+            "has(self.caFrom) || has(self.certFrom) || has(self.keyFrom)",
+            "redis.tls is empty: give caFrom, or certFrom with keyFrom, or leave it out.",
+        ),
+    ] = Field(
+        default=None,
+        description="Certificates for a URL with rediss://, each from a Secret in the pool's namespace that the "
+        "operator must be allowed to get (chart value redis.secretNames). They are mounted into the pods.",
+    )
+
+    @property
+    def secrets(self) -> dict[str, SecretKey]:
+        """The Secrets' keys it names, by field."""
+        sources: dict[str, UrlSource | PemSource | None] = {"urlFrom": self.url_from}
+        if self.tls is not None:
+            sources["tls.caFrom"] = self.tls.ca_from
+            sources["tls.certFrom"], sources["tls.keyFrom"] = self.tls.cert_from, self.tls.key_from
+        return {field: source.secret_key_ref for field, source in sources.items() if source is not None}
 
 
 class Thresholds(Model):
@@ -109,6 +160,19 @@ class Thresholds(Model):
         description="Seconds the oldest job may wait; beyond it the pool grows in proportion, at "
         "most to double at a step "
         "and never to more pods than jobs.",
+    )
+    cpu_percent: Annotated[
+        int,
+        INT32,
+        Rule(
+            "self >= 1 && self <= 100",
+            "scaling.thresholds.cpuPercent is not in 1 to 100: give the per cent of its CPU that a worker may use.",
+        ),
+    ] = Field(
+        default=80,
+        description="Per cent of its CPU that a worker may use on average (of its limit, without one of its "
+        "request); above it a pod counts for fewer jobs at a time, and the pool grows in proportion, at most to "
+        "double at a step. Without CPU metrics or resources it does nothing.",
     )
 
 
@@ -158,16 +222,38 @@ class Fallback(Model):
     ] = Field(default=120, description="Seconds without a reading; until then the number of pods stays as it is.")
 
 
+def _cron() -> str:
+    """A regular expression for five cron fields, as far as one can tell: no valid pattern is refused by it."""
+    minute, hour = "[0-5]?[0-9]", "([01]?[0-9]|2[0-3])"
+    numbers = [rf"(\\*|{part}(-{part})?)(/[0-9]+)?" for part in (minute, hour)]
+    names = "[0-9A-Za-z*,/#-]+"  # days and months have names, and the letters L and W
+    return "^" + " +".join([*(rf"{part}(,{part})*" for part in numbers), *[names] * 3]) + "$"
+
+
+_CRON_RULE: Final = Rule(
+    f"self.matches('{_cron()}')",
+    "scaling.schedule[] has a start or end that is no cron pattern: give minute, hour, day of month, month and "
+    "day of week, such as 0 8 * * 1-5.",
+)
+
+
 class Window(Model):
     """A time of the day or week with more pods at least."""
 
-    start: Annotated[str, Extension("maxLength", 100)] = Field(
+    start: Annotated[str, Extension("maxLength", 100), _CRON_RULE] = Field(
         description="When it opens: a cron pattern of five fields, such as 0 8 * * 1-5."
     )
-    end: Annotated[str, Extension("maxLength", 100)] = Field(description="When it closes, a cron pattern likewise.")
-    time_zone: Annotated[str, Extension("maxLength", 64)] = Field(
-        default="UTC", description="The time zone of both patterns, such as Europe/Berlin."
+    end: Annotated[str, Extension("maxLength", 100), _CRON_RULE] = Field(
+        description="When it closes, a cron pattern likewise."
     )
+    time_zone: Annotated[
+        str,
+        Extension("maxLength", 64),
+        Rule(
+            "self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$')",
+            "scaling.schedule[].timeZone is no name of a time zone: give one such as Europe/Berlin, or UTC.",
+        ),
+    ] = Field(default="UTC", description="The time zone of both patterns, such as Europe/Berlin.")
     min_replicas: Annotated[
         int,
         INT32,
@@ -268,6 +354,27 @@ class Drain(Model):
         "back to the front of the queue. "
         "The pod's grace period is 15 s longer.",
     )
+    strict: bool = Field(
+        default=True,
+        description="Whether a smaller pool waits for its jobs: true = only pods that run no job are ended, "
+        "however long that takes; false = a pod is ended at the latest after drain.seconds, and jobs that it "
+        "still runs go back to the queue.",
+    )
+    protect_from_consolidation: bool = Field(
+        default=True,
+        description="Whether pods that run jobs ask node autoscalers to leave them where they are "
+        "(annotations karpenter.sh/do-not-disrupt: true and cluster-autoscaler.kubernetes.io/safe-to-evict: false).",
+    )
+
+
+class DisruptionBudget(Model):
+    """Whether a PodDisruptionBudget guards the pods."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether there is a PodDisruptionBudget while the pool has more than one pod: node drains "
+        "then take one pod at a time, and wait until it has finished.",
+    )
 
 
 class WorkerPoolSpec(Model):
@@ -318,6 +425,14 @@ class WorkerPoolSpec(Model):
         Redis,
         Rule("!(has(self.url) && has(self.urlFrom))", "redis has both url and urlFrom: keep one of them."),
         Rule("has(self.url) || has(self.urlFrom)", "redis has neither url nor urlFrom: give one of them."),
+        Rule(
+            "!has(self.tls) || !has(self.url) || self.url.startsWith('rediss')",
+            "redis.tls is given, but redis.url is without TLS: write rediss:// in it, or leave redis.tls out.",
+        ),
+        Rule(
+            "!has(self.cluster) || !self.cluster || !has(self.url) || !self.url.contains('+sentinel://')",
+            "redis.cluster is true, but redis.url names sentinels: leave redis.cluster out, or give a cluster's nodes.",
+        ),
     ] = Field(description="Where the queue lives: exactly one of url and urlFrom.")
     resources: Resources = Field(default_factory=dict, description="CPU and memory of each worker pod.")
     env: Environment = Field(default_factory=list, description="Environment variables of the worker, as in a pod.")
@@ -333,6 +448,11 @@ class WorkerPoolSpec(Model):
     )
     drain: Drain = Field(
         default_factory=Drain, json_schema_extra=section(), description="What a pod does when it has to stop."
+    )
+    pod_disruption_budget: DisruptionBudget = Field(
+        default_factory=DisruptionBudget,
+        json_schema_extra=section(),
+        description="Whether node drains take the pods one at a time.",
     )
     expected_job_seconds: Annotated[
         int,
@@ -389,6 +509,7 @@ class Metadata(Model):
     name: str
     namespace: str
     uid: str
+    resource_version: str
     generation: int = 1
     deletion_timestamp: str | None = None
 

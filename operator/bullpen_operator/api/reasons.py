@@ -77,11 +77,11 @@ class Reason(StrEnum):
     )
     TLS_FAILED = (
         "TlsFailed",
-        "No TLS session with Redis: its certificate is not trusted, or the port speaks no TLS.",
+        "No TLS session with Redis: a certificate is not trusted or cannot be used, or the port speaks no TLS.",
     )
     BAD_URL = "BadUrl", "The Redis URL cannot be used as it is written."
-    SECRET_MISSING = "SecretMissing", "The Secret that holds the Redis URL, or the key in it, does not exist."
-    SECRET_FORBIDDEN = "SecretForbidden", "The operator may not read the Secret that holds the Redis URL."
+    SECRET_MISSING = "SecretMissing", "A Secret that spec.redis names, or the key in it, does not exist."
+    SECRET_FORBIDDEN = "SecretForbidden", "The operator may not read a Secret that spec.redis names."
     QUEUE_UNREADABLE = (
         "QueueUnreadable",
         "Redis answers, but what lies under the queue's keys is no BullMQ queue.",
@@ -110,6 +110,26 @@ class Reason(StrEnum):
         "A Deployment with the pool's name exists that the pool does not own.",
     )
     WRITE_FAILED = "WriteFailed", "The API server does not take the operator's write; it is tried again."
+    QUOTA = "Quota", "A ResourceQuota of the namespace leaves no room for what the pool needs."
+
+    # What is known of the pods.
+    CRASH_LOOP = "CrashLoop", "A container ends again and again soon after its start."
+    IMAGE_PULL = "ImagePull", "An image cannot be pulled."
+    UNSCHEDULABLE = "Unschedulable", "No node takes a pod: too little CPU or memory, or none that its rules allow."
+    CONTAINER_CONFIG = "ContainerConfig", "A container cannot be made: a Secret, ConfigMap or key it names is missing."
+    PODS_NOT_READY = "PodsNotReady", "Pods were asked for, and for minutes not one has become ready."
+    NOT_DRAINING = "NotDraining", "No pod is asked to finish its jobs and go."
+    DRAINING = "Draining", "Pods finish their jobs and take no more; they are ended then."
+
+    # What came of the promise, and what is in its way.
+    OBJECTIVE_MET = "ObjectiveMet", "No job has waited longer than scaling.waitObjective.seconds."
+    OBJECTIVE_MISSED = "ObjectiveMissed", "A job has waited longer than scaling.waitObjective.seconds."
+    NOT_LIMITED = "NotLimited", "The pool has as many pods as its queue asks for, or is on the way there."
+    SOLE_POOL = "SolePool", "No other pool is known to serve the queue."
+    QUEUE_SHARED = (
+        "QueueShared",
+        "Another pool serves the same queue: each is sized for the whole queue, so there are more pods than needed.",
+    )
 
     # What happened (Events only).
     SCALED_UP = "ScaledUp", "The pool grew."
@@ -121,6 +141,22 @@ class Reason(StrEnum):
         "The queue can no longer be read; the number of pods stays as it is.",
     )
     QUEUE_RECOVERED = "QueueRecovered", "The queue can be read again."
+    DRAIN_STARTED = "DrainStarted", "Pods were asked to claim no more jobs, so that they can be ended."
+    DRAIN_COMPLETED = "DrainCompleted", "Pods that had finished their jobs are ended."
+    DRAIN_CANCELLED = "DrainCancelled", "The pods are needed again, or kept, and go on claiming jobs."
+    DRAIN_OVERRAN = "DrainOverran", "A pod that is to go runs jobs for longer than drain.seconds."
+    GRACE_PERIOD_TOO_SHORT = (
+        "GracePeriodTooShort",
+        "More than one job in 200 runs for longer than drain.seconds, so that a rollout or a lost node interrupts it.",
+    )
+    FALLBACK_ACTIVATED = "FallbackActivated", "The queue could not be read for long, so scaling.fallback holds."
+    FALLBACK_DEACTIVATED = "FallbackDeactivated", "The queue can be read again, and scaling.fallback no longer holds."
+    OBJECTIVE_RECOVERED = "ObjectiveRecovered", "Jobs start within scaling.waitObjective again."
+    WORKERS_RECOVERED = "WorkersRecovered", "The pods that are asked for run again."
+    DISRUPTION_BUDGET_FAILED = (
+        "DisruptionBudgetFailed",
+        "The pool's PodDisruptionBudget could not be written; the pods run without it.",
+    )
 
 
 class ConditionType(StrEnum):
@@ -143,3 +179,8 @@ class ConditionType(StrEnum):
     QUEUE_REACHABLE = "QueueReachable", "Redis answers for the queue."
     QUEUE_FOUND = "QueueFound", "The queue exists under the pool's name and prefix."
     SCALING_ACTIVE = "ScalingActive", "The number of pods follows the queue."
+    SCALING_LIMITED = "ScalingLimited", "Something keeps the pool from the number of pods that its queue asks for."
+    OBJECTIVE_MET = "ObjectiveMet", "Jobs start within scaling.waitObjective."
+    DRAINING = "Draining", "Pods finish their jobs before they are ended."
+    WORKERS_AVAILABLE = "WorkersAvailable", "Nothing keeps the pods that are asked for from running."
+    QUEUE_SHARED = "QueueShared", "Another pool serves the same queue."

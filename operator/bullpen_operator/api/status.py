@@ -75,6 +75,12 @@ class WorkerPoolStatus(Model):
     replicas: Annotated[int, INT32] = Field(description="Pods there are.")
     ready_replicas: Annotated[int, INT32] = Field(description="Pods that are ready.")
     desired_replicas: Annotated[int, INT32] = Field(description="Pods there should be.")
+    busy_replicas: Annotated[int | None, INT32] = Field(
+        default=None, description="Pods that run a job; missing while nobody can tell. Up to a minute old."
+    )
+    draining_replicas: Annotated[int | None, INT32] = Field(
+        default=None, description="Pods that finish their jobs and go then; missing while pods cannot be drained."
+    )
     ready: str = Field(description="Ready and desired pods, as 3/5.")
     selector: str = Field(description="Label selector of the pods.")
     queue: QueueNumbers | None = Field(default=None, description="The queue as last read.")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bullpen_operator.api.pods import POOL_LABEL, WORKER_CONTAINER
@@ -24,7 +25,7 @@ from bullpen_operator.scaling.observation import NO_FLEET, Fleet
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bullpen_operator.api.pool import WorkerPool, WorkerPoolSpec
+    from bullpen_operator.api.pool import Redis, WorkerPool, WorkerPoolSpec
 
 Raw = dict[str, Any]
 
@@ -42,7 +43,15 @@ REDIS_DIRECTORY: Final = "/run/bullpen/redis"
 _REDIS_FILE: Final = "url"
 _REDIS_VOLUME: Final = "bullpen-redis"
 _TMP_VOLUME: Final = "bullpen-tmp"
-_OUR_VOLUMES: Final = frozenset({_REDIS_VOLUME, _TMP_VOLUME})
+_TLS_DIRECTORY: Final = "/run/bullpen/redis-tls"
+_TLS_VOLUME: Final = "bullpen-redis-tls"
+_TLS_FILES: Final = {
+    "tls.caFrom": ("REDIS_TLS_CA_FILE", "ca.crt"),
+    "tls.certFrom": ("REDIS_TLS_CERT_FILE", "tls.crt"),
+    "tls.keyFrom": ("REDIS_TLS_KEY_FILE", "tls.key"),
+}
+_OUR_VOLUMES: Final = frozenset({_REDIS_VOLUME, _TLS_VOLUME, _TMP_VOLUME})
+_EXCEEDED: Final = "exceeded quota"
 
 
 class TemplateRejectedError(ValueError):
@@ -60,7 +69,23 @@ def intended(pool: WorkerPool, *, replicas: int) -> Raw:
     """
     spec = _spec(pool)
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
-    owner = {
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": pool.metadata.name,
+            "namespace": pool.metadata.namespace,
+            "labels": labels_of(pool),
+            "annotations": {INTENT_ANNOTATION: digest},
+            "ownerReferences": [owner_of(pool)],
+        },
+        "spec": {"replicas": replicas, **spec},
+    }
+
+
+def owner_of(pool: WorkerPool) -> Raw:
+    """The owner reference of what the pool owns."""
+    return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "name": pool.metadata.name,
@@ -70,18 +95,11 @@ def intended(pool: WorkerPool, *, replicas: int) -> Raw:
         # nothing.
         "blockOwnerDeletion": False,
     }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {
-            "name": pool.metadata.name,
-            "namespace": pool.metadata.namespace,
-            "labels": {**_descriptive_labels(pool), POOL_LABEL: pool.metadata.name},
-            "annotations": {INTENT_ANNOTATION: digest},
-            "ownerReferences": [owner],
-        },
-        "spec": {"replicas": replicas, **spec},
-    }
+
+
+def labels_of(pool: WorkerPool) -> Raw:
+    """The labels of what the pool owns, by which it is watched."""
+    return {**_descriptive_labels(pool), POOL_LABEL: pool.metadata.name}
 
 
 def intent_of(deployment: Mapping[str, Any]) -> str | None:
@@ -103,7 +121,8 @@ def fleet_of(deployment: Mapping[str, Any] | None) -> Fleet:
         return NO_FLEET
     status = deployment.get("status") or {}
     total, updated = status.get("replicas", 0), status.get("updatedReplicas", 0)
-    trouble = [condition for condition in status.get("conditions", []) if _is_trouble(condition)]
+    conditions = status.get("conditions", [])
+    trouble = [condition for condition in conditions if _is_trouble(condition)]
     return Fleet(
         exists=True,
         replicas=deployment["spec"].get("replicas", 1),
@@ -114,13 +133,35 @@ def fleet_of(deployment: Mapping[str, Any] | None) -> Fleet:
         observed=status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0),
         stalled=bool(trouble),
         stalled_message=trouble[0].get("message", "") if trouble else "",
+        quota_message=next((found for found in map(_quota, conditions) if found), ""),
+        unavailable_since=next((since for since in map(_unavailable, conditions) if since is not None), None),
     )
 
 
 def _is_trouble(condition: Mapping[str, Any]) -> bool:
     late = condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded"
     refused = condition["type"] == "ReplicaFailure" and condition["status"] == "True"
-    return late or refused
+    return late or (refused and not _quota(condition))
+
+
+def _quota(condition: Mapping[str, Any]) -> str:
+    """The part of a refusal of pods that speaks of a ResourceQuota, without the name of a pod that never was."""
+    if condition["type"] != "ReplicaFailure" or condition["status"] != "True":
+        return ""
+    return quota_in(condition.get("message", ""))
+
+
+def quota_in(message: str) -> str:
+    """From "exceeded quota" (the words of Kubernetes' quota admission) to the end of the message; "" without them."""
+    at = message.find(_EXCEEDED)
+    return message[at:] if at >= 0 else ""
+
+
+def _unavailable(condition: Mapping[str, Any]) -> float | None:
+    if condition["type"] != "Available" or condition["status"] == "True":
+        return None
+    since = condition.get("lastTransitionTime")
+    return datetime.fromisoformat(since).timestamp() if since else None
 
 
 def _spec(pool: WorkerPool) -> Raw:
@@ -223,13 +264,30 @@ def _owned(pool: WorkerPool) -> Raw:
         "containers": [container],
         "volumes": [{"name": _TMP_VOLUME, "emptyDir": {}}],
     }
-    if spec.redis.url_from is not None:
-        secret = spec.redis.url_from.secret_key_ref
-        items = [{"key": secret.key, "path": _REDIS_FILE}]
-        pod["volumes"].append({"name": _REDIS_VOLUME, "secret": {"secretName": secret.name, "items": items}})
-        mount = {"name": _REDIS_VOLUME, "mountPath": REDIS_DIRECTORY, "readOnly": True}
-        container["volumeMounts"] = [mount]
+    mounts = []
+    for volume, directory in _secret_volumes(spec.redis):
+        pod["volumes"].append(volume)
+        mounts.append({"name": volume["name"], "mountPath": directory, "readOnly": True})
+    if mounts:
+        container["volumeMounts"] = mounts
     return {"metadata": {"labels": {POOL_LABEL: pool.metadata.name}}, "spec": pod}
+
+
+def _secret_volumes(redis: Redis) -> list[tuple[Raw, str]]:
+    """The Secrets that hold the URL and the certificates, each with the directory it is mounted at."""
+    named = redis.secrets
+    volumes: list[tuple[Raw, str]] = []
+    url = named.pop("urlFrom", None)
+    if url is not None:
+        items = [{"key": url.key, "path": _REDIS_FILE}]
+        volumes.append(({"name": _REDIS_VOLUME, "secret": {"secretName": url.name, "items": items}}, REDIS_DIRECTORY))
+    if named:
+        sources = [
+            {"secret": {"name": secret.name, "items": [{"key": secret.key, "path": _TLS_FILES[field][1]}]}}
+            for field, secret in named.items()
+        ]
+        volumes.append(({"name": _TLS_VOLUME, "projected": {"sources": sources}}, _TLS_DIRECTORY))
+    return volumes
 
 
 def _environment(spec: WorkerPoolSpec) -> list[Raw]:
@@ -253,11 +311,17 @@ def _environment(spec: WorkerPoolSpec) -> list[Raw]:
 
 def _redis_environment(spec: WorkerPoolSpec) -> list[Raw]:
     """A file for our worker, which reads it again after a rotation; foreign workers know REDIS_URL only."""
-    if spec.redis.url_from is None:
-        return [{"name": "REDIS_URL", "value": spec.redis.url}]
-    variables: list[Raw] = [{"name": "REDIS_URL_FILE", "value": f"{REDIS_DIRECTORY}/{_REDIS_FILE}"}]
-    if spec.app is None:
-        secret = spec.redis.url_from.secret_key_ref
-        reference = {"secretKeyRef": {"name": secret.name, "key": secret.key}}
-        variables.append({"name": "REDIS_URL", "valueFrom": reference})
-    return variables
+    redis = spec.redis
+    variables: list[Raw] = []
+    if redis.url_from is None:
+        variables.append({"name": "REDIS_URL", "value": redis.url})
+    else:
+        variables.append({"name": "REDIS_URL_FILE", "value": f"{REDIS_DIRECTORY}/{_REDIS_FILE}"})
+        if spec.app is None:
+            secret = redis.url_from.secret_key_ref
+            reference = {"secretKeyRef": {"name": secret.name, "key": secret.key}}
+            variables.append({"name": "REDIS_URL", "valueFrom": reference})
+    if redis.cluster:
+        variables.append({"name": "REDIS_CLUSTER", "value": "true"})
+    files = [_TLS_FILES[field] for field in redis.secrets if field in _TLS_FILES]
+    return [*variables, *({"name": name, "value": f"{_TLS_DIRECTORY}/{file}"} for name, file in files)]

@@ -1,23 +1,16 @@
-"""The write port over the official asyncio client: one session, a timeout on every call, one semaphore.
-
-The client's transport and authentication are used, its thousand models are not: objects go in and out as
-JSON, because a model of another release silently drops the fields it does not know.
-"""
+"""The write port: what the engine asks for, as requests of `Transport`."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-import json
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import aiohttp
-from kubernetes.aio.client.api_client import ApiClient
-from kubernetes.aio.config import ConfigException
-
+from bullpen_operator.api.pods import POOL_LABEL
 from bullpen_operator.api.pool import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from bullpen_operator.cluster.port import FIELD_MANAGER, ClusterError, Kind, Listing, Raw
+from bullpen_operator.cluster.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,32 +18,61 @@ if TYPE_CHECKING:
 
     from kubernetes.aio.client import Configuration
 
+    from bullpen_operator.cluster.fence import Fence
+
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
-_JSON = "application/json"
 _CHUNK = 500
 
 OWNED = f"app.kubernetes.io/managed-by={FIELD_MANAGER}"
-"""The label selector of the Deployments that are ours, evaluated by the API server."""
+"""The label selector of what belongs to pools, evaluated by the API server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Where the API server has the objects of a kind, and which of them are watched: those that the selector matches,
+    evaluated by the API server.
+    """
+
+    group: str
+    version: str
+    plural: str
+    selector: str = ""
+
+    def path(self, namespace: str | None) -> str:
+        root = f"/apis/{self.group}" if self.group else "/api"
+        scope = f"/namespaces/{namespace}" if namespace is not None else ""
+        return f"{root}/{self.version}{scope}/{self.plural}"
+
+
+SERVED: Final[Mapping[Kind, Served]] = {
+    Kind.POOL: Served(group=GROUP, version=VERSION, plural=PLURAL),
+    Kind.DEPLOYMENT: Served(group="apps", version="v1", plural="deployments", selector=OWNED),
+    Kind.BUDGET: Served(group="policy", version="v1", plural="poddisruptionbudgets", selector=OWNED),
+    Kind.POD: Served(group="", version="v1", plural="pods", selector=POOL_LABEL),
+    # KEDA scales by one of these too, whose target is the same.
+    Kind.SCALER: Served(group="autoscaling", version="v2", plural="horizontalpodautoscalers"),
+}
 
 
 class KubernetesCluster:
     """The `Cluster` protocol over HTTP. `on_request` hears of every answer: verb, resource, status code (0:
-    none came).
+    none came). Every write passes the `fence`.
     """
 
     def __init__(
         self,
         configuration: Configuration,
         *,
+        fence: Fence,
         timeout: float = 10.0,
         concurrency: int = 16,
         on_request: Callable[[str, str, int], None],
     ) -> None:
-        self._client = ApiClient(configuration)
-        self._timeout = timeout
-        self._slots = asyncio.Semaphore(concurrency)
-        self._on_request = on_request
+        self._transport = Transport(
+            configuration, timeout=timeout, concurrency=concurrency, on_request=on_request, fence=fence
+        )
+        self._call = self._transport.call
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,20 +80,16 @@ class KubernetesCluster:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._client.close()  # type: ignore[no-untyped-call]
+        await self._transport.__aexit__(kind, error, traceback)
 
     async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
-        group, plural, query = (
-            (f"apis/{GROUP}/{VERSION}", PLURAL, {})
-            if kind is Kind.POOL
-            else ("apis/apps/v1", "deployments", {"labelSelector": OWNED})
-        )
-        path = f"/{group}/namespaces/{namespace}/{plural}" if namespace is not None else f"/{group}/{plural}"
+        served = SERVED[kind]
+        query = {"labelSelector": served.selector} if served.selector else {}
         items: list[Raw] = []
         token = ""
         while True:
             page_query = {**query, "limit": str(_CHUNK)} | ({"continue": token} if token else {})
-            page = await self._call("LIST", plural, path, query=page_query)
+            page = await self._call("LIST", served.plural, served.path(namespace), query=page_query)
             items += page["items"]
             token = page["metadata"].get("continue", "")
             if not token:
@@ -113,13 +131,52 @@ class KubernetesCluster:
             content_type=_MERGE,
         )
 
-    async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:
+    async def write_budget(self, budget: Raw) -> Raw:
+        metadata = budget["metadata"]
+        path = f"/apis/policy/v1/namespaces/{metadata['namespace']}/poddisruptionbudgets"
+        query = {"fieldManager": FIELD_MANAGER}
+        if "resourceVersion" not in metadata:  # a create, because an apply would take over somebody else's
+            return await self._call("POST", "poddisruptionbudgets", path, query=query, body=budget)
+        path += f"/{metadata['name']}"
+        return await self._call("PATCH", "poddisruptionbudgets", path, query=query, body=budget, content_type=_MERGE)
+
+    async def delete_budget(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        await self._call(
+            "DELETE",
+            "poddisruptionbudgets",
+            f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets/{name}",
+            body={"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions},
+        )
+
+    async def annotate_pod(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str,
+        annotations: Mapping[str, str | None],
+    ) -> Raw:
+        metadata = {"uid": uid, "resourceVersion": resource_version, "annotations": dict(annotations)}
+        return await self._call(
+            "PATCH",
+            "pods",
+            f"/api/v1/namespaces/{namespace}/pods/{name}",
+            query={"fieldManager": FIELD_MANAGER},
+            body={"metadata": metadata},
+            content_type=_MERGE,
+        )
+
+    async def apply_status(
+        self, *, namespace: str, name: str, uid: str, resource_version: str, status: Mapping[str, Any]
+    ) -> Raw:
         # The uid is a precondition: a pool deleted and made again under its name does not inherit the old
         # one's status.
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "metadata": {"name": name, "namespace": namespace, "uid": uid},
+            "metadata": {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": resource_version},
             "status": dict(status),
         }
         return await self._call(
@@ -160,63 +217,3 @@ class KubernetesCluster:
             body=patch,
             content_type=_MERGE,
         )
-
-    async def _call(
-        self,
-        verb: str,
-        resource: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Raw | None = None,
-        content_type: str = _JSON,
-    ) -> Raw:
-        try:
-            async with asyncio.timeout(self._timeout):
-                async with self._slots:
-                    status, payload = await self._send(
-                        "GET" if verb == "LIST" else verb, path, query or {}, body, content_type
-                    )
-        # OSError: TimeoutError is one. ConfigException: the token, read again each minute, is just being replaced.
-        except (aiohttp.ClientError, OSError, ConfigException) as error:
-            self._on_request(verb, resource, 0)
-            what = f"no answer within {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
-            raise ClusterError(
-                status=0, reason="NoAnswer", message=f"{verb} {path}: {what or type(error).__name__}"
-            ) from error
-        self._on_request(verb, resource, status)
-        if status >= 400:
-            raise _refusal(status, payload, what=f"{verb} {path}")
-        try:
-            answer: Raw = json.loads(payload)
-        except ValueError as error:
-            raise ClusterError(
-                status=0, reason="NoJson", message=f"{verb} {path}: the answer ({status}) is no JSON"
-            ) from error
-        return answer
-
-    async def _send(
-        self, method: str, path: str, query: Mapping[str, str], body: Raw | None, content_type: str
-    ) -> tuple[int, bytes]:
-        call = await self._client.param_serialize(
-            method=method,
-            resource_path=path,
-            query_params=list(query.items()),
-            header_params={"Accept": _JSON, "Content-Type": content_type},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        response = await self._client.call_api(*call, _request_timeout=aiohttp.ClientTimeout(total=self._timeout))
-        return int(response.status), await response.read()  # type: ignore[no-untyped-call]
-
-
-def _refusal(status: int, payload: bytes, *, what: str) -> ClusterError:
-    """The API server's own words (a Status object) where it spoke, else the status alone."""
-    try:
-        answer = json.loads(payload)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        return ClusterError(status=status, reason="Unknown", message=f"{what}: HTTP {status}")
-    reason = str(answer.get("reason") or "Unknown")
-    return ClusterError(status=status, reason=reason, message=str(answer.get("message") or f"{what}: HTTP {status}"))

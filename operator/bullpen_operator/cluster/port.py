@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 FIELD_MANAGER = "bullpen-operator"
 """The one field manager of every write (KEP-555, server-side apply)."""
 
+NO_VERSION = "1"
+"""A resourceVersion that no object has: an apply that carries it makes what is missing, and is refused (409) by what is
+there. Without one it would overwrite that.
+"""
+
 Raw = dict[str, Any]
 """An object as the API server speaks of it."""
 
@@ -25,6 +30,9 @@ class Kind(StrEnum):
 
     POOL = "WorkerPool"
     DEPLOYMENT = "Deployment"
+    BUDGET = "PodDisruptionBudget"
+    POD = "Pod"
+    SCALER = "HorizontalPodAutoscaler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ class Cluster(Protocol):
     """Every coroutine raises ClusterError, and nothing else, within a bounded time."""
 
     async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
-        """All pools, or all Deployments of pools, in one namespace or (None) in all."""
+        """All objects of a kind that are to be watched, in one namespace or (None) in all."""
         ...
 
     async def find_deployment(self, *, namespace: str, name: str) -> Raw | None:
@@ -93,8 +101,34 @@ class Cluster(Protocol):
         """Set `replicas` on exactly the version it was decided on; the answer is the Deployment."""
         ...
 
-    async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:
-        """Server-side apply of the full status of the pool with that uid; the answer is the pool."""
+    async def write_budget(self, budget: Raw) -> Raw:
+        """Make the PodDisruptionBudget (409 when there is one of its name), or, if it carries a resourceVersion, put
+        exactly that version right; the answer is what it became.
+        """
+        ...
+
+    async def delete_budget(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        """Delete exactly that version of the PodDisruptionBudget with that uid."""
+        ...
+
+    async def annotate_pod(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str,
+        annotations: Mapping[str, str | None],
+    ) -> Raw:
+        """Set annotations of exactly the version of the pod it was decided on, None takes one away; the answer is the
+        pod.
+        """
+        ...
+
+    async def apply_status(
+        self, *, namespace: str, name: str, uid: str, resource_version: str, status: Mapping[str, Any]
+    ) -> Raw:
+        """Server-side apply of the full status, on exactly that version of the pool; the answer is the pool."""
         ...
 
     async def read_secret(self, *, namespace: str, name: str) -> Mapping[str, bytes]:

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 
-from bullpen_operator.api.pool import GROUP, PLURAL, VERSION
 from bullpen_operator.cluster.access import access
-from bullpen_operator.cluster.kubernetes_cluster import OWNED
-from bullpen_operator.cluster.port import Kind, Raw
+from bullpen_operator.cluster.kubernetes_cluster import SERVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from bullpen_operator.cluster.port import Kind, Raw
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
 class Watch:
-    """Watches pools and their Deployments in the namespaces (none: in all of them).
+    """Watches pools, what they own, their pods, and autoscalers in the namespaces (none: in all of them).
 
     `hear(kind, gone, object)` is called on the event loop that awaits `run`, in the order of events for each
     object.
@@ -98,11 +98,9 @@ class Watch:
     async def _kopf(self, ours: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         registry = kopf.OperatorRegistry()  # a bare one: no login handlers but ours
         kopf.on.login(registry=registry)(self._login)
-        for kind, resource in (
-            (Kind.POOL, (GROUP, VERSION, PLURAL)),
-            (Kind.DEPLOYMENT, ("apps", "v1", "deployments")),
-        ):
-            kopf.on.event(*resource, registry=registry, id=plural(kind))(self._handler(kind, ours))
+        for kind, served in SERVED.items():
+            resource = (served.group, served.version, served.plural)
+            kopf.on.event(*resource, registry=registry, id=served.plural)(self._handler(kind, ours))
         # It warns on each start that it leaves the signals alone, which is why it is here.
         logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
         await kopf.operator(
@@ -137,11 +135,6 @@ class Watch:
         )
 
 
-def plural(kind: Kind) -> str:
-    """The resource name of a kind, which is also the id of its handler."""
-    return PLURAL if kind is Kind.POOL else "deployments"
-
-
 def settings() -> kopf.OperatorSettings:
     """Kopf as a watcher and nothing else: it scans nothing, posts nothing, leaves no trace on objects."""
     chosen = kopf.OperatorSettings()
@@ -154,7 +147,9 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.client_timeout = 310
     chosen.watching.inactivity_timeout = 70  # the API server sends a bookmark each minute (KEP-956)
     chosen.watching.chunk_size = 500
-    chosen.watching.label_selectors["apps", "deployments"] = OWNED
+    for served in SERVED.values():
+        if served.selector:
+            chosen.watching.label_selectors[served.group, served.plural] = served.selector
     return chosen
 
 

@@ -11,19 +11,22 @@ import logging
 from typing import TYPE_CHECKING
 
 from bullpen_operator.api.reasons import Reason
-from bullpen_operator.cluster.deployment import intent_of, owned_by
-from bullpen_operator.cluster.port import ClusterError, Kind
+from bullpen_operator.cluster.deployment import intent_of, owned_by, quota_in
+from bullpen_operator.cluster.port import NO_VERSION, ClusterError, Kind
+from bullpen_operator.engine.declared import Declared
 from bullpen_operator.engine.difference import differences
-from bullpen_operator.engine.status import Obstacle
+from bullpen_operator.engine.guard import Guard, Unguard
+from bullpen_operator.engine.view import Obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from bullpen_operator.api.pool import Metadata, WorkerPool
     from bullpen_operator.cluster.port import Cluster, Raw
     from bullpen_operator.engine.backoff import Backoff
     from bullpen_operator.engine.cache import Cache
+    from bullpen_operator.engine.drain import Annotate
     from bullpen_operator.engine.track import Track
     from bullpen_operator.engine.turn import Apply, Scale
 
@@ -34,14 +37,17 @@ _REFUSALS = frozenset({400, 403, 413, 422})
 changes.
 """
 
+_ENDING = "because it is being terminated"
+"""What the API server says of a namespace that is being deleted (NamespaceLifecycle admission)."""
+
 _TOLD_AFTER = 3
 _PEACE_SECONDS = 600.0
 """A repair so long after the last one is no quarrel: its pause starts small again."""
 
 
 class Executor:
-    """Writes, when `may_write` allows it: the seam for the leader of several replicas, asked before each single
-    write.
+    """Writes, when `may_write` allows it: who does not lead need not even try. The fence of the cluster port, asked as
+    a request leaves, is what is relied on. `outdated` hears when the cache seems to be behind.
     """
 
     def __init__(
@@ -51,11 +57,19 @@ class Executor:
         cache: Cache,
         may_write: Callable[[], bool],
         clock: Callable[[], float],
+        outdated: Callable[[], None] = lambda: None,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._may_write = may_write
         self._clock = clock
+        self._declared = Declared()
+        self._outdated = outdated
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything may be written now."""
+        return self._may_write()
 
     async def apply(self, track: Track, pool: WorkerPool, effect: Apply) -> bool:
         """Make the Deployment or put it right; True when the API server took it, the decided number included.
@@ -108,18 +122,75 @@ class Executor:
             track.obstacle = None
         return True
 
+    async def guard(self, track: Track, pool: WorkerPool, effect: Guard | Unguard) -> str | None:
+        """Write or delete the PodDisruptionBudget; a sentence when that failed and will fail again."""
+        if not self._may_write():
+            return None
+        metadata = pool.metadata
+        try:
+            if isinstance(effect, Guard):
+                self._cache.put(Kind.BUDGET, await self._cluster.write_budget(effect.budget))
+            else:
+                place = {"namespace": metadata.namespace, "name": metadata.name}
+                await self._cluster.delete_budget(**place, uid=effect.uid, resource_version=effect.version)
+        except ClusterError as error:
+            if error.gone:
+                return None  # what was to go is gone; the watch tells of it
+            self._failed(track.guard_pause, metadata, "disruption budget", error)
+            if error.reason == "AlreadyExists":
+                return (
+                    f"a PodDisruptionBudget {metadata.name} exists that is not the pool's: "
+                    "delete it, or set spec.podDisruptionBudget.enabled to false"
+                )
+            return error.message if error.status in _REFUSALS else None
+        if isinstance(effect, Guard) and "resourceVersion" in effect.budget["metadata"]:
+            track.guard_pause.failed(self._clock())  # somebody changed it, and may do so again
+        else:
+            track.guard_pause.succeeded()
+        return None
+
+    async def annotate(self, track: Track, pool: WorkerPool, changes: Sequence[Annotate]) -> None:
+        """Set or take away annotations of pods, each of exactly the version that it was decided on."""
+        for change in changes:
+            if not self._may_write():
+                return
+            pod = change.pod
+            try:
+                seen = await self._cluster.annotate_pod(
+                    namespace=pod.namespace,
+                    name=pod.name,
+                    uid=pod.uid,
+                    resource_version=pod.version,
+                    annotations=change.annotations,
+                )
+            except ClusterError as error:
+                if error.conflict or error.gone:  # the pod has changed since, or is gone: the watch will tell
+                    continue
+                self._failed(track.pod_pause, pool.metadata, "pod", error)
+                return
+            self._cache.put(Kind.POD, seen)
+        track.pod_pause.succeeded()
+
+    def writable(self, status: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of a status that the CRD in the cluster has a place for, as far as is known."""
+        return self._declared.part_of(status, now=self._clock())
+
     async def write_status(self, track: Track, pool: Metadata, status: Mapping[str, Any]) -> bool:
         """Replace the pool's status; True when the API server took it."""
         if not self._may_write():
             return False
         try:
             seen = await self._cluster.apply_status(
-                namespace=pool.namespace, name=pool.name, uid=pool.uid, status=status
+                namespace=pool.namespace,
+                name=pool.name,
+                uid=pool.uid,
+                resource_version=pool.resource_version,
+                status=status,
             )
         except ClusterError as error:
             if error.gone:  # deleted a moment ago, or long since while the watch was down
                 self._vanished(Kind.POOL, self._cache.pool(pool.uid))
-            else:
+            elif not self._declared.learns(error, now=self._clock()):
                 self._failed(track.status_pause, pool, "status", error)
             return False
         self._cache.put(Kind.POOL, seen)
@@ -149,7 +220,11 @@ class Executor:
 
     def _refused(self, track: Track, pool: WorkerPool, error: ClusterError) -> None:
         self._failed(track.apply_pause, pool.metadata, "deployment", error)
-        if error.status in _REFUSALS:
+        if error.forbidden and _ENDING in error.message:
+            return  # the pool goes with its namespace in a moment
+        if error.forbidden and quota_in(error.message):
+            track.obstacle = Obstacle(reason=Reason.QUOTA, message=f"no Deployment: {quota_in(error.message)}")
+        elif error.status in _REFUSALS:
             track.obstacle = Obstacle(
                 reason=Reason.TEMPLATE_REJECTED, message=f"the API server refuses the Deployment: {error.message}"
             )
@@ -158,6 +233,8 @@ class Executor:
 
     def _failed(self, backoff: Backoff, pool: Metadata, what: str, error: ClusterError) -> None:
         pause = backoff.failed(self._clock())
+        if error.conflict and backoff.failures >= _TOLD_AFTER:
+            self._outdated()  # decided again and again on what is no longer so: the watch does not tell it
         level = logging.DEBUG if error.conflict else logging.WARNING  # a conflict only means: look again
         extra = {"pool": pool.name, "namespace": pool.namespace}
         log.log(level, "%s not written, again in %.1f s: %s", what, pause, error, extra=extra)
@@ -189,7 +266,8 @@ def _on_top_of(found: Raw | None, effect: Apply) -> Raw:
     or a label taken off, by which we watch, would otherwise end pods that nobody counted.
     """
     if found is None:
-        return effect.deployment
+        metadata = {**effect.deployment["metadata"], "resourceVersion": NO_VERSION}
+        return {**effect.deployment, "metadata": metadata}
     metadata = {**effect.deployment["metadata"], "resourceVersion": found["metadata"]["resourceVersion"]}
     spec = effect.deployment["spec"]
     if not _decided_on(found, effect):

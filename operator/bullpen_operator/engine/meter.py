@@ -22,6 +22,9 @@ class Meter(Protocol):
     def scaled(self, pool: WorkerPool, decision: Decision) -> None:
         """A number of replicas was accepted by the API server."""
 
+    def woken(self, pool: WorkerPool, *, seconds: float) -> None:
+        """A pool got its first pods `seconds` after a job was added to its idle queue."""
+
     def swept(self, *, lag: float) -> None:
         """A sweep over one endpoint's pools ended `lag` seconds after it was due."""
 

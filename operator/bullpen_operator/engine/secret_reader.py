@@ -24,7 +24,10 @@ def secret_reader(cluster: Cluster) -> SecretReader:
             return await cluster.read_secret(namespace=namespace, name=name)
         except ClusterError as error:
             if error.missing:
-                reason, words = Reason.SECRET_MISSING, f"{secret} does not exist: create it, holding the Redis URL"
+                reason, words = (
+                    Reason.SECRET_MISSING,
+                    f"{secret} does not exist: create it, with what the pool's redis takes from it",
+                )
             elif error.forbidden:
                 reason = Reason.SECRET_FORBIDDEN
                 words = (

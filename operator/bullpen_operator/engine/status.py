@@ -13,19 +13,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bullpen_operator.api.pods import POOL_LABEL
 from bullpen_operator.api.status import DecisionRecord, QueueNumbers, WorkerPoolStatus
-from bullpen_operator.engine.conditions import Obstacle, View, conditions_of
+from bullpen_operator.engine.conditions import CALM, conditions_of
 from bullpen_operator.scaling.numbers import count
 from bullpen_operator.scaling.observation import QueueReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bullpen_operator.engine.view import View
     from bullpen_operator.scaling.decision import Decision
 
-__all__ = ["REFRESH_SECONDS", "Obstacle", "View", "status_of", "timestamp", "urgent", "write_due"]
+__all__ = ["REFRESH_SECONDS", "status_of", "timestamp", "urgent", "write_due"]
 
 REFRESH_SECONDS: Final = 60.0
 """Numbers of the queue, and reasons for an unchanged number, are written at most once in this many seconds."""
+
+
+_SLOW: Final = frozenset({"queue", "rates", "decision", "busyReplicas"})
+"""Parts of the status that alone are no reason to write it at once."""
 
 
 def timestamp(now: float) -> str:
@@ -40,20 +45,22 @@ def rounded(number: float) -> int:
     return round(whole, 2 - digits) if digits > 2 else whole
 
 
-def status_of(*, view: View, decision: Decision, now: float) -> dict[str, Any]:
+def status_of(view: View) -> dict[str, Any]:
     """The full status, for server-side apply.
 
-    `decision` is what was decided for this pool, `view` what is seen after it was carried out: a number that the
-    Deployment does not have is not told as done.
+    `view` is what is seen after its decision was carried out: a number that the Deployment does not have is not told as
+    done.
     """
-    written = view.pool.status
-    time = timestamp(now)
+    written, decision = view.pool.status, view.decision
+    time = timestamp(view.now)
     moved = decision.changes and view.fleet.replicas == decision.to
     status = WorkerPoolStatus(
         observed_generation=view.generation,
         replicas=view.fleet.pods,
         ready_replicas=view.fleet.ready,
         desired_replicas=decision.to,
+        busy_replicas=view.fleet.busy,
+        draining_replicas=None if view.fleet.busy is None else view.fleet.draining,
         ready=f"{view.fleet.ready}/{decision.to}",
         selector=f"{POOL_LABEL}={view.pool.metadata.name}",
         queue=None,
@@ -111,9 +118,13 @@ def _minute_gone(since: float | None, now: float) -> bool:
 
 
 def _urgent(status: Mapping[str, Any]) -> dict[str, Any]:
-    urgent = {key: value for key, value in status.items() if key not in ("queue", "rates", "decision")}
-    # A condition's sentence alone is no change of it: an outage may word itself anew at each attempt.
-    conditions = [condition | {"message": None} for condition in status.get("conditions") or ()]
+    urgent = {key: value for key, value in status.items() if key not in _SLOW}
+    # A condition's sentence alone is no change of it: an outage may word itself anew at each attempt. Nor is another
+    # reason for one that numbers turn.
+    conditions = [
+        condition | {"message": None} | ({"reason": None} if condition["type"] in CALM else {})
+        for condition in status.get("conditions") or ()
+    ]
     return {**urgent, "conditions": conditions, "to": (status.get("decision") or {}).get("to")}
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bullpen_operator.engine.backoff import Backoff
+from bullpen_operator.engine.draining import Draining
 from bullpen_operator.scaling.decision import Memory
 
 if TYPE_CHECKING:
     from bullpen_operator.api.pool import WorkerPool
     from bullpen_operator.engine.difference import Differences
-    from bullpen_operator.engine.status import Obstacle
+    from bullpen_operator.engine.view import Obstacle
+    from bullpen_operator.scaling.observation import QueueReading, ReadingFailed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class Track:
     misread: str | None = None
     """Why it cannot, a sentence."""
     memory: Memory = field(default_factory=Memory)
+    draining: Draining = field(default_factory=Draining)
     unsettled: bool = True
     """The Deployment has to be compared with what it should be."""
     obstacle: Obstacle | None = None
@@ -36,9 +39,19 @@ class Track:
     """After what somebody else changed was put back: each time may be a rollout, and they may change it again."""
     apply_generation: int = 0
     """Generation of the pool that these two pauses are about: a changed spec is tried at once."""
+    unguarded: bool = True
+    """The PodDisruptionBudget has to be compared with what it should be."""
+    guard_pause: Backoff = field(default_factory=lambda: Backoff(first=5, longest=600))
     scale_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
+    pod_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
     status_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
+    rested_at: float | None = None
+    """When the queue was last seen at rest."""
+    sharing: tuple[str, ...] = ()
+    """Other pools that serve the same queue, as namespace/name; not more than a few."""
     writing: bool = False
+    missed: QueueReading | ReadingFailed | None = None
+    """What was last observed while it was being written."""
     status_written_at: float | None = None
     status_refreshed_at: float | None = None
     """When it was last written for what is not urgent."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bullpen_operator.cluster.deployment import TemplateRejectedError, intended, intent_of
 from bullpen_operator.engine.difference import differences
-from bullpen_operator.engine.status import Obstacle
+from bullpen_operator.engine.view import Obstacle
 
 if TYPE_CHECKING:
     from bullpen_operator.api.pool import WorkerPool

@@ -8,21 +8,23 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from bullpen.protocol.keys import QueueKeys
+from bullpen_operator.queues.workers import UnreadableReplyError, workers
 from bullpen_operator.scaling.observation import HORIZONS, QueueReading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = ["Question", "UnreadableReplyError", "reading"]
+
 SCRIPT = (files("bullpen_operator.queues") / "scripts" / "reading.lua").read_text(encoding="utf-8")
 SCRIPT_SHA1 = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 """Redis names a script by its SHA-1."""
 
-_FIELDS = 19
+LOOKED_AT = 5000
+"""Active jobs of one queue that are looked at for who runs them: some 3 ms of Redis."""
+
+_FIELDS = 25
 _HORIZONS = ",".join(str(seconds * 1000) for seconds in HORIZONS)
-
-
-class UnreadableReplyError(Exception):
-    """The script answered something that is no reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +33,29 @@ class Question:
 
     prefix: str
     queue: str
+    nameless: bool = False
+    """Its workers may send no heartbeats: who runs the active jobs is asked whether or not somebody is to drain."""
+
+    @property
+    def keys(self) -> QueueKeys:
+        return QueueKeys(self.prefix, self.queue)
 
     @property
     def key(self) -> str:
         """P, the prefix of all keys of the queue (bullmq-protocol.md §1.1)."""
-        return QueueKeys(self.prefix, self.queue).base
+        return self.keys.base
 
     def by_digest(self, now: float) -> tuple[str | int, ...]:
         """The command, for a server that has the script; `now` in seconds since the epoch."""
-        return ("EVALSHA", SCRIPT_SHA1, 1, self.key, int(now * 1000), _HORIZONS)
+        return ("EVALSHA", SCRIPT_SHA1, *self._asked(now))
 
     def by_text(self, now: float) -> tuple[str | int, ...]:
         """The command that also teaches the server the script."""
-        return ("EVAL", SCRIPT, 1, self.key, int(now * 1000), _HORIZONS)
+        return ("EVAL", SCRIPT, *self._asked(now))
+
+    def _asked(self, now: float) -> tuple[str | int, ...]:
+        # Nine words with the head: a client without a password may not send more than ten (see the script).
+        return 1, self.key, int(now * 1000), _HORIZONS, LOOKED_AT, int(self.nameless)
 
 
 def reading(reply: object, *, now: float) -> QueueReading:
@@ -54,7 +66,7 @@ def reading(reply: object, *, now: float) -> QueueReading:
     due_within = reply[10]
     if not isinstance(due_within, list):
         raise UnreadableReplyError(f"expected a list, got {due_within!r:.100}")
-    concurrency, next_due_ms, oldest_ms, newest_ms, added, finished, most, span_ms = map(_optional, reply[11:])
+    concurrency, next_due_ms, oldest_ms, newest_ms, added, finished, most, span_ms = map(_optional, reply[11:19])
     return QueueReading(
         at=now,
         exists=bool(exists),
@@ -77,7 +89,15 @@ def reading(reply: object, *, now: float) -> QueueReading:
         finished=finished,
         rate_limit=(most, span_ms / 1000) if most and span_ms else None,
         limited_seconds=limited_ms / 1000,
+        newest_event=_id(reply[19]),
+        workers=workers(reply[20:]),
     )
+
+
+def _id(value: object) -> str | None:
+    if value is None or isinstance(value, bytes):
+        return None if value is None else value.decode()
+    raise UnreadableReplyError(f"expected the ID of a stream's entry or nothing, got {value!r:.100}")
 
 
 def _since(ready_ms: int | None, now: float) -> float | None:

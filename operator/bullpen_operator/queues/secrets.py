@@ -1,4 +1,4 @@
-"""The Redis URL of a pool: from its spec, or from a Secret that is read by name and never listed.
+"""What leads to a pool's Redis: from its spec, or from Secrets that are read by name and never listed.
 
 A Secret is read when a pool first needs it, again within a minute (a rotation must reach the operator, and
 nobody grants it a watch on Secrets), and at once when Redis refuses the credentials it held. Pools that share
@@ -13,18 +13,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from bullpen_operator.api.reasons import Reason
-from bullpen_operator.queues.location import BadUrlError, Location
+from bullpen_operator.queues.location import BadUrlError, Certificates, Location
 from bullpen_operator.scaling.observation import ReadingFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from bullpen_operator.api.pool import Redis
+    from bullpen_operator.api.pool import Redis, SecretKey
 
 REFRESH_SECONDS = 50.0
 """Jittered down to 40; with the tick and the read itself a rotation is seen within a minute."""
 RETRY_SECONDS = 5.0
 _HURRY_SECONDS = 2.0
+_MEANT = {
+    "urlFrom": "the Redis URL",
+    "tls.caFrom": "the authority's certificate in PEM form",
+    "tls.certFrom": "the client certificate in PEM form",
+    "tls.keyFrom": "the client certificate's key in PEM form",
+}
 
 
 class SecretUnreadableError(Exception):
@@ -66,15 +72,19 @@ class Locator:
 
     def locate(self, namespace: str, redis: Redis, *, now: float) -> Location | ReadingFailed:
         """Where the pool's Redis is, from what is known; `refresh` first. `now`: epoch seconds."""
-        url = redis.url
-        if redis.url_from is not None:
-            found = self._from_secret(namespace, redis, now=now)
+        texts: dict[str, str] = {}
+        for field, secret in redis.secrets.items():
+            found = self._from_secret(namespace, secret, of=field, now=now)
             if isinstance(found, ReadingFailed):
                 return found
-            url = found
+            texts[field] = found
         try:
-            location = Location.parse(url or "")
-            return location.beside(namespace) if self._in_cluster else location
+            return Location.parse(
+                texts.get("urlFrom") or redis.url or "",
+                cluster=redis.cluster,
+                certificates=Certificates(texts.get("tls.caFrom"), texts.get("tls.certFrom"), texts.get("tls.keyFrom")),
+                namespace=namespace if self._in_cluster else "",
+            )
         except BadUrlError as error:
             return ReadingFailed(at=now, reason=Reason.BAD_URL, message=str(error))
 
@@ -82,9 +92,7 @@ class Locator:
         """Read the Secrets that the given pools need and whose turn it is; forget those that nobody needs any
         more.
         """
-        needed = {
-            (namespace, redis.url_from.secret_key_ref.name) for namespace, redis in wanted if redis.url_from is not None
-        }
+        needed = {(namespace, secret.name) for namespace, redis in wanted for secret in redis.secrets.values()}
         for gone in self._secrets.keys() - needed:
             del self._secrets[gone]
         # Before `read_at` the clock was set back, and the next turn would be that much later.
@@ -96,11 +104,11 @@ class Locator:
                     group.create_task(self._fetch(name, now))
 
     def distrust(self, namespace: str, redis: Redis, *, now: float) -> None:
-        """Redis refused what the Secret held: read it again soon, 2 s after the last time, then 4, 8 … while it stays
-        the same.
+        """Redis refused what the Secrets held: read them again soon, 2 s after the last time, then 4, 8 … while they
+        stay the same.
         """
-        if redis.url_from is not None:
-            kept = self._secrets.get((namespace, redis.url_from.secret_key_ref.name))
+        for secret in redis.secrets.values():
+            kept = self._secrets.get((namespace, secret.name))
             if kept is not None:
                 kept.distrusted = True
                 kept.next_at = min(kept.next_at, max(now, kept.read_at + kept.hurry))
@@ -121,10 +129,8 @@ class Locator:
                 kept.data, kept.failure = None, error
             kept.next_at = now + RETRY_SECONDS * random.uniform(0.8, 1.2)
 
-    def _from_secret(self, namespace: str, redis: Redis, *, now: float) -> str | ReadingFailed:
-        if redis.url_from is None:
-            raise TypeError("the pool names no Secret")
-        name, key = redis.url_from.secret_key_ref.name, redis.url_from.secret_key_ref.key
+    def _from_secret(self, namespace: str, secret: SecretKey, *, of: str, now: float) -> str | ReadingFailed:
+        name, key = secret.name, secret.key
         kept = self._secrets.get((namespace, name), _Kept())
         if kept.failure is not None:
             return ReadingFailed(at=now, reason=kept.failure.reason, message=kept.failure.message)
@@ -132,11 +138,12 @@ class Locator:
             return ReadingFailed(
                 at=now, reason=Reason.NOT_READ, message=f"Secret {namespace}/{name} has not been read yet"
             )
+        meant = _MEANT[of]
         if key not in kept.data:
             return ReadingFailed(
                 at=now,
                 reason=Reason.SECRET_MISSING,
-                message=f"Secret {namespace}/{name} has no key {key!r}: add it, holding the Redis URL",
+                message=f"Secret {namespace}/{name} has no key {key!r}: add it, holding {meant}",
             )
         try:
             return kept.data[key].decode()
@@ -144,6 +151,6 @@ class Locator:
             # Not chained: the error quotes the bytes.
             return ReadingFailed(
                 at=now,
-                reason=Reason.BAD_URL,
-                message=f"key {key!r} of Secret {namespace}/{name} is no UTF-8 text: put the Redis URL there",
+                reason=Reason.BAD_URL if of == "urlFrom" else Reason.TLS_FAILED,
+                message=f"key {key!r} of Secret {namespace}/{name} is no UTF-8 text: put {meant} there",
             )

@@ -99,7 +99,7 @@ def pin(proposal: Proposal) -> Proposal:
         return proposal
     number = max(pinned, 0)
     clause = f"pinned to {number} by spec.replicas"
-    return replace(proposal, replicas=number, reason=Reason.PINNED, limited_by=None, clauses=(clause,))
+    return replace(proposal, replicas=number, reason=Reason.PINNED, limited_by=None, clauses=(clause,), limits=())
 
 
 def maximum(proposal: Proposal) -> Proposal:

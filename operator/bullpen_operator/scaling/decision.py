@@ -55,6 +55,10 @@ class Memory:
     rates: Rates = field(default_factory=Rates)
     lead: Lead = field(default_factory=Lead)
 
+    def of_another_queue(self) -> Memory:
+        """What stays true of the pool when it serves another queue: how its pods start, and how often it changed."""
+        return Memory(lead=self.lead, grown_at=self.grown_at, writes=self.writes, written_at=self.written_at)
+
     def churn(self, now: float) -> float:
         """Changes in about the last hour (exponentially forgotten)."""
         if self.written_at is None:
@@ -85,6 +89,8 @@ class Decision:
     message: str
     inputs: Mapping[str, float]
     memory: Memory
+    limits: tuple[Reason, ...] = ()
+    """Every limit that changed the number, in the order in which they were asked; `limited_by` is the last of them."""
 
     @property
     def changes(self) -> bool:

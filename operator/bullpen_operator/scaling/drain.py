@@ -1,4 +1,4 @@
-"""Which pods are to go when the pool shrinks (scaling.md §6)."""
+"""Which pods are to go when the pool shrinks, and how many of them the controller would choose too (scaling.md §6)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,18 @@ class Pod:
     oldest_job_seconds: float
     """How long the job that it has run for longest runs; 0 without one."""
     draining: bool
+    free: bool = False
+    """It is to go, claims nothing and runs nothing."""
+    scheduled: bool = True
+    running: bool = True
+    costs: tuple[int, int] = (0, 0)
+    """Lowest and highest deletion cost that the controller may believe it has: it sees a change a moment later."""
+
+    def rank(self, cost: int) -> tuple[bool, bool, bool, int]:
+        """The controller ends pods of a lower rank first: unscheduled, pending, not ready, then by deletion cost
+        (kubernetes/pkg/controller/controller_utils.go, ActivePodsWithRanks).
+        """
+        return self.scheduled, self.running, self.ready, cost
 
 
 def victims(pods: Iterable[Pod], surplus: int) -> list[str]:
@@ -31,6 +43,16 @@ def victims(pods: Iterable[Pod], surplus: int) -> list[str]:
     if surplus <= 0:
         return []
     return [pod.name for pod in sorted(pods, key=_cost)[:surplus]]
+
+
+def safely_ended(pods: Iterable[Pod]) -> int:
+    """How many pods the controller can be told to end without any but free ones among them, however it orders equals.
+
+    It chooses by itself: so the free ones count only as far as they rank before each pod that is not free.
+    """
+    known = list(pods)
+    first_kept = min((pod.rank(pod.costs[0]) for pod in known if not pod.free), default=None)
+    return sum(1 for pod in known if pod.free and (first_kept is None or pod.rank(pod.costs[1]) < first_kept))
 
 
 def _cost(pod: Pod) -> tuple[int, bool, float, str]:

@@ -232,7 +232,7 @@ def await_drain(proposal: Proposal) -> Proposal:
 
     Without drain, N → M with 0 < M < N is never written: the Deployment would choose the victims, and busy pods among
     them. With it, a pod that is not ready is chosen before any drained one: so while there is one beyond those to be
-    ended, nothing shrinks. To zero nothing is chosen, and nothing runs.
+    ended, nothing shrinks. To zero nothing is chosen, but all of them have to be drained: a job may have come since.
     """
     situation, fleet = proposal.situation, proposal.situation.fleet
     if not proposal.shrinks:
@@ -243,8 +243,6 @@ def await_drain(proposal: Proposal) -> Proposal:
             return proposal
         clause = f"so {proposal.replicas} would do, but the pool shrinks only to zero, when nothing runs"
         return replace(proposal.held(Reason.AWAITING_DRAIN, clause), desired=desired)
-    if proposal.replicas == 0 and situation.reading is not None and not count(situation.reading.active):
-        return proposal
     free = max(situation.replicas - count(fleet.drained), count(fleet.busy))
     least = min(max(proposal.replicas, free), situation.replicas)
     clause = f"on the way to {proposal.replicas}: pods are ended when they have finished what they run"
@@ -261,8 +259,7 @@ def foreign_scaler(proposal: Proposal) -> Proposal:
     scaler = proposal.situation.fleet.foreign_scaler
     if not scaler:
         return proposal
-    held = proposal.held(Reason.FOREIGN_SCALER, f"but {scaler} scales the same Deployment")
-    return replace(held, desired=held.replicas)
+    return proposal.held(Reason.FOREIGN_SCALER, f"but {scaler} scales the same Deployment")
 
 
 Limit = Callable[[Proposal], Proposal]
@@ -290,7 +287,7 @@ LIMITS: Final[tuple[Limit, ...]] = (
     idle_window,
     last_pod,
     next_job_due,
-    await_drain,
     foreign_scaler,
+    await_drain,
 )
 """In the order in which they are asked."""

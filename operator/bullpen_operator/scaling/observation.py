@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from bullpen_operator.api.reasons import Reason
+    from bullpen_operator.scaling.workers import Workers
 
 HORIZONS: Final = (5, 10, 20, 40, 80, 160, 320)
 """Seconds ahead for which a reading counts the delayed jobs that fall due until then."""
@@ -50,6 +51,15 @@ class QueueReading:
     """Jobs that may start within so many seconds, over all workers; None is no limit."""
     limited_seconds: float = 0.0
     """For how long the limiter still lets nothing start."""
+    newest_event: str | None = None
+    """ID of the newest entry of its event stream, from which the doorbell listens on; None: it cannot."""
+    workers: Workers | None = None
+    """None where nobody asked for them."""
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing waits, is due or runs."""
+        return self.waiting == self.due == self.active == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +67,14 @@ class ReadingFailed:
     """The queue could not be read, and why; `message` is a sentence for people and holds no secret."""
 
     at: float
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodTrouble:
+    """What keeps one pod or several of them from running; `message` is a sentence."""
+
     reason: Reason
     message: str
 
@@ -82,14 +100,24 @@ class Fleet:
     stalled_message: str = ""
     busy: int | None = None
     """Pods that run a job; None while nobody can tell."""
+    draining: int = 0
+    """Pods that are asked to claim nothing more."""
     drained: int | None = None
     """Pods that claim nothing, run nothing and are the first that the controller would take (scaling.md §6); None
     while pods cannot be drained.
     """
+    unwatched: int = 0
+    """Pods whose worker does not say what it runs: nothing but their grace period protects a job there."""
     cpu_use: float | None = None
     """Mean CPU use of the workers as a share of what each may use, 0 to 1; None is unknown."""
     foreign_scaler: str = ""
-    """An HPA or ScaledObject that scales the same Deployment, as kind/name."""
+    """An HPA or ScaledObject that scales the same Deployment, as kind/name; empty when there is none."""
+    quota_message: str = ""
+    """Why the namespace's quota lets no further pod be made; empty while it does, or while none is asked for."""
+    unavailable_since: float | None = None
+    """Since when not one pod is available, in seconds since the epoch; None while one is."""
+    trouble: PodTrouble | None = None
+    """What keeps a pod from running, as its own status says; None while nothing does or nobody has looked."""
 
 
 NO_FLEET = Fleet(exists=False, replicas=0, pods=0, ready=0, updated=0, rolling=False, observed=True, stalled=False)

@@ -73,6 +73,8 @@ class Proposal:
     """Pods that would have a job."""
     surplus: int = 0
     """Pods that would have been let go had it cost nothing."""
+    limits: tuple[Reason, ...] = ()
+    """Every limit that changed the number so far, in order."""
     desired: int | None = None
     """What was left of the demand before only the safety of running pods was looked at."""
 
@@ -84,7 +86,8 @@ class Proposal:
         """The proposal with another number; unchanged, and unexplained, if it has that number already."""
         if replicas == self.replicas:
             return self
-        return replace(self, replicas=replicas, limited_by=reason, clauses=(*self.clauses, clause))
+        clauses, limits = (*self.clauses, clause), (*self.limits, reason)
+        return replace(self, replicas=replicas, limited_by=reason, clauses=clauses, limits=limits)
 
     def held(self, reason: Reason, clause: str) -> Proposal:
         """The proposal turned into "as many as there are"."""

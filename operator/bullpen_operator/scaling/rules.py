@@ -59,6 +59,7 @@ class Rules:
             queue_length=scaling.thresholds.queue_length,
             wait_seconds=scaling.thresholds.wait_seconds,
             idle_seconds=scaling.idle_seconds,
+            cpu_percent=scaling.thresholds.cpu_percent,
             pinned=spec.replicas,
             paused=scaling.paused,
             objective_seconds=scaling.wait_objective.seconds,

@@ -81,7 +81,9 @@ class HttpServer:
         return answer
 
     async def _exposition(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.exposition(), headers={"Content-Type": self._metrics.content_type})
+        # On a thread: with thousands of pools it takes longer than a sweep may be late.
+        body = await asyncio.to_thread(self._metrics.exposition)
+        return web.Response(body=body, headers={"Content-Type": self._metrics.content_type})
 
 
 def _listener(port: int) -> socket.socket:

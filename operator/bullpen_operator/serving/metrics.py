@@ -1,59 +1,59 @@
-"""What the operator counts, for Prometheus: prefix bullpen_, base units, one label set per pool.
+"""What the operator counts, for Prometheus: prefix bullpen_, base units.
 
-A registry of its own, so that two operators in one process (in tests) do not share numbers. The series of a deleted
-pool go with it.
+A registry of its own, so that two operators in one process (in tests) do not share numbers. Labels are bounded: by
+pools (`pool_metrics.py`), reasons, conditions, and the few verbs and resources of the write port.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from bullpen_operator.serving.pool_metrics import PoolCollector, Seen
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bullpen_operator.api.pool import WorkerPool
     from bullpen_operator.scaling.decision import Decision
     from bullpen_operator.scaling.observation import Fleet, QueueReading
 
-_POOL = ("namespace", "pool")
-_STATES = ("waiting", "due", "active", "delayed", "failed", "completed")
-_KINDS = ("desired", "spec", "ready", "updated")
-_LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10)
+_LAG_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10)
+_WAKE_BUCKETS: Final = (0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60)
 
 
 class Metrics:
-    """Implements the engine's `Meter`, and hears of requests and round trips."""
+    """Implements the engine's `Meter`, and hears of requests, round trips, watches and lists.
+
+    `clock` is in seconds since the epoch, as is a reading's time.
+    """
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._pools = PoolCollector()
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        self._jobs = Gauge(
-            "bullpen_queue_jobs", "Jobs of the pool's queue by state.", (*_POOL, "queue", "state"), registry=registry
+        registry.register(self._pools)
+        info = Gauge("bullpen_operator_info", "1, with the operator's version.", ("version",), registry=registry)
+        info.labels(version("bullpen")).set(1)
+        self._leader = Gauge(
+            "bullpen_operator_leader", "1 on the replica that leads, 0 on those that stand by.", registry=registry
         )
-        self._oldest = Gauge(
-            "bullpen_queue_oldest_wait_seconds",
-            "Age of the oldest waiting job; 0 when none waits.",
-            (*_POOL, "queue"),
+        self._wakes = Histogram(
+            "bullpen_wake_seconds",
+            "From when a job of an idle queue was ready to when the API server accepted the pool's first pods.",
             registry=registry,
-        )
-        self._reachable = Gauge(
-            "bullpen_queue_reachable", "1 while the queue can be read, else 0.", _POOL, registry=registry
-        )
-        self._replicas = Gauge(
-            "bullpen_pool_replicas", "Replicas of the pool by kind.", (*_POOL, "kind"), registry=registry
-        )
-        self._scales = Counter(
-            "bullpen_scale_writes",
-            "Accepted changes of the number of replicas.",
-            (*_POOL, "direction", "reason"),
-            registry=registry,
+            buckets=_WAKE_BUCKETS,
         )
         self._lag = Histogram(
-            "bullpen_sweep_seconds",
+            "bullpen_sweep_lag_seconds",
             "From when a sweep over one Redis was due to the end of its last pool's turn.",
             registry=registry,
             buckets=_LAG_BUCKETS,
@@ -63,60 +63,64 @@ class Metrics:
         )
         self._requests = Counter(
             "bullpen_api_requests",
-            "Requests to the API server; code 0: no answer.",
+            "Requests to the API server, the watches' own aside; code 0: no answer.",
             ("verb", "resource", "code"),
             registry=registry,
         )
         self._round_trips = Histogram(
             "bullpen_redis_round_trip_seconds",
-            "Round trips to Redis, by whether they succeeded.",
+            "Round trips to Redis, one for all queues of an endpoint, by outcome: ok or failed.",
             ("outcome",),
             registry=registry,
             buckets=_LAG_BUCKETS,
         )
-        self._queues: dict[tuple[str, str], str] = {}
-        self._scaled: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        self._events = Counter("bullpen_watch_events", "What the watches told, by kind.", ("kind",), registry=registry)
+        self._heard_at = Gauge(
+            "bullpen_watch_event_timestamp_seconds",
+            "When a watch last told something, by kind, since the epoch.",
+            ("kind",),
+            registry=registry,
+        )
+        self._listed_at = Gauge(
+            "bullpen_relist_timestamp_seconds",
+            "When all objects of a kind were last listed, since the epoch; every 5 to 10 minutes.",
+            ("kind",),
+            registry=registry,
+        )
+        self._missed = Counter(
+            "bullpen_watch_missed",
+            "Objects that a list showed to be gone without the watch having told, by kind.",
+            ("kind",),
+            registry=registry,
+        )
 
     def exposition(self) -> bytes:
-        """All series in Prometheus' text format."""
+        """All series in Prometheus' text format; may be called from another thread."""
         return generate_latest(self.registry)
 
     def pool_seen(self, pool: WorkerPool, *, reading: QueueReading | None, fleet: Fleet, decision: Decision) -> None:
-        place, queue = (pool.metadata.namespace, pool.metadata.name), pool.spec.queue
-        if self._queues.get(place, queue) != queue:
-            self._drop_queue(place)
-        self._queues[place] = queue
-        self._reachable.labels(*place).set(reading is not None)
-        if reading is not None:
-            for state in _STATES:
-                self._jobs.labels(*place, queue, state).set(getattr(reading, state))
-            self._oldest.labels(*place, queue).set(reading.oldest_wait_seconds or 0)
-        for kind, number in zip(_KINDS, (decision.to, fleet.replicas, fleet.ready, fleet.updated), strict=True):
-            self._replicas.labels(*place, kind).set(number)
+        self._pools.saw(Seen(pool, reading, fleet, decision))
 
     def pool_gone(self, namespace: str, name: str) -> None:
-        place = (namespace, name)
-        if place not in self._queues:
-            return
-        self._drop_queue(place)
-        del self._queues[place]
-        self._reachable.remove(*place)
-        for kind in _KINDS:
-            self._replicas.remove(*place, kind)
-        for direction, reason in self._scaled.pop(place, ()):
-            self._scales.remove(*place, direction, reason)
+        self._pools.forget((namespace, name))
 
     def scaled(self, pool: WorkerPool, decision: Decision) -> None:
         place = (pool.metadata.namespace, pool.metadata.name)
-        kind = ("up" if decision.to > decision.from_ else "down", decision.reason.value)
-        self._scaled.setdefault(place, set()).add(kind)
-        self._scales.labels(*place, *kind).inc()
+        direction = "up" if decision.to > decision.from_ else "down"
+        self._pools.scaled(place, direction=direction, reason=decision.reason.value)
+
+    def woken(self, pool: WorkerPool, *, seconds: float) -> None:
+        self._wakes.observe(seconds)
 
     def swept(self, *, lag: float) -> None:
         self._lag.observe(lag)
 
     def failed_turn(self) -> None:
         self._failed_turns.inc()
+
+    def leads(self, now: bool) -> None:
+        """Whether this replica is the one that writes."""
+        self._leader.set(now)
 
     def requested(self, verb: str, resource: str, code: int) -> None:
         """One answer of the API server, or (code 0) none."""
@@ -126,8 +130,12 @@ class Metrics:
         """One round trip to a Redis."""
         self._round_trips.labels("ok" if succeeded else "failed").observe(seconds)
 
-    def _drop_queue(self, place: tuple[str, str]) -> None:
-        queue = self._queues[place]
-        for state in _STATES:
-            self._jobs.remove(*place, queue, state)
-        self._oldest.remove(*place, queue)
+    def heard(self, kind: str) -> None:
+        """A watch told of an object."""
+        self._events.labels(kind).inc()
+        self._heard_at.labels(kind).set(self._clock())
+
+    def listed(self, kind: str, missed: int) -> None:
+        """All objects of a kind were listed, and so many had vanished without the watch telling."""
+        self._listed_at.labels(kind).set(self._clock())
+        self._missed.labels(kind).inc(missed)

@@ -78,6 +78,14 @@ def test_what_the_user_may_not_do_is_told(bullpen: Command, own_redis: RedisServ
     assert poor.code == 2
     assert "does not allow TIME" in poor.err
     assert "does not allow script counts" in poor.err
+    for rules, missing in ((("-hset", "-xadd"), "HSET, XADD"), (("-bzpopmin",), "BZPOPMIN")):
+        with redis.Redis(port=own_redis.port) as admin:
+            admin.execute_command("ACL", "SETUSER", "reader", "reset", "on", ">pw", *WORKER, *rules)
+        reader = bullpen("check", "house_app:app", REDIS_URL=url % "reader")
+        assert reader.code == 2
+        assert f"does not allow {missing}" in reader.err
+    with redis.Redis(port=own_redis.port) as admin:
+        assert admin.keys() == []  # asked, not tried
     wrong = bullpen("check", "house_app:app", REDIS_URL=f"redis://poor:no@127.0.0.1:{own_redis.port}")
     assert (wrong.code, len(wrong.err.splitlines())) == (2, 1)
     assert "refused the login" in wrong.err

@@ -20,7 +20,7 @@ def completed(bullpen_process: Command, *words: str, **environ: str) -> list[str
 def test_commands_options_and_queues_are_completed(bullpen: Command, bullpen_process: Command) -> None:
     for queue in ("videos", "voices", "emails"):
         bullpen("add", queue, "x").ok()
-    assert completed(bullpen_process, "re") == ["retry", "remove", "resume"]
+    assert completed(bullpen_process, "re") == ["retry", "remove", "resume", "replay"]
     assert completed(bullpen_process, "inspect", "v") == ["videos", "voices"]
     assert completed(bullpen_process, "pause", "emails", "vo") == ["voices"]
     assert "--older-than" in completed(bullpen_process, "clean", "--o")

@@ -67,14 +67,19 @@ async def test_workers_and_their_work(redis_url: str, tmp_path: Path, bullpen_pr
                 rows = bullpen_process("workers", "emails", "--json").ok().json
                 if rows[0]["done"] or time.monotonic() > deadline:
                     break
+            [look] = bullpen_process("top", "emails", "--once", "--json").ok().json
+            text = bullpen_process("top", "emails", "--once").ok().out
         assert [(row["worker"], row["kind"], row["state"]) for row in rows] == [
             ("pod-1", "bullpen", "serving"),
             ("render-box", "node", "connected"),
         ]
         assert (rows[0]["slots"], rows[0]["busy"], rows[0]["done"]) == (10, 0, 1)
-        [look] = bullpen_process("top", "emails", "--once", "--json").ok().json
-        assert look["queues"][0]["completedRate"] == 0.1
-        assert [row["worker"] for row in look["workers"]] == ["pod-1"]
+        assert look["queues"][0]["completed"] == 1
+        assert [(row["worker"], row["kind"], row["busy"]) for row in look["workers"]] == [
+            ("pod-1", "bullpen", 0),
+            ("render-box", "node", None),
+        ]
+        assert re.search(r"render-box +emails +node +connected +- +-", text)
         assert bullpen_process("top", "--once").ok().lines[1].split()[:3] == ["QUEUE", "READY", "ACTIVE"]
         worker.signal(signal.SIGTERM)
         assert await worker.exit_code() == 0

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from bullpen.client.discovery import find_queues
-from bullpen.client.settings import RedisLocation
+from bullpen.protocol.location import RedisLocation
 from tests.integration.cli.conftest import Command
 
 

@@ -11,11 +11,12 @@ import pytest
 
 from bullpen.client.connection import Link
 from bullpen.client.producer import Producer
-from bullpen.client.settings import RedisLocation
 from bullpen.errors import ConfigurationError, ConnectionLost, ProtocolError
 from bullpen.protocol import Deduplication, JobOptions, QueueKeys
+from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.replies import Added
 from tests.integration.client.desk import Desk
+from tests.integration.worker.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -105,6 +106,25 @@ async def test_a_link_that_is_closed_fails_each_of_them(producer: Producer, desk
     assert all(isinstance(each, ConnectionLost) for each in done)
     assert len({id(each) for each in done}) == 5
     assert isinstance((await asyncio.gather(producer.add("late"), return_exceptions=True))[0], ConnectionLost)
+
+
+async def test_a_reply_that_is_not_understood_leaves_nobody_waiting(redis_url: str) -> None:
+    """As a proxy may mangle it, or a server of tomorrow say it."""
+    async with Wire(redis_url) as wire:
+        location = RedisLocation.parse(wire.url)
+        async with Link(location) as link, asyncio.timeout(10):
+            producer = Producer(link=link, location=location, keys=QueueKeys("bull", "videos"))
+            wire.garble(b"*4\r\n$1\r\n2\r\n:0\r\n$1\r\n3\r\n:0\r\n", b"*1\r\n$1\r\n2\r\n")
+            outcomes = await asyncio.gather(*(producer.add("render") for _ in range(3)), return_exceptions=True)
+            wire.garble(b"*2\r\n$1\r\n5\r\n:0\r\n", b"*1\r\n$1\r\n5\r\n")
+            alone = await asyncio.gather(*(producer.add("render") for _ in range(2)), return_exceptions=True)
+            added = await producer.add("render")
+    assert outcomes[0] == Added("1", False, False)
+    for each in (*outcomes[1:], alone[1]):
+        assert isinstance(each, ProtocolError)
+        assert "is not understood" in str(each)
+    assert outcomes[1] is not outcomes[2]
+    assert added.job_id == "6"  # those above are there, once each
 
 
 async def test_a_server_that_is_killed_leaves_each_add_in_doubt(own_redis: RedisServer) -> None:

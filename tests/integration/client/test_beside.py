@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bullpen.protocol import JobOptions, KeepJobs, QueueKeys
-from bullpen.protocol.calls import add
+from bullpen.protocol.calls import add, gone
 from bullpen.protocol.calls.work import Addition, Finish, work
 from bullpen.protocol.replies import Outcome, Status
 from tests.integration.client.desk import Desk, completed, failed
@@ -150,3 +150,34 @@ async def test_a_finish_without_additions_costs_what_it_did(desk: Desk) -> None:
         "srem": 1,
         "zadd": 1,
     }
+
+
+async def test_nothing_is_added_for_one_who_is_gone(desk: Desk) -> None:
+    first, second = (replace(addition(desk, f"msg_{n}"), told=f"https://{n}.example") for n in (1, 2))
+    assert await desk.link.run(gone.disable(first.keys, url=first.told, now=desk.now))
+    assert not await desk.link.run(gone.disable(first.keys, url=first.told, now=desk.now + 1000))
+    assert await desk.link.run(gone.since(first.keys, url=first.told)) == desk.now / 1000
+    await desk.add()
+    claimed = await desk.claim_one()
+    finish = replace(completed(claimed), additions=[first, second], fields={"bp:cause": "error"})
+    assert await desk.finish(finish) == [Status.OK]
+    assert desk.raw.lrange(first.keys.wait, 0, -1) == ["msg_2"]
+    assert desk.job(claimed.job.id)["bp:cause"] == "error"
+    assert await desk.link.run(gone.enable(first.keys, url=first.told))
+    assert await desk.link.run(gone.disabled(first.keys)) == {}
+
+
+async def test_as_many_as_are_remembered_are_gone(desk: Desk) -> None:
+    keys = addition(desk).keys
+    desk.raw.zadd(keys.gone, {f"https://{n}.example": n for n in range(gone.MOST_URLS)})
+    assert await desk.link.run(gone.disable(keys, url="https://new.example", now=desk.now))
+    assert len(found := await desk.link.run(gone.disabled(keys))) == gone.MOST_URLS
+    assert ("https://0.example" in found, "https://new.example" in found) == (False, True)
+
+
+async def test_damage_among_those_who_are_gone_tells_all(desk: Desk) -> None:
+    wanted = replace(addition(desk), told="https://example.com")
+    desk.raw.set(wanted.keys.gone, "broken")
+    await desk.add()
+    assert await desk.finish(replace(completed(await desk.claim_one()), additions=[wanted])) == [Status.OK]
+    assert desk.raw.lrange(wanted.keys.wait, 0, -1) == ["msg_1"]

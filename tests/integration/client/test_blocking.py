@@ -10,10 +10,10 @@ import pytest
 import redis
 
 from bullpen.client.blocking import BlockingLink
-from bullpen.client.settings import RedisLocation
 from bullpen.errors import ConfigurationError, ConnectionLost, ProtocolError
 from bullpen.protocol import Call, QueueKeys
 from bullpen.protocol.calls import marker
+from bullpen.protocol.location import RedisLocation
 from tests.integration.client.desk import NOW, Desk
 from tests.integration.redis_server import RedisServer, free_port
 

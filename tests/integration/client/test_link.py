@@ -11,10 +11,10 @@ import pytest
 import redis
 
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.errors import ConfigurationError, ConnectionLost, ProtocolError
 from bullpen.protocol import Call, QueueKeys
 from bullpen.protocol.calls import add, read
+from bullpen.protocol.location import RedisLocation
 from tests.integration.redis_server import RedisServer, free_port
 
 KEYS = QueueKeys("bull", "videos")

@@ -6,10 +6,10 @@ import pytest
 import redis
 
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.errors import JobMissing, LockLost
 from bullpen.protocol import QueueKeys
 from bullpen.protocol.calls import locks
+from bullpen.protocol.location import RedisLocation
 from tests.integration.client.desk import LOCK_MS, NOW, Desk
 from tests.integration.redis_server import RedisServer
 

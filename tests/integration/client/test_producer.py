@@ -11,10 +11,10 @@ import redis
 
 from bullpen.client.connection import Link
 from bullpen.client.producer import Producer
-from bullpen.client.settings import RedisLocation
 from bullpen.errors import ConfigurationError, JobFailed, JobMissing
 from bullpen.protocol import JobOptions, JobState, KeepJobs, QueueKeys
 from bullpen.protocol.calls import job
+from bullpen.protocol.location import RedisLocation
 from tests.integration.client.desk import NOW, Desk, completed, failed
 from tests.integration.redis_server import RedisServer
 

@@ -10,8 +10,8 @@ import redis
 
 from bullpen import App, ConfigurationError
 from bullpen.client.reader import Events
-from bullpen.client.settings import RedisLocation
 from bullpen.protocol import QueueKeys
+from bullpen.protocol.location import RedisLocation
 from tests.integration.client.desk import Desk, completed, failed
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import signal
 import pytest
 import redis
 
-from bullpen.client.settings import RedisLocation
 from bullpen.client.sync import SyncLink
 from bullpen.errors import ConfigurationError, ConnectionLost, JobMissing, ProtocolError
 from bullpen.protocol import Call, QueueKeys
 from bullpen.protocol.calls import add, job, read
+from bullpen.protocol.location import RedisLocation
 from tests.integration.redis_server import RedisServer
 
 KEYS = QueueKeys("bull", "videos")

@@ -17,10 +17,10 @@ import redis
 
 from bullpen import App as AsyncApp
 from bullpen import ConfigurationError, Event, Flow, JobFailed, JobMissing, NewJob, Retry, WrongState
-from bullpen.client.settings import RedisLocation
 from bullpen.client.sync import SyncLink
 from bullpen.protocol import JobState, QueueKeys
 from bullpen.protocol.calls import work
+from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.replies import JobRecord
 from bullpen.sync import App, Queue
 from tests.integration import tls

@@ -9,10 +9,11 @@ import redis
 
 from bullpen.client.blocking import BlockingLink
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.client.sync import SyncLink
 from bullpen.errors import ConnectionLost
 from bullpen.protocol import Call
+from bullpen.protocol.location import RedisLocation
+from bullpen.runtime.settings import redis_from_environment
 from tests.integration import tls
 from tests.integration.redis_server import RedisServer, free_port
 
@@ -56,6 +57,24 @@ async def test_a_unix_socket(tmp_path: Path) -> None:
 async def test_tls_with_a_known_authority(tls_port: int, certificate: Path) -> None:
     url = f"rediss://127.0.0.1:{tls_port}/1?ssl_ca_certs={certificate}"
     assert await answers(RedisLocation.parse(url)) == [b"here"] * 3
+
+
+async def test_certificates_that_a_pod_is_told_of(tmp_path: Path, certificate: Path) -> None:
+    """As the operator sets them; the server asks its clients for one."""
+    port = free_port()
+    options = ["yes" if each == "no" else each for each in tls.tls_options(certificate, port)]
+    server = RedisServer(tmp_path / "redis", *options)
+    server.start()
+    environment = {
+        "REDIS_URL": f"rediss://127.0.0.1:{port}",
+        "REDIS_TLS_CA_FILE": str(certificate),
+        "REDIS_TLS_CERT_FILE": str(certificate),
+        "REDIS_TLS_KEY_FILE": str(certificate.with_suffix(".key")),
+    }
+    try:
+        assert await answers(redis_from_environment(environment)()) == [b"here"] * 3
+    finally:
+        server.stop()
 
 
 async def test_tls_with_an_unknown_authority_is_not_trusted(tls_port: int) -> None:

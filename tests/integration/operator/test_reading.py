@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,7 +63,8 @@ async def queue(link: Link, redis_url: str, raw: redis.Redis) -> AsyncIterator[Q
 
 
 async def test_a_queue_that_was_never_used_does_not_exist(queue: Queue) -> None:
-    assert await queue.read() == QueueReading(
+    read = await queue.read()
+    assert replace(read, workers=None) == QueueReading(
         at=T0 / 1000,
         exists=False,
         paused=False,
@@ -76,6 +77,7 @@ async def test_a_queue_that_was_never_used_does_not_exist(queue: Queue) -> None:
         oldest_wait_seconds=None,
         next_due_at=None,
         global_concurrency=None,
+        newest_event="0-0",
     )
 
 

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 POOLS = ("bullpen.dev", "v1alpha1", "workerpools", "WorkerPool")
 DEPLOYMENTS = ("apps", "v1", "deployments", "Deployment")
-SERVED = [POOLS, DEPLOYMENTS, ("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")]
-CORE = [("namespaces", "Namespace"), ("events", "Event")]
+SCALERS = ("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+CRDS = ("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
+SERVED = [POOLS, DEPLOYMENTS, SCALERS, CRDS]
+WATCHED = ("workerpools", "deployments", "pods", "horizontalpodautoscalers")
+CORE = [("namespaces", "Namespace"), ("events", "Event"), ("pods", "Pod")]
 
 
 def described(plural: str, kind: str, *, namespaced: bool = True) -> Raw:
@@ -53,7 +56,7 @@ class ApiServer:
     """Discovery, lists, and watches that tests feed. Every request is kept, with its query."""
 
     def __init__(self) -> None:
-        self.listed: dict[str, list[Raw]] = {"workerpools": [], "deployments": []}
+        self.listed: dict[str, list[Raw]] = {plural: [] for plural in WATCHED}
         self.feeds: dict[str, asyncio.Queue[Raw | None]] = {plural: asyncio.Queue() for plural in self.listed}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
 
@@ -125,17 +128,25 @@ async def test_what_is_listed_added_and_deleted_is_heard_on_our_own_loop(api: Ap
     await stop(task)
 
 
-async def test_only_our_deployments_are_asked_for_and_nothing_is_ever_written(api: ApiServer, kubeconfig: Path) -> None:
+async def test_only_what_is_ours_is_asked_for_and_nothing_is_written(api: ApiServer, kubeconfig: Path) -> None:
     api.listed["workerpools"] = [raw("video", 90)]
     ear = Ear()
     task = asyncio.create_task(Watch(kubeconfig=kubeconfig, namespaces=["media"], hear=ear).run())
     await ear.next()
     api.feeds["deployments"].put_nowait({"type": "ADDED", "object": raw("video", 101)})
     await ear.next()
-    of_deployments = [query for _, path, query in api.requests if path.endswith("/deployments")]
-    assert {query["labelSelector"] for query in of_deployments} == {"app.kubernetes.io/managed-by=bullpen-operator"}
+    api.feeds["pods"].put_nowait({"type": "ADDED", "object": raw("video-1", 102)})
+    assert await ear.next() == (Kind.POD, False, "video-1")
+    api.feeds["horizontalpodautoscalers"].put_nowait({"type": "ADDED", "object": raw("hpa", 103)})
+    assert await ear.next() == (Kind.SCALER, False, "hpa")
+    selectors = {path.split("/")[-1]: query.get("labelSelector") for _, path, query in api.requests}
+    assert selectors == {
+        "workerpools": None,
+        "deployments": "app.kubernetes.io/managed-by=bullpen-operator",
+        "pods": "bullpen.dev/pool",
+        "horizontalpodautoscalers": None,
+    }
     assert {method for method, _, _ in api.requests} == {"GET"}
-    assert {path.split("/")[-1] for _, path, _ in api.requests} == {"workerpools", "deployments"}
     await stop(task)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.redis_server import RedisServer, programs
 from tests.integration.servers.cluster import Cluster
-from tests.integration.servers.council import Council
+from tests.integration.servers.council import standing
 
 CLUSTERED = ("installed", "redis-8.2", "valkey-9.1")
 
@@ -15,16 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.integration.servers.council import Council
+
 
 @pytest.fixture
 def council(tmp_path: Path) -> Iterator[Council]:
     """Sentinels, master and replica of the test's own."""
-    made = Council(tmp_path)
-    try:
-        made.start()
+    with standing(tmp_path) as made:
         yield made
-    finally:
-        made.stop()
 
 
 # The oldest, and the newest of each kind.

@@ -12,12 +12,12 @@ from bullpen import App, Flow
 from bullpen.client.blocking import BlockingLink
 from bullpen.client.connection import Link
 from bullpen.client.links import Links, SyncLinks
-from bullpen.client.settings import RedisLocation
-from bullpen.client.slots import slot_of
 from bullpen.client.sync import SyncLink
 from bullpen.errors import ConfigurationError, ConnectionLost
 from bullpen.protocol import Call, QueueKeys
 from bullpen.protocol.calls import add, read
+from bullpen.protocol.location import RedisLocation
+from bullpen.protocol.slots import slot_of
 from tests.integration import tls
 from tests.integration.redis_server import RedisServer, free_port
 from tests.integration.servers.cluster import Cluster, Migration, ask

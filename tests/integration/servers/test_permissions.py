@@ -10,11 +10,11 @@ import pytest
 import redis
 
 from bullpen import App, Context, Retry
-from bullpen.client.settings import RedisLocation
 from bullpen.client.sync import SyncLink
 from bullpen.errors import BullpenError, ConfigurationError
 from bullpen.protocol.calls import add
 from bullpen.protocol.keys import QueueKeys
+from bullpen.protocol.location import RedisLocation
 from tests.integration import tls
 from tests.integration.redis_server import RedisServer, free_port
 from tests.integration.worker.house import until, working

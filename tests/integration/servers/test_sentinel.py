@@ -14,10 +14,10 @@ import redis
 
 from bullpen.client.blocking import BlockingLink
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.client.sync import SyncLink
 from bullpen.errors import ConfigurationError, ConnectionLost
 from bullpen.protocol import Call, QueueKeys
+from bullpen.protocol.location import RedisLocation
 from tests.integration import tls
 from tests.integration.redis_server import RedisServer, free_port
 from tests.integration.servers.council import NAME, Council, Sentinel

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bullpen.client.slots import slot_of
 from bullpen.errors import ConfigurationError, ConnectionLost
 from bullpen.protocol import QueueKeys
+from bullpen.protocol.slots import slot_of
 from bullpen.sync import App
 from tests.integration.worker.house import PATIENCE, until
 

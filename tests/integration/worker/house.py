@@ -16,7 +16,7 @@ from typing import Any
 
 from bullpen import App, Queue
 from bullpen.cli.serve import served_queues
-from bullpen.client.settings import RedisLocation
+from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.replies import JobRecord
 from bullpen.runtime.settings import Settings
 from bullpen.runtime.worker import Worker

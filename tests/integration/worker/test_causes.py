@@ -13,6 +13,7 @@ from bullpen import App, Context, Retry
 from bullpen.protocol import QueueKeys
 from bullpen.protocol.calls.locks import stalled_check
 from bullpen.protocol.causes import Cause
+from bullpen.runtime.memory import OomKills
 from tests.integration.worker.house import ended, process_app, serving, working
 
 if TYPE_CHECKING:
@@ -41,13 +42,34 @@ async def test_a_process_that_passes_its_cap_costs_its_own_job_alone(videos: Que
             await videos.add("swell", 400 * MIB),
             await videos.add("swell-with-care", 400 * MIB),
             await videos.add("swell", 50 * MIB),
+            await videos.add("map", 400 * MIB),
         ]
-        much, allowed, little, other = await ended(videos, *(job.id for job in jobs), beside.id)
+        much, allowed, little, mapped, other = await ended(videos, *(job.id for job in jobs), beside.id)
     assert str(much.failed_reason).startswith("MemoryError: the job's process used ")
     assert str(much.failed_reason).endswith("more than its cap of 200 MiB")
-    assert much.cause is Cause.OOM
+    assert (much.cause, mapped.cause) == (Cause.OOM, Cause.OOM)
     assert (allowed.return_value, little.return_value) == (400 * MIB, 50 * MIB)
     assert other.return_value == "slept"
+
+
+async def test_a_process_that_the_kernel_killed_for_want_of_memory_says_so(
+    videos: Queue, redis_url: str, tmp_path: Path
+) -> None:
+    counted = tmp_path / "memory.events"  # as the kernel keeps it: it counts before it kills
+    counted.write_text("oom_kill 0\n")
+    async with working(videos.app, redis_url, reference=APP, concurrency=1) as worker:
+        processes = worker._executors.processes
+        assert processes is not None
+        processes._kills = OomKills([counted])
+        for process in processes.alive():
+            process._kills = processes._kills
+        counted.write_text("oom_kill 1\n")
+        jobs = [await videos.add("raise", "killed") for _ in range(2)]
+        by_kernel, by_somebody = await ended(videos, *(job.id for job in jobs))
+    assert (by_kernel.cause, by_somebody.cause) == (Cause.OOM, Cause.SIGNAL)
+    assert by_kernel.failed_reason == (
+        "ProcessDied: the job's process was killed by SIGKILL: the container has no memory left"
+    )
 
 
 async def test_the_cause_is_written_with_a_retry_and_outlives_it(app: App, redis_url: str, raw: redis.Redis) -> None:

@@ -13,6 +13,8 @@ import pytest
 from bullpen import App, ConfigurationError, Flow, JobFailed, Retry
 from bullpen.protocol import QueueKeys
 from bullpen.protocol.causes import Cause
+from bullpen.runtime.memory import resident_bytes
+from bullpen.runtime.recycling import Limits
 from tests.integration.worker.house import ended, process_app, serving, until, working
 
 if TYPE_CHECKING:
@@ -97,6 +99,26 @@ async def test_children_are_warm_and_as_few_as_there_are_jobs(videos: Queue, red
         assert len(pids(worker)) <= 4
         left = pids(worker)
     assert not any(map(runs, left))
+
+
+async def test_a_child_is_replaced_after_so_many_jobs(videos: Queue, redis_url: str) -> None:
+    async with working(videos.app, redis_url, reference=APP, concurrency=1, child_jobs=2) as worker:
+        served = [(await (await videos.add("pid")).result(timeout=20))[0] for _ in range(6)]
+        await until(lambda: not any(runs(pid) for pid in served[:2]), "the first one is gone")
+        assert len(pids(worker)) <= 2
+    assert all(served.count(pid) <= 2 for pid in served)
+
+
+async def test_a_child_that_leaks_goes_before_the_worker_has_to(
+    videos: Queue, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    limits = Limits(memory=resident_bytes(os.getpid()) + 600 * 2**20)
+    async with working(videos.app, redis_url, reference=APP, concurrency=1, recycling=limits):
+        served = [await (await videos.add("leak", 100 * 2**20)).result(timeout=20) for _ in range(8)]
+    assert len(set(served)) >= 3
+    assert "of memory after its jobs; its share of MAX_MEMORY is" in caplog.text
+    assert "Recycling" not in caplog.text
 
 
 async def test_a_worker_may_end_while_its_first_child_starts(

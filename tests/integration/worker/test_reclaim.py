@@ -13,11 +13,11 @@ import redis
 
 from bullpen import App, Context
 from bullpen.client.connection import Link
-from bullpen.client.settings import RedisLocation
 from bullpen.protocol import QueueKeys
 from bullpen.protocol.calls.reclaim import reclaim, reclaim_others
 from bullpen.protocol.calls.work import work
 from bullpen.protocol.heartbeat import Heartbeat, beat
+from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.replies import JobRecord
 from tests.integration.redis_server import RedisServer
 from tests.integration.worker.house import ended, serving, until, working

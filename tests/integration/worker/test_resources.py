@@ -159,7 +159,7 @@ async def test_a_worker_stops_while_a_resource_is_being_made(app: App, redis_url
     async def anything(data: object, text: bytes) -> None: ...
 
     from bullpen.cli.serve import served_queues
-    from bullpen.client.settings import RedisLocation
+    from bullpen.protocol.location import RedisLocation
     from bullpen.runtime.settings import Settings as WorkerSettings
     from bullpen.runtime.worker import Worker
 

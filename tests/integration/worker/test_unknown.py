@@ -35,7 +35,8 @@ async def test_ten_thousand_unknown_names_are_left_and_hold_up_nobody(
     counts = await videos.counts()
     assert (counts.failed, counts.delayed + counts.waiting) == (0, UNKNOWN)
     # Not taken again and again: after a second, and two, and so on.
-    assert int(str(raw.hget("bull:videos:1", "ats"))) < 10
+    assert int(str(raw.hget("bull:videos:1", "bp:left"))) < 10
+    assert raw.hget("bull:videos:1", "ats") == "0"
     assert raw.hget("bull:videos:1", "atm") is None
 
 
@@ -61,6 +62,36 @@ async def test_a_job_that_is_left_waits_for_a_worker_that_knows_it(app: App, red
     assert record.processed_on is not None
     assert record.processed_on >= due
     assert record.attempts_made == 1
+
+
+async def test_being_left_uses_up_no_start(app: App, redis_url: str, raw: redis.Redis) -> None:
+    async with App(redis=redis_url) as other:
+
+        @app.queue("videos", unknown="leave").job("ours")
+        async def ours(data: object) -> None: ...
+
+        job = await app.queue("videos").add("theirs", retry=Retry(attempts=2, delay=0))
+        async with working(app, redis_url):
+            for times in ("1", "2", "3"):
+                while await job.state() != "delayed" or raw.hget(f"bull:videos:{job.id}", "bp:left") != times:
+                    pass
+                if times != "3":
+                    await job.promote()
+
+        starts: list[int] = []
+
+        @other.queue("videos", max_started_attempts=2).job("theirs")
+        async def theirs(data: object, ctx: Context) -> None:
+            starts.append(ctx.attempt)
+            if len(starts) == 1:
+                raise ValueError("once more")
+
+        await job.promote()
+        async with working(other, redis_url):
+            await job.result(timeout=10)
+        record = await job.record()
+    assert starts == [1, 2]
+    assert (record.attempts_made, record.attempts_started, record.left) == (2, 2, 3)
 
 
 async def test_unknown_names_that_fail_hold_up_nobody(app: App, redis_url: str) -> None:

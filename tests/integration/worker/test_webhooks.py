@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,14 +183,52 @@ async def test_a_busy_receiver_says_when(videos: Queue, receiver: Receiver, redi
         assert record.return_value == {"status": 204}
 
 
-async def test_who_is_gone_is_not_told_again(videos: Queue, receiver: Receiver, redis_url: str) -> None:
-    receiver.answers += [(410, {})]
+AGAIN = "it is told nothing more until somebody enables it again (bullpen webhooks)"
+
+
+async def test_who_is_gone_is_not_told_again_until_somebody_says_so(
+    videos: Queue, receiver: Receiver, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.answers += [(503, {}), (410, {})]
+    other = f"{receiver.url}/other"
     videos.webhook(receiver.url, secret=SECRET, allow_private=True)
+    videos.webhook(other, secret=OTHER, allow_private=True, on=["failed"])
+    deliveries = videos.app.queue("videos.webhooks")
     async with working(videos.app, redis_url):
-        await videos.add("render")
+        await videos.add("render", 1)
         await told(receiver, 1)
-        [record] = await ended(videos.app.queue("videos.webhooks"), receiver.received[0].message)
-    assert record.failed_reason == "127.0.0.1 answered 410 (Gone): it wants no more of these; remove the webhook"
+        waits = deliveries.get(receiver.received[0].message)
+        await delayed(waits)
+        await videos.add("render", 2)
+        await told(receiver, 2)
+        [record] = await ended(deliveries, receiver.received[1].message)
+        assert record.failed_reason == f"127.0.0.1 answered 410 (Gone): this webhook is disabled; {AGAIN}"
+        assert record.attempts_made == 1
+        assert list(await videos.disabled_webhooks()) == [receiver.url]
+        since = (await videos.disabled_webhooks())[receiver.url]
+        assert abs(since.timestamp() - time.time()) < 60
+
+        await waits.promote()  # what was on its way already is not delivered either,
+        [record] = await ended(deliveries, waits.id)
+        assert record.failed_reason == (
+            f"127.0.0.1 answered 410 (Gone) at {since.isoformat(timespec='seconds')}: {AGAIN}"
+        )
+        await ended(videos, (await videos.add("render", 3)).id)  # and for what ends now there is no delivery
+        await ended(videos, (await videos.add("fail")).id)  # while others are told
+        await told(receiver, 3)
+        assert receiver.received[2].path == "/hooks/other"
+        counts = await deliveries.counts()
+        assert (counts.failed, counts.completed + counts.active, counts.waiting, counts.delayed) == (2, 1, 0, 0)
+
+        assert await videos.enable_webhook(receiver.url)
+        assert not await videos.enable_webhook(receiver.url)
+        await videos.add("render", 4)
+        await told(receiver, 4)
+        await deliveries.retry_failed()
+        await told(receiver, 6)
+    assert [each.verified()["data"]["result"]["given"] for each in receiver.received[3:4]] == [4]
+    assert "/hooks" not in caplog.text
+    assert caplog.text.count("this webhook is disabled") >= 1
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"])

@@ -1,4 +1,4 @@
-"""A way to Redis that loses replies, as networks and servers do."""
+"""A way to Redis that loses or garbles replies, as networks, proxies and servers do."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Wire:
         self._served: set[asyncio.Task[None]] = set()
         self._needle = b""
         self._then: Callable[[], None] = lambda: None
+        self._garbled: tuple[bytes, bytes] | None = None
         self.lost = 0
 
     async def __aenter__(self) -> Wire:
@@ -38,6 +39,10 @@ class Wire:
         """Lose the next reply that holds the needle; `then` is called at that moment."""
         self._needle, self._then = needle, then
 
+    def garble(self, reply: bytes, instead: bytes) -> None:
+        """Hand on the next such reply as something else."""
+        self._garbled = reply, instead
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -55,6 +60,8 @@ class Wire:
                     self._needle, self.lost = b"", self.lost + 1
                     self._then()
                     break
+                if may_lose and self._garbled is not None and self._garbled[0] in data:
+                    data, self._garbled = data.replace(*self._garbled), None
                 sink.write(data)
                 await sink.drain()
         sink.close()

@@ -35,7 +35,7 @@ def test_every_option_says_what_it_does(path: str) -> None:
 
 
 def test_what_can_be_asked_has_json() -> None:
-    without = {"bullpen", "bullpen serve", "bullpen schema", "bullpen completion", "bullpen schedules"}
+    without = {"bullpen", "bullpen serve", "bullpen schema", "bullpen completion", "bullpen schedules", "bullpen pool"}
     for path, command, _context in commands():
         assert ("as_json" in {parameter.name for parameter in command.params}) is (path not in without), path
 

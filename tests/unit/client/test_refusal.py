@@ -5,8 +5,8 @@ from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from bullpen.client.dial import coded, refusal, unreachable
-from bullpen.client.settings import RedisLocation
 from bullpen.errors import ConfigurationError, ConnectionLost, ProtocolError
+from bullpen.protocol.location import RedisLocation
 
 LOCATION = RedisLocation.parse("redis://:s3cret@host/1")
 

@@ -40,6 +40,7 @@ class Tally:
         self.scales: list[tuple[int, int]] = []
         self.gone: list[str] = []
         self.errors = 0
+        self.wakes: list[float] = []
         self.seen: list[Decision] = []
 
     def pool_seen(self, pool: WorkerPool, *, reading: QueueReading | None, fleet: Fleet, decision: Decision) -> None:
@@ -50,6 +51,9 @@ class Tally:
 
     def scaled(self, pool: WorkerPool, decision: Decision) -> None:
         self.scales.append((decision.from_, decision.to))
+
+    def woken(self, pool: WorkerPool, *, seconds: float) -> None:
+        self.wakes.append(seconds)
 
     def swept(self, *, lag: float) -> None:
         pass
@@ -88,6 +92,9 @@ class EngineHouse:
 
     def see_deployment(self, raw: Raw, *, gone: bool = False) -> None:
         (self.cache.remove if gone else self.cache.put)(Kind.DEPLOYMENT, raw)
+
+    def see_pod(self, raw: Raw, *, gone: bool = False) -> None:
+        (self.cache.remove if gone else self.cache.put)(Kind.POD, raw)
 
     async def turn(self, observed: QueueReading | ReadingFailed | None = None, *, after: float = 1.0) -> None:
         """A tick `after` seconds later: every pool's turn with the same observation, then all writes."""

@@ -71,5 +71,6 @@ def fleet(replicas: int, **seen: Any) -> Fleet:
 def pool(*, status: dict[str, Any] | None = None, generation: int = 1, **spec: Any) -> WorkerPool:
     """The smallest pool, with the given fields of its spec (camelCase, as in YAML)."""
     smallest = {"queue": "video", "image": "example/app:1", "redis": REDIS_BY_SECRET, "expectedJobSeconds": LONG}
-    metadata = {"name": "video", "namespace": "media", "uid": "uid-1", "generation": generation}
+    known = {"name": "video", "namespace": "media", "uid": "uid-1", "resourceVersion": "1000"}
+    metadata = {**known, "generation": generation}
     return WorkerPool.model_validate({"metadata": metadata, "spec": smallest | spec, "status": status or {}})

@@ -1,4 +1,4 @@
-"""A Kubernetes of three kinds of objects, in memory: as much of the API server's manners as the engine relies on."""
+"""A Kubernetes of a few kinds of objects, in memory: as much of the API server's manners as the engine relies on."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ class FakeCluster:
     def __init__(self) -> None:
         self.pools: dict[str, Raw] = {}
         self.deployments: dict[str, Raw] = {}
+        self.budgets: dict[str, Raw] = {}
+        self.pods: dict[str, Raw] = {}
+        self.scalers: dict[str, Raw] = {}
         self.secrets: dict[str, dict[str, bytes] | ClusterError] = {}
         self.events: dict[str, Raw] = {}
         self.calls: list[tuple[str, str]] = []
@@ -57,6 +60,30 @@ class FakeCluster:
         deployment["metadata"]["generation"] += 1
         return self._changed(deployment)
 
+    def touch_deployment(self, name: str) -> Raw:
+        return self._changed(self.deployments[name])
+
+    def edit_budget(self, name: str, spec: Raw) -> Raw:
+        budget = self.budgets[name]
+        budget["spec"] = spec
+        budget["metadata"]["generation"] += 1
+        return self._changed(budget)
+
+    def add_pod(self, name: str, *, pool: str = "video", phase: str = "Running", ready: bool = True) -> Raw:
+        labels = {"bullpen.dev/pool": pool, "pod-template-hash": "5f"}
+        owners = [{"kind": "ReplicaSet", "name": f"{pool}-5f", "uid": "uid-set", "controller": True}]
+        pod: Raw = {
+            "metadata": {**self._metadata(name), "labels": labels, "annotations": {}, "ownerReferences": owners},
+            "spec": {"nodeName": "node"},
+            "status": {"phase": phase, "conditions": [{"type": "Ready", "status": str(ready)}]},
+        }
+        self.pods[name] = pod
+        return copy.deepcopy(pod)
+
+    def edit_pod(self, name: str, **status: Any) -> Raw:
+        self.pods[name]["status"] |= status
+        return self._changed(self.pods[name])
+
     def writes(self) -> list[str]:
         """The verbs of what was asked, but for lists."""
         return [verb for verb, _ in self.calls if verb not in ("list", "find")]
@@ -65,8 +92,14 @@ class FakeCluster:
 
     async def list_all(self, kind: Kind, *, namespace: str | None) -> Listing:
         self._asked("list", kind.value)
-        objects = self.pools if kind is Kind.POOL else self.deployments
-        return Listing(copy.deepcopy(list(objects.values())), str(next(self._versions)))
+        kept = {
+            Kind.POOL: self.pools,
+            Kind.DEPLOYMENT: self.deployments,
+            Kind.BUDGET: self.budgets,
+            Kind.POD: self.pods,
+            Kind.SCALER: self.scalers,
+        }
+        return Listing(copy.deepcopy(list(kept[kind].values())), str(next(self._versions)))
 
     async def find_deployment(self, *, namespace: str, name: str) -> Raw | None:
         self._asked("find", name)
@@ -75,11 +108,10 @@ class FakeCluster:
     async def apply_deployment(self, deployment: Raw, *, dry_run: bool = False) -> Raw:
         name = deployment["metadata"]["name"]
         self._asked("dry-run" if dry_run else "apply", name)
-        was = self.deployments.get(name, {"metadata": self._metadata(name), "spec": {}})
-        if (
-            deployment["metadata"].get("resourceVersion", was["metadata"]["resourceVersion"])
-            != was["metadata"]["resourceVersion"]
-        ):
+        was = self.deployments.get(name)
+        if was is None:  # made whatever version is asked for
+            was = {"metadata": self._metadata(name), "spec": {}}
+        elif deployment["metadata"]["resourceVersion"] != was["metadata"]["resourceVersion"]:
             raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
         now = copy.deepcopy(was)
         now["metadata"] |= copy.deepcopy(
@@ -105,13 +137,60 @@ class FakeCluster:
             raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
         return self.edit_deployment(name, replicas=replicas)
 
-    async def apply_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Raw:
+    async def write_budget(self, budget: Raw) -> Raw:
+        name = budget["metadata"]["name"]
+        self._asked("budget", name)
+        version, was = budget["metadata"].get("resourceVersion"), self.budgets.get(name)
+        if version is None and was is not None:
+            raise ClusterError(status=409, reason="AlreadyExists", message=f'poddisruptionbudgets "{name}" exists')
+        if version is not None and (was is None or was["metadata"]["resourceVersion"] != version):
+            raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
+        now = copy.deepcopy(budget)
+        now["metadata"] = (was or {"metadata": self._metadata(name)})["metadata"] | now["metadata"]
+        now["metadata"]["generation"] += was is not None
+        now["spec"] = {key: value for key, value in now["spec"].items() if value is not None}
+        self.budgets[name] = now
+        return self._changed(now)
+
+    async def delete_budget(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        self._asked("delete-budget", name)
+        if name not in self.budgets:
+            raise ClusterError(status=404, reason="NotFound", message="gone")
+        metadata = self.budgets[name]["metadata"]
+        if (metadata["uid"], metadata["resourceVersion"]) != (uid, resource_version):
+            raise ClusterError(status=409, reason="Conflict", message="precondition failed")
+        del self.budgets[name]
+
+    async def annotate_pod(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str,
+        annotations: Mapping[str, str | None],
+    ) -> Raw:
+        self._asked("annotate", name)
+        pod = self.pods.get(name)
+        if pod is None:
+            raise ClusterError(status=404, reason="NotFound", message="gone")
+        if (pod["metadata"]["uid"], pod["metadata"]["resourceVersion"]) != (uid, resource_version):
+            raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
+        known = pod["metadata"]["annotations"] | dict(annotations)
+        pod["metadata"]["annotations"] = {key: value for key, value in known.items() if value is not None}
+        return self._changed(pod)
+
+    async def apply_status(
+        self, *, namespace: str, name: str, uid: str, resource_version: str, status: Mapping[str, Any]
+    ) -> Raw:
         self._asked("status", name)
         pool = self.pools.get(name)
         if pool is None:
             raise ClusterError(status=404, reason="NotFound", message="gone")
         if pool["metadata"]["uid"] != uid:
             raise ClusterError(status=409, reason="Conflict", message="uid mismatch")
+        if pool["metadata"]["resourceVersion"] != resource_version:
+            raise ClusterError(status=409, reason="Conflict", message="the object has been modified")
         pool["status"] = copy.deepcopy(dict(status))
         return self._changed(pool)
 

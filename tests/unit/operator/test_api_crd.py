@@ -31,10 +31,13 @@ def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
 SCHEMA = dict(nodes(VERSION["schema"]["openAPIV3Schema"]))
 
 
-@pytest.mark.parametrize("place", ["crds", "charts/bullpen/crds"])
+PLACES = [f"crds/{FILE_NAME}", f"charts/bullpen/files/{FILE_NAME}", "kustomize/base/crd.yaml"]
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_the_files_are_what_the_models_say(place: str) -> None:
     """`make crds` writes them."""
-    assert (ROOT / place / FILE_NAME).read_text() == rendered()
+    assert (ROOT / place).read_text() == rendered()
 
 
 def test_the_command_writes_the_files_it_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

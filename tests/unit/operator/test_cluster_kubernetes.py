@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
+from bullpen_operator.cluster.fence import Fence
 from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
 from bullpen_operator.cluster.port import ClusterError, Kind
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+OPEN = Fence()
+OPEN.extend(math.inf)
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "video", "namespace": "media"}}
 
 
@@ -59,7 +63,7 @@ async def cluster(api: ApiServer) -> AsyncIterator[KubernetesCluster]:
         def count(verb: str, resource: str, code: int) -> None:
             api.counted.append((verb, resource, code))
 
-        async with KubernetesCluster(configuration, timeout=0.5, on_request=count) as made:
+        async with KubernetesCluster(configuration, fence=OPEN, timeout=0.5, on_request=count) as made:
             yield made
         api.hang.set()
 
@@ -82,12 +86,46 @@ async def test_a_scale_carries_the_version_it_was_decided_on(api: ApiServer, clu
     assert body == {"metadata": {"resourceVersion": "17"}, "spec": {"replicas": 3}}
 
 
-async def test_a_status_is_for_one_uid_only(api: ApiServer, cluster: KubernetesCluster) -> None:
-    await cluster.apply_status(namespace="media", name="video", uid="u-1", status={"replicas": 0})
+async def test_an_annotation_is_for_exactly_the_pod_it_was_decided_on(
+    api: ApiServer, cluster: KubernetesCluster
+) -> None:
+    await cluster.annotate_pod(
+        namespace="media", name="video-1", uid="u-1", resource_version="17", annotations={"a": "1", "b": None}
+    )
+    ((method, path, _, content_type, body),) = api.requests
+    assert (method, path, content_type) == (
+        "PATCH",
+        "/api/v1/namespaces/media/pods/video-1",
+        "application/merge-patch+json",
+    )
+    assert body == {"metadata": {"uid": "u-1", "resourceVersion": "17", "annotations": {"a": "1", "b": None}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "selector"),
+    [
+        (Kind.POD, "/api/v1/namespaces/media/pods", "bullpen.dev/pool"),
+        (Kind.SCALER, "/apis/autoscaling/v2/namespaces/media/horizontalpodautoscalers", None),
+    ],
+)
+async def test_pods_are_listed_by_their_label(
+    api: ApiServer, cluster: KubernetesCluster, kind: Kind, path: str, selector: str | None
+) -> None:
+    api.answers = [web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})]
+    await cluster.list_all(kind, namespace="media")
+    ((_, asked, query, _, _),) = api.requests
+    assert (asked, query.get("labelSelector")) == (path, selector)
+
+
+async def test_a_status_is_for_one_version_of_one_uid(api: ApiServer, cluster: KubernetesCluster) -> None:
+    await cluster.apply_status(
+        namespace="media", name="video", uid="u-1", resource_version="17", status={"replicas": 0}
+    )
     ((_, path, _, content_type, body),) = api.requests
     assert path == "/apis/bullpen.dev/v1alpha1/namespaces/media/workerpools/video/status"
     assert content_type == "application/apply-patch+yaml"
-    assert (body["metadata"]["uid"], body["status"]) == ("u-1", {"replicas": 0})
+    assert body["metadata"] == {"namespace": "media", "name": "video", "uid": "u-1", "resourceVersion": "17"}
+    assert body["status"] == {"replicas": 0}
 
 
 async def test_a_long_list_is_read_page_by_page(api: ApiServer, cluster: KubernetesCluster) -> None:
@@ -141,10 +179,13 @@ CALLS: dict[str, Callable[[KubernetesCluster], Awaitable[Any]]] = {
     "find": lambda cluster: cluster.find_deployment(namespace="media", name="video"),
     "apply": lambda cluster: cluster.apply_deployment(DEPLOYMENT),
     "scale": lambda cluster: cluster.scale_deployment(namespace="m", name="v", replicas=1, resource_version="1"),
-    "status": lambda cluster: cluster.apply_status(namespace="m", name="v", uid="u", status={}),
+    "pod": lambda cluster: cluster.annotate_pod(namespace="m", name="v", uid="u", resource_version="1", annotations={}),
+    "status": lambda cluster: cluster.apply_status(namespace="m", name="v", uid="u", resource_version="1", status={}),
     "secret": lambda cluster: cluster.read_secret(namespace="m", name="s"),
     "event": lambda cluster: cluster.create_event({"metadata": {"namespace": "m"}}),
     "series": lambda cluster: cluster.patch_event(namespace="m", name="e", patch={}),
+    "budget": lambda cluster: cluster.write_budget({"metadata": {"namespace": "m", "name": "v"}}),
+    "no budget": lambda cluster: cluster.delete_budget(namespace="m", name="v", uid="u", resource_version="1"),
 }
 
 
@@ -163,7 +204,7 @@ async def test_every_call_gives_up_in_time(
 async def test_nobody_listening_is_no_answer() -> None:
     configuration = Configuration()
     configuration.host = "http://127.0.0.1:1"
-    async with KubernetesCluster(configuration, on_request=lambda *_: None) as nowhere:
+    async with KubernetesCluster(configuration, fence=OPEN, on_request=lambda *_: None) as nowhere:
         with pytest.raises(ClusterError) as caught:
             await nowhere.find_deployment(namespace="media", name="video")
     assert caught.value.status == 0
@@ -180,7 +221,74 @@ async def test_a_token_that_cannot_be_read_again_is_an_error_of_the_call(tmp_pat
     loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
     configuration.ssl_ca_cert = None
     token.write_text("")
-    async with KubernetesCluster(configuration, on_request=lambda *_: None) as cluster:
+    async with KubernetesCluster(configuration, fence=OPEN, on_request=lambda *_: None) as cluster:
         with pytest.raises(ClusterError, match="Token file") as caught:
             await cluster.list_all(Kind.POOL, namespace=None)
     assert caught.value.retryable
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def host(api: ApiServer) -> AsyncIterator[Configuration]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", api.handle)
+    async with TestServer(app) as server:
+        configuration = Configuration()
+        configuration.host = str(server.make_url("")).rstrip("/")
+        yield configuration
+        api.hang.set()
+
+
+WRITES = {name: call for name, call in CALLS.items() if name not in ("list", "find", "secret")}
+
+
+@pytest.mark.parametrize("call", WRITES.values(), ids=WRITES.keys())
+async def test_who_does_not_hold_the_lease_sends_no_write(
+    api: ApiServer, host: Configuration, call: Callable[[KubernetesCluster], Awaitable[Any]]
+) -> None:
+    async with KubernetesCluster(host, fence=Fence(), on_request=lambda *_: None) as cluster:
+        with pytest.raises(ClusterError, match="not sent, this operator does not hold the Lease") as caught:
+            await call(cluster)
+        assert caught.value.retryable
+        api.answers = [web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})]
+        await cluster.list_all(Kind.POOL, namespace=None)
+    assert [method for method, *_ in api.requests] == ["GET"], "reading is free"
+
+
+async def test_a_lease_that_ends_while_a_write_waits_for_its_connection_stops_it(
+    api: ApiServer, host: Configuration
+) -> None:
+    time = Time()
+    fence = Fence(time)
+    fence.extend(106.0)
+    async with KubernetesCluster(host, fence=fence, concurrency=1, on_request=lambda *_: None) as cluster:
+        api.hangs = True
+        listing = asyncio.create_task(cluster.list_all(Kind.POOL, namespace=None))
+        async with asyncio.timeout(20):
+            while not api.requests:  # noqa: ASYNC110 - the list has the only slot now
+                await asyncio.sleep(0.005)
+        writing = asyncio.create_task(cluster.apply_deployment(DEPLOYMENT))
+        await asyncio.sleep(0)
+        time.now = 106.0
+        api.hang.set()
+        with pytest.raises(ClusterError, match="not sent"):
+            await writing
+        await asyncio.wait([listing])
+        listing.exception()
+    assert [method for method, *_ in api.requests] == ["GET"]
+
+
+async def test_an_answer_is_waited_for_no_longer_than_the_lease_lasts(api: ApiServer, host: Configuration) -> None:
+    fence = Fence(Time())
+    fence.extend(100.25)
+    api.hangs = True
+    async with KubernetesCluster(host, fence=fence, on_request=lambda *_: None) as cluster:
+        with pytest.raises(ClusterError, match=r"no answer within 0\.25 s"):
+            await cluster.apply_deployment(DEPLOYMENT)

@@ -11,7 +11,7 @@ import yaml
 from bullpen_operator.api.pods import RESERVED_ENV
 from bullpen_operator.cluster.deployment import TemplateRejectedError, fleet_of, intended, intent_of, owned_by
 from bullpen_operator.scaling.observation import NO_FLEET, Fleet
-from tests.unit.operator.facts import pool
+from tests.unit.operator.facts import NOW, pool
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -81,9 +81,16 @@ class TestOwned:
         assert worker_of(template=template)["image"] == "example/app:1"
 
     def test_every_reserved_variable_is_set_by_some_pool(self) -> None:
-        plain = {"redis": {"url": "redis://redis:6379"}}
+        plain = {"redis": {"url": "rediss://redis:6379", "cluster": True, "tls": TLS}}
 
         assert set(variables(app="jobs:app")) | set(variables(**plain)) == {*RESERVED_ENV, "LOG_FORMAT"}
+
+
+TLS = {
+    "caFrom": {"secretKeyRef": {"name": "redis-ca", "key": "ca.crt"}},
+    "certFrom": {"secretKeyRef": {"name": "redis-client", "key": "cert"}},
+    "keyFrom": {"secretKeyRef": {"name": "redis-client", "key": "key"}},
+}
 
 
 class TestRedis:
@@ -102,6 +109,39 @@ class TestRedis:
 
         assert variables(redis=plain)["REDIS_URL"] == "redis://redis:6379/0"
         assert [volume["name"] for volume in pod_of(redis=plain)["volumes"]] == ["bullpen-tmp"]
+
+    @pytest.mark.parametrize("app", ["jobs:app", None])
+    def test_certificates_are_files_beside_each_other_whatever_secret_they_come_from(self, app: str | None) -> None:
+        redis = {"url": "rediss://redis:6379", "tls": TLS}
+        pod = pod_of(app=app, redis=redis)
+        volume = next(each for each in pod["volumes"] if each["name"] == "bullpen-redis-tls")
+
+        assert volume["projected"]["sources"] == [
+            {"secret": {"name": "redis-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"secret": {"name": "redis-client", "items": [{"key": "cert", "path": "tls.crt"}]}},
+            {"secret": {"name": "redis-client", "items": [{"key": "key", "path": "tls.key"}]}},
+        ]
+        mount = {"name": "bullpen-redis-tls", "mountPath": "/run/bullpen/redis-tls", "readOnly": True}
+        assert mount in worker_of(app=app, redis=redis)["volumeMounts"]
+        found = variables(app=app, redis=redis)
+        assert found["REDIS_TLS_CA_FILE"] == "/run/bullpen/redis-tls/ca.crt"
+        assert found["REDIS_TLS_CERT_FILE"] == "/run/bullpen/redis-tls/tls.crt"
+        assert found["REDIS_TLS_KEY_FILE"] == "/run/bullpen/redis-tls/tls.key"
+
+    def test_an_authority_alone_names_no_other_file(self) -> None:
+        redis = {"url": "rediss://redis:6379", "tls": {"caFrom": TLS["caFrom"]}}
+
+        assert {name for name in variables(redis=redis) if "TLS" in name} == {"REDIS_TLS_CA_FILE"}
+
+    def test_a_cluster_is_told(self) -> None:
+        assert variables(redis={"url": "redis://redis:6379", "cluster": True})["REDIS_CLUSTER"] == "true"
+        assert "REDIS_CLUSTER" not in variables()
+
+    def test_a_volume_of_the_template_cannot_take_the_certificates_name(self) -> None:
+        template = {"spec": {"volumes": [{"name": "bullpen-redis-tls", "emptyDir": {}}]}}
+
+        with pytest.raises(TemplateRejectedError, match="bullpen-redis-tls is the operator's own"):
+            intended(pool(template=template), replicas=0)
 
 
 class TestTemplate:
@@ -133,6 +173,63 @@ class TestTemplate:
         assert {volume["name"] for volume in pod["volumes"]} == {"models", "bullpen-tmp", "bullpen-redis"}
         mounts = {mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
         assert mounts == {"/models", "/tmp", "/run/bullpen/redis"}
+
+    @pytest.mark.parametrize(
+        "added",
+        [
+            {
+                "affinity": {
+                    "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}
+                }
+            },
+            {"tolerations": [{"key": "gpu", "operator": "Exists"}, {"key": "spot", "operator": "Exists"}]},
+            {
+                "topologySpreadConstraints": [
+                    {"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}
+                ]
+            },
+            {"imagePullSecrets": [{"name": "registry"}]},
+            {"serviceAccountName": "renderer", "automountServiceAccountToken": True},
+            {"nodeSelector": {"gpu": "true"}, "priorityClassName": "batch", "runtimeClassName": "gvisor"},
+            {"initContainers": [{"name": "fetch", "image": "fetch:1", "env": [{"name": "A", "value": "b"}]}]},
+            {"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db"]}], "dnsConfig": {"ndots": 2}},
+        ],
+        ids=lambda added: next(iter(added)),
+    )
+    def test_what_the_operator_does_not_set_is_passed_on_as_it_is(self, added: dict[str, Any]) -> None:
+        made = pod_of(template={"spec": added})
+
+        assert made | added == made
+        assert [container["name"] for container in made["containers"]] == ["worker"]
+
+    @pytest.mark.parametrize(
+        "added",
+        [
+            {"envFrom": [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "keys"}}]},
+            {"command": ["node", "worker.js"], "args": ["--verbose"], "workingDir": "/srv"},
+            {"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}},
+            {"readinessProbe": {"tcpSocket": {"port": 80}}},
+            {"volumeDevices": [{"name": "disk", "devicePath": "/dev/xvda"}], "imagePullPolicy": "Always"},
+        ],
+        ids=lambda added: next(iter(added)),
+    )
+    def test_the_workers_container_takes_what_the_operator_does_not_set(self, added: dict[str, Any]) -> None:
+        template = {"spec": {"containers": [{"name": "worker", **added}]}}
+
+        made = worker_of(app="jobs:app", template=template)
+
+        assert made | added == made
+        assert variables(app="jobs:app", template=template)["QUEUE_NAME"] == "video"
+
+    def test_variables_of_the_template_stand_beside_those_of_the_operator(self) -> None:
+        """A variable from a ConfigMap (envFrom) never overrules one of `env`: QUEUE_NAME stays what the spec says."""
+        env = [{"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": {"name": "db", "key": "url"}}}]
+        template = {
+            "spec": {"containers": [{"name": "worker", "env": env, "envFrom": [{"configMapRef": {"name": "c"}}]}]}
+        }
+
+        assert variables(template=template)["DATABASE_URL"] == {"secretKeyRef": {"name": "db", "key": "url"}}
+        assert variables(template=template)["QUEUE_NAME"] == "video"
 
     def test_a_probe_replaces_ours_whole(self) -> None:
         probe = {"exec": {"command": ["true"]}}
@@ -193,6 +290,38 @@ class TestTemplate:
             intended(pool(template=template), replicas=1)
 
         assert sentence in str(refused.value)
+
+
+class TestConditionsOfADeployment:
+    """What the Deployment's own conditions say, in Kubernetes' words."""
+
+    QUOTA = (
+        'pods "video-6c9f-x2x7p" is forbidden: exceeded quota: tight, requested: pods=1, used: pods=3, limited: pods=3'
+    )
+
+    def deployment(self, **condition: str) -> dict[str, Any]:
+        status = {"replicas": 3, "updatedReplicas": 3, "readyReplicas": 3, "conditions": [condition]}
+        return {"metadata": {"generation": 1}, "spec": {"replicas": 5}, "status": status}
+
+    def test_a_quota_is_no_stalled_rollout_and_named_without_the_pod_that_never_was(self) -> None:
+        seen = fleet_of(
+            self.deployment(type="ReplicaFailure", status="True", reason="FailedCreate", message=self.QUOTA)
+        )
+
+        assert not seen.stalled
+        assert seen.quota_message == "exceeded quota: tight, requested: pods=1, used: pods=3, limited: pods=3"
+
+    def test_another_refusal_of_pods_is_a_stalled_rollout(self) -> None:
+        message = 'pods "video-6c9f-x2x7p" is forbidden: violates PodSecurity "restricted:latest"'
+        seen = fleet_of(self.deployment(type="ReplicaFailure", status="True", message=message))
+
+        assert (seen.stalled, seen.stalled_message, seen.quota_message) == (True, message, "")
+
+    def test_since_when_no_pod_is_available_is_read(self) -> None:
+        since = "2027-01-15T08:00:00Z"
+        assert fleet_of(self.deployment(type="Available", status="True")).unavailable_since is None
+        gone = fleet_of(self.deployment(type="Available", status="False", lastTransitionTime=since))
+        assert gone.unavailable_since == NOW
 
 
 class TestIntent:

@@ -142,3 +142,22 @@ def test_nothing_is_kept_of_a_deleted_pool_whose_deployment_goes_after_it(cache:
     cache.remove(POOL, raw("pool", 6))
     cache.remove(DEPLOYMENT, raw("d", 7, owner="pool"))
     assert not cache.take_dirty("pool")
+
+
+def test_a_list_of_an_etcd_that_was_restored_takes_the_place_of_what_was_newer(cache: Cache) -> None:
+    cache.put(Kind.POOL, raw("kept", 900, name="kept", spec={"of": "later"}))
+    cache.put(Kind.POOL, raw("made-later", 950, name="made-later"))
+    cache.remove(Kind.POOL, raw("deleted-later", 960, name="deleted-later"))
+    cache.start_relist(Kind.POOL)
+    restored = [raw("kept", 400, name="kept"), raw("deleted-later", 410, name="deleted-later")]
+    cache.replace(Kind.POOL, Listing(restored, "500"), namespace=None)
+    assert versions(cache) == {"kept": "400", "deleted-later": "410"}
+    cache.put(Kind.POOL, raw("kept", 501, name="kept"))
+    assert versions(cache)["kept"] == "501"
+
+
+def test_a_list_that_is_merely_older_than_what_came_meanwhile_is_no_restored_etcd(cache: Cache) -> None:
+    cache.start_relist(Kind.POOL)
+    cache.put(Kind.POOL, raw("a", 900))
+    cache.replace(Kind.POOL, Listing([raw("a", 400)], "500"), namespace=None)
+    assert versions(cache) == {"a": "900"}

@@ -353,3 +353,127 @@ async def test_numbers_of_a_busy_queue_are_written_at_most_once_a_minute(at_rest
         await at_rest.turn(reading(at=at_rest.now, waiting=5 + second % 5, active=second % 3))
     assert at_rest.cluster.writes().count("scale") == 0
     assert at_rest.cluster.writes().count("status") <= 5
+
+
+class TestWake:
+    """How long the first job of an idle queue waited for the first pods, as far as the operator can help it."""
+
+    async def test_from_when_the_job_was_ready_to_when_the_write_was_taken(self, house: EngineHouse) -> None:
+        house.see(house.cluster.add_pool())
+        await house.settle()
+        waiting = reading(at=house.now + 1, waiting=5, oldest_wait_seconds=0.25)
+        await house.turn(waiting)
+        assert house.meter.wakes == [0.25]
+
+    async def test_a_clock_that_differs_makes_it_no_longer_than_since_the_queue_was_seen_at_rest(
+        self, house: EngineHouse
+    ) -> None:
+        house.see(house.cluster.add_pool())
+        await house.settle()
+        await house.turn(reading(at=house.now + 1, waiting=5, oldest_wait_seconds=3600.0))
+        assert house.meter.wakes == [1.0]
+
+    async def test_not_for_jobs_that_a_pin_left_waiting(self, house: EngineHouse) -> None:
+        house.see(house.cluster.add_pool(replicas=0))
+        await house.settle()
+        await house.turn(reading(at=house.now + 1, waiting=5, oldest_wait_seconds=0.5))
+        house.see(house.cluster.edit_pool("video", replicas=None))
+        await house.turn(reading(at=house.now + 1, waiting=5, oldest_wait_seconds=1.5))
+        assert house.meter.scales == [(0, 1)]
+        assert house.meter.wakes == []
+
+    async def test_a_ring_during_a_write_is_answered_right_after_it(self, house: EngineHouse) -> None:
+        house.see(house.cluster.add_pool())
+        house.start_turn()  # which makes the Deployment
+        house.start_turn(reading(at=house.now + 1, waiting=5, oldest_wait_seconds=0.25))
+        await house.finish_writes()
+        assert house.cluster.deployments["video"]["spec"]["replicas"] == 1
+
+
+async def test_another_queue_is_learned_anew(at_rest: EngineHouse) -> None:
+    """The counters of one queue are no past of another: the difference between them would be taken for arrivals."""
+    for _ in range(5):
+        await at_rest.turn(reading(at=at_rest.now + 1, added=100, finished=100, completed=100))
+    at_rest.see(at_rest.cluster.edit_pool("video", queue="photos"))
+
+    for second in range(5):
+        jobs = 1_000_000 + second
+        await at_rest.turn(reading(at=at_rest.now + 1, added=jobs, finished=jobs, completed=9))
+
+    assert at_rest.meter.seen[-1].inputs["arrivalsPerSecond"] < 10
+    assert at_rest.cluster.deployments["video"]["spec"]["replicas"] <= 1
+
+
+async def test_a_crd_without_a_field_of_the_status_gets_the_rest_of_it(at_rest: EngineHouse) -> None:
+    """Helm never updates a CRD: after an upgrade the operator may be newer than it."""
+    refused = ClusterError(
+        status=500,
+        reason="Unknown",
+        message="failed to create typed patch object (media/video; bullpen.dev/v1alpha1, Kind=WorkerPool): "
+        ".status.rates.source: field not declared in schema",
+    )
+    at_rest.cluster.refusals["status"] = [refused]
+
+    for _ in range(3):
+        await at_rest.turn(reading(waiting=35))
+    assert "rates" not in at_rest.cluster.pools["video"]["status"]
+    assert at_rest.cluster.pools["video"]["status"]["desiredReplicas"] == 4
+    writes = at_rest.cluster.writes().count("status")
+    for _ in range(30):
+        await at_rest.turn(reading(waiting=35))
+    assert at_rest.cluster.writes().count("status") <= writes + 1, "what cannot be written is no reason to write"
+
+    await at_rest.turn(reading(waiting=35), after=601)
+    assert "rates" in at_rest.cluster.pools["video"]["status"]
+
+
+async def test_what_pods_say_of_why_they_do_not_run_is_told_and_told_to_be_over(at_rest: EngineHouse) -> None:
+    waiting = {"name": "worker", "image": "example/app:1", "ready": False, "restartCount": 0}
+    waiting["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}
+    at_rest.see_deployment(at_rest.cluster.edit_deployment("video", replicas=1))
+    at_rest.cluster.add_pod("video-1", phase="Pending", ready=False)
+    at_rest.cache.put(Kind.POD, at_rest.cluster.edit_pod("video-1", containerStatuses=[waiting]))
+    await at_rest.turn(reading(waiting=5))
+    await at_rest.turn(reading(waiting=5))
+
+    told = at_rest.condition("WorkersAvailable")
+    assert (told["status"], told["reason"]) == ("False", "ImagePull")
+    assert told["message"] == "1 of 1 pods: the image example/app:1 of the container worker cannot be pulled"
+    assert at_rest.told().count("ImagePull") == 1
+
+    at_rest.cache.put(Kind.POD, at_rest.cluster.edit_pod("video-1", phase="Running", containerStatuses=[]))
+    for _ in range(60):  # a minute after it was told, whatever else is quiet
+        await at_rest.turn(reading(waiting=5))
+    assert at_rest.condition("WorkersAvailable")["status"] == "True"
+    assert at_rest.told().count("WorkersRecovered") == 1
+
+
+async def test_a_deployment_that_a_quota_forbids_is_told_as_that() -> None:
+    house = EngineHouse()
+    message = 'deployments.apps "video" is forbidden: exceeded quota: few, requested: count/deployments.apps=1'
+    house.cluster.refusals["dry-run"] = [ClusterError(status=403, reason="Forbidden", message=message)]
+    house.see(house.cluster.add_pool("video"))
+
+    await house.turn()
+
+    assert house.condition("Stalled")["reason"] == "Quota"
+    assert house.condition("Stalled")["message"].startswith("no Deployment: exceeded quota: few")
+    assert house.told() == ["Quota"]
+    await house.turn(after=10)
+    await house.turn()
+    assert house.condition("Stalled")["status"] == "False"
+
+
+async def test_a_namespace_on_its_way_out_is_no_trouble_of_the_pool() -> None:
+    house = EngineHouse()
+    message = "unable to create new content in namespace media because it is being terminated"
+    refusal = ClusterError(status=403, reason="Forbidden", message=f'deployments.apps "video" is forbidden: {message}')
+    house.cluster.refusals["dry-run"] = [refusal] * 100
+    house.see(house.cluster.add_pool("video"))
+
+    for _ in range(60):
+        await house.turn()
+
+    assert house.told() == []
+    assert house.condition("Stalled")["status"] == "False"
+    assert house.cluster.writes().count("dry-run") <= 10, "the pauses grow"

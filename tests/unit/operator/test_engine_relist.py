@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,10 +12,15 @@ from bullpen_operator.engine.cache import Cache
 from bullpen_operator.engine.relist import Relist
 from tests.unit.operator.fake_cluster import FakeCluster
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def of(cluster: FakeCluster) -> tuple[Relist, Cache]:
+
+def of(
+    cluster: FakeCluster, on_listed: Callable[[Kind, int], None] = lambda kind, missed: None
+) -> tuple[Relist, Cache]:
     cache = Cache(forgotten=lambda _: None)
-    return Relist(cluster=cluster, cache=cache, namespaces=()), cache
+    return Relist(cluster=cluster, cache=cache, namespaces=(), on_listed=on_listed), cache
 
 
 async def test_the_first_list_fills_the_cache() -> None:
@@ -34,11 +40,35 @@ async def test_the_first_list_fills_the_cache() -> None:
 async def test_an_object_that_vanished_unseen_is_gone_after_the_next_list() -> None:
     cluster = FakeCluster()
     cluster.add_pool("video")
-    relist, cache = of(cluster)
+    listed: list[tuple[str, int]] = []
+    relist, cache = of(cluster, lambda kind, missed: listed.append((kind.value, missed)))
     await relist.once()
     cluster.pools.clear()
     await relist.once()
+    assert [missed for kind, missed in listed if kind == "WorkerPool"] == [0, 1]
+    assert {kind for kind, _ in listed} == set(Kind)
     assert cache.size(Kind.POOL) == 0
+
+
+async def test_who_doubts_the_watch_has_it_listed_at_once_but_not_twice() -> None:
+    cluster = FakeCluster()
+    lists: list[str] = []
+    cache = Cache(forgotten=lambda _: None)
+    eager = Relist(cluster=cluster, cache=cache, namespaces=(), again_seconds=0)
+    lazy = Relist(cluster=cluster, cache=cache, namespaces=(), on_listed=lambda kind, _: lists.append(kind))
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each.run()) for each in (eager, lazy)]
+        await eager.filled.wait()
+        await lazy.filled.wait()
+        before = len(lists)
+        cluster.add_pool("video")
+        lazy.soon()
+        eager.soon()
+        while not cache.size(Kind.POOL):  # noqa: ASYNC110 - the list has no event
+            await asyncio.sleep(0.005)
+        assert len(lists) == before
+        for task in tasks:
+            task.cancel()
 
 
 TROUBLE = {

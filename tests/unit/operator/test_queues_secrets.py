@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,7 +10,7 @@ from bullpen_operator.api.pool import Redis
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.cluster.port import ClusterError
 from bullpen_operator.engine.secret_reader import secret_reader
-from bullpen_operator.queues.location import Location
+from bullpen_operator.queues.location import Certificates, Location
 from bullpen_operator.queues.secrets import Locator
 from bullpen_operator.scaling.observation import ReadingFailed
 from tests.unit.operator.facts import NOW, REDIS_BY_SECRET
@@ -77,7 +77,7 @@ async def test_a_secret_that_redis_refuses_is_read_again_at_once_but_not_in_a_fr
     assert reads[4] == 1, "after two seconds"
     assert reads[-1] <= 3600 / 40 + 6, "and no more often than a Secret that works, while it stays as it is"
     desk.cluster.secrets["bullpen-redis"] = {"url": b"redis://:other@redis:6379/0"}
-    for _ in range(120):
+    for _ in range(240):  # up to 50 s until it is seen, and then again after 2, 4, 8 … s
         desk.locator.distrust("media", BY_SECRET, now=desk.now)
         await desk.locate(after=0.5)
     assert desk.reads - 1 - reads[-1] >= 4, "a new one that is refused too is looked at soon again"
@@ -105,9 +105,9 @@ ROWS = {
     "the API server is away": (AWAY, Reason.UNREACHABLE, "no answer"),
     "the key is missing": ({"uri": URL}, Reason.SECRET_MISSING, "no key 'url'"),
     "the value is no text": ({"url": b"\xff\xfe"}, Reason.BAD_URL, "UTF-8"),
-    "the value is no URL": ({"url": b"redis:6379"}, Reason.BAD_URL, "no host"),
-    "the value is empty": ({"url": b""}, Reason.BAD_URL, "no scheme"),
-    "the password breaks the URL": ({"url": f"redis://:{PASSWORD}/x@redis".encode()}, Reason.BAD_URL, "host or port"),
+    "the value is no URL": ({"url": b"redis:6379"}, Reason.BAD_URL, "no scheme"),
+    "the value is empty": ({"url": b""}, Reason.BAD_URL, "is empty"),
+    "the password breaks the URL": ({"url": f"redis://:{PASSWORD}/x@redis".encode()}, Reason.BAD_URL, "unescaped"),
 }
 
 
@@ -174,3 +174,78 @@ async def test_a_clock_set_back_puts_off_no_reading() -> None:
     await desk.locate()
     await desk.locate(after=-3600)
     assert desk.reads == 2
+
+
+def by(secret: str, key: str) -> dict[str, Any]:
+    return {"secretKeyRef": {"name": secret, "key": key}}
+
+
+WITH_TLS = Redis.model_validate(
+    {
+        "urlFrom": by("bullpen-redis", "url"),
+        "tls": {
+            "caFrom": by("redis-ca", "ca.crt"),
+            "certFrom": by("redis-client", "tls.crt"),
+            "keyFrom": by("redis-client", "tls.key"),
+        },
+    }
+)
+KEY = "-----BEGIN PRIVATE KEY-----canary"
+
+
+def certified() -> Desk:
+    desk = Desk({"url": b"rediss://redis:6379"})
+    desk.cluster.secrets["redis-ca"] = {"ca.crt": b"the authority"}
+    desk.cluster.secrets["redis-client"] = {"tls.crt": b"the chain", "tls.key": KEY.encode()}
+    return desk
+
+
+async def test_certificates_come_from_secrets_that_are_read_once_each() -> None:
+    desk = certified()
+    found = await desk.locate(redis=WITH_TLS)
+    assert isinstance(found, Location)
+    assert found.certificates == Certificates("the authority", "the chain", KEY)
+    assert sorted(desk.cluster.calls) == [
+        ("secret", "bullpen-redis"),
+        ("secret", "redis-ca"),
+        ("secret", "redis-client"),
+    ]
+
+
+async def test_a_rotated_certificate_is_seen_within_a_minute_and_at_once_when_it_is_refused() -> None:
+    desk = certified()
+    before = await desk.locate(redis=WITH_TLS)
+    desk.cluster.secrets["redis-client"] = {"tls.crt": b"a new chain", "tls.key": b"a new key"}
+    assert (await desk.locate(redis=WITH_TLS)) == before
+    assert [await desk.locate(redis=WITH_TLS) for _ in range(58)][-1] != before
+    before = await desk.locate(redis=WITH_TLS)
+    desk.cluster.secrets["redis-ca"] = {"ca.crt": b"a new authority"}
+    desk.locator.distrust("media", WITH_TLS, now=desk.now)
+    assert [await desk.locate(redis=WITH_TLS) for _ in range(4)][-1] != before
+
+
+BROKEN = {
+    "no such Secret": ("redis-ca", MISSING, Reason.SECRET_MISSING, "media/redis-ca does not exist"),
+    "no such key": (
+        "redis-client",
+        {"tls.crt": b"x"},
+        Reason.SECRET_MISSING,
+        "no key 'tls.key': add it, holding the cl",
+    ),
+    "no text": ("redis-ca", {"ca.crt": b"\xff\xfe"}, Reason.TLS_FAILED, "put the authority's certificate"),
+    "a URL without TLS": ("bullpen-redis", {"url": b"redis://redis"}, Reason.BAD_URL, "write rediss://"),
+}
+
+
+@pytest.mark.parametrize("row", BROKEN.values(), ids=BROKEN.keys())
+async def test_what_is_wrong_with_a_certificates_secret(
+    row: tuple[str, Mapping[str, bytes] | ClusterError, Reason, str],
+) -> None:
+    name, secret, reason, words = row
+    desk = certified()
+    desk.cluster.secrets[name] = secret if isinstance(secret, ClusterError) else dict(secret)
+    found = await desk.locate(redis=WITH_TLS)
+    assert isinstance(found, ReadingFailed)
+    assert found.reason is reason
+    assert words in found.message
+    assert "canary" not in found.message

@@ -94,7 +94,7 @@ DEMAND = {
     ),
     "steady arrivals keep the pods that they need": Row(
         reading=reading(),
-        memory=Memory(**SETTLED, rates=Rates(slow=10, exposure=3000, completions=1000)),
+        memory=Memory(**SETTLED, rates=Rates(slow=10, fast=10, exposure=3000, completions=1000)),
         fleet=fleet(1),
         to=4,
         reason=Reason.ARRIVALS,
@@ -680,14 +680,21 @@ def test_a_decision_tells_its_inputs() -> None:
         "dueSoon": 0,
         "active": 3,
         "oldestWaitSeconds": 90,
+        "newestWaitSeconds": 90,
         "arrivalsPerSecond": 0,
+        "sustainedPerSecond": 0,
         "serviceSeconds": 1,
         "leadSeconds": 10,
         "budgetSeconds": 5,
         "slots": pytest.approx(48.435, abs=0.001),
+        "presentSlots": 40,
+        "deadlineSlots": pytest.approx(48.435, abs=0.001),
+        "steadySlots": 0,
+        "workSlots": 356,
         "podsForObjective": 5,
         "podsForQueueLength": 4,
         "podsForWaitSeconds": 6,
+        "podsForCpu": 0,
     }
 
 

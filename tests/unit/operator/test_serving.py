@@ -1,4 +1,4 @@
-"""The operator's port, its metrics and its log lines."""
+"""The operator's port and its log lines."""
 
 from __future__ import annotations
 
@@ -6,53 +6,13 @@ import json
 import logging
 import socket
 import sys
-from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 
-from bullpen_operator.scaling.observation import NO_FLEET
-from bullpen_operator.scaling.plan import Memory, plan
 from bullpen_operator.serving.http import HttpServer, PortTaken
 from bullpen_operator.serving.logs import JsonLines, TextLines
 from bullpen_operator.serving.metrics import Metrics
-from tests.unit.operator.facts import LONG, NOW, pool, reading, rules
-
-if TYPE_CHECKING:
-    from bullpen_operator.scaling.observation import QueueReading
-
-
-def see(metrics: Metrics, queue: str = "video", seen: QueueReading | None = None) -> None:
-    observed = seen or reading(waiting=35, oldest_wait_seconds=2.5)
-    decision = plan(rules=rules(expected_job_seconds=LONG), reading=observed, fleet=NO_FLEET, memory=Memory(), now=NOW)
-    metrics.pool_seen(pool(queue=queue), reading=observed, fleet=NO_FLEET, decision=decision)
-    metrics.scaled(pool(queue=queue), decision)
-
-
-def test_a_pools_numbers_are_shown_with_its_labels() -> None:
-    metrics = Metrics()
-    see(metrics)
-    text = metrics.exposition().decode()
-    assert 'bullpen_queue_jobs{namespace="media",pool="video",queue="video",state="waiting"} 35.0' in text
-    assert 'bullpen_queue_oldest_wait_seconds{namespace="media",pool="video",queue="video"} 2.5' in text
-    assert 'bullpen_pool_replicas{kind="desired",namespace="media",pool="video"} 4.0' in text
-    assert 'bullpen_scale_writes_total{direction="up",namespace="media",pool="video",reason="Backlog"} 1.0' in text
-
-
-def test_the_series_of_a_deleted_pool_go_with_it() -> None:
-    metrics = Metrics()
-    see(metrics)
-    metrics.pool_gone("media", "video")
-    assert 'pool="video"' not in metrics.exposition().decode()
-
-
-def test_a_pool_that_changes_its_queue_leaves_no_series_of_the_old_one() -> None:
-    metrics = Metrics()
-    see(metrics)
-    see(metrics, queue="audio")
-    text = metrics.exposition().decode()
-    assert 'queue="video"' not in text
-    assert 'queue="audio"' in text
 
 
 async def get(port: int, path: str) -> tuple[int, str]:
@@ -69,7 +29,7 @@ async def test_the_probes_say_why_not() -> None:
         trouble.update(alive="the sweep has stopped", ready=None)
         assert await get(server.port, "/livez") == (503, "the sweep has stopped\n")
         assert await get(server.port, "/readyz") == (200, "ok\n")
-        assert "bullpen_sweep_seconds" in (await get(server.port, "/metrics"))[1]
+        assert "bullpen_sweep_lag_seconds" in (await get(server.port, "/metrics"))[1]
 
 
 async def test_a_port_in_use_is_named() -> None:

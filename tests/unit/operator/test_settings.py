@@ -27,6 +27,9 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "HTTP_PORT": "8080",
         "KUBECONFIG": str(kubeconfig),
         "POD_NAME": "operator-0",
+        "POD_NAMESPACE": "ops",
+        "LEASE_NAME": "my.lease",
+        "LEADER_ELECTION": "off",
     }
     assert settings_from(environment) == Settings(
         namespaces=("media", "sound"),
@@ -36,7 +39,16 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         http_port=8080,
         kubeconfig=kubeconfig,
         pod_name="operator-0",
+        pod_namespace="ops",
+        lease_name="my.lease",
+        leader_election=False,
     )
+
+
+def test_where_the_lease_can_be_there_is_leader_election() -> None:
+    assert settings_from({"POD_NAMESPACE": "ops"}).leader_election
+    assert settings_from({"POD_NAMESPACE": "ops", "LEADER_ELECTION": "on"}).leader_election
+    assert not settings_from({}).leader_election
 
 
 BAD = {
@@ -48,6 +60,10 @@ BAD = {
     "an unknown format": ({"LOG_FORMAT": "xml"}, ["LOG_FORMAT='xml'"]),
     "a namespace in capitals": ({"WATCH_NAMESPACE": "ok,Media"}, ["'Media'"]),
     "a kubeconfig that is not there": ({"KUBECONFIG": "/nowhere/config"}, ["KUBECONFIG='/nowhere/config'"]),
+    "an election nowhere": ({"LEADER_ELECTION": "on"}, ["LEADER_ELECTION='on' needs POD_NAMESPACE"]),
+    "an election of sorts": ({"LEADER_ELECTION": "maybe"}, ["LEADER_ELECTION='maybe'"]),
+    "a namespace of the pod in capitals": ({"POD_NAMESPACE": "Ops"}, ["POD_NAMESPACE='Ops'"]),
+    "a Lease without a name": ({"LEASE_NAME": "a_lease"}, ["LEASE_NAME='a_lease'"]),
     "several at once": ({"HTTP_PORT": "x", "LOG_LEVEL": "y"}, ["LOG_LEVEL='y'", "HTTP_PORT='x'"]),
 }
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from bullpen_operator.api.pool import WorkerPool
-from bullpen_operator.api.reasons import Reason
-from bullpen_operator.engine.status import REFRESH_SECONDS, Obstacle, View, rounded, status_of, write_due
+from bullpen_operator.api.reasons import ConditionType, Reason
+from bullpen_operator.api.vocabulary import REASONS
+from bullpen_operator.engine.status import REFRESH_SECONDS, rounded, status_of, write_due
+from bullpen_operator.engine.view import Obstacle, View
 from bullpen_operator.scaling.observation import NO_FLEET, Fleet, QueueReading, ReadingFailed
 from bullpen_operator.scaling.plan import Memory, Rules, plan
 from bullpen_operator.scaling.rates import Rates
@@ -40,8 +42,13 @@ def status(
         reading=known,
         applied=applied,
         obstacle=obstacle,
+        decision=decision,
+        now=now,
     )
-    return status_of(view=view, decision=decision, now=now)
+    shown = status_of(view)
+    for entry in shown["conditions"]:  # what is said is in the vocabulary that is documented
+        assert entry["reason"] in REASONS[entry["type"]]
+    return shown
 
 
 def condition(of: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -106,7 +113,7 @@ def test_shows_a_pool_at_work() -> None:
 def test_every_condition_stands_on_the_status() -> None:
     kinds = [entry["type"] for entry in status(pool())["conditions"]]
 
-    assert kinds == ["Ready", "Reconciling", "Stalled", "QueueReachable", "QueueFound", "ScalingActive"]
+    assert kinds == [*ConditionType]
 
 
 @pytest.mark.parametrize(
@@ -349,7 +356,7 @@ def test_the_status_holds_nothing_that_json_would_change() -> None:
 def test_what_was_learned_is_shown_in_two_digits_and_outlives_an_outage() -> None:
     learned = Memory(since=NOW - 1000, rates=Rates(slow=12.345, finishing=0.0012, exposure=300, completions=97))
     decision = plan(rules=Rules.of(pool().spec), reading=reading(), fleet=fleet(1), memory=learned, now=NOW)
-    view = View(pool=pool(), fleet=fleet(1), reading=reading(), applied=True, obstacle=None)
-    shown = status_of(view=view, decision=decision, now=NOW)
+    view = View(pool=pool(), fleet=fleet(1), reading=reading(), applied=True, obstacle=None, decision=decision, now=NOW)
+    shown = status_of(view)
     assert shown["rates"] == {"arrivals": 12, "completions": 0, "serviceSeconds": 2600, "source": "FinishedSets"}
     assert status(pool(status=shown), observed=unreachable())["rates"] == shown["rates"]

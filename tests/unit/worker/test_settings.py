@@ -35,13 +35,14 @@ def test_what_the_operator_sets_is_read() -> None:
         "LOG_LEVEL": "warning",
         "METRICS_PORT": "9464",
         "CHILD_MEMORY": "512MiB",
+        "CHILD_MAX_JOBS": "50",
         "STUCK_JOBS": "2",
         "MAX_JOBS": "1000",
         "MAX_MEMORY": "1.5Gi",
         "MAX_AGE": "12h",
     }
     settings = read_settings(environ)
-    assert (settings.child_memory, settings.stuck_jobs) == (2**29, 2)
+    assert (settings.child_memory, settings.child_jobs, settings.stuck_jobs) == (2**29, 50, 2)
     assert (settings.redis().host, settings.redis().password) == ("redis", "secret")
     assert (settings.queue, settings.prefix, settings.concurrency, settings.app) == ("videos", "{b}", 20, "app:app")
     assert (settings.pod_name, settings.pod_uid, settings.drain_seconds) == ("videos-1", "u-1", 300.0)
@@ -59,6 +60,7 @@ def test_what_the_operator_sets_is_read() -> None:
         ("METRICS_PORT", "99999", "METRICS_PORT=99999: must be a whole number from 1 to 65535"),
         ("DRAIN_SECONDS", "-1", "DRAIN_SECONDS=-1: "),
         ("CHILD_MEMORY", "much", "CHILD_MEMORY=much: 'much' is no amount of memory"),
+        ("CHILD_MAX_JOBS", "0", "CHILD_MAX_JOBS=0: must be a whole number from 1"),
         ("STUCK_JOBS", "-1", "STUCK_JOBS=-1: must be a whole number from 0"),
         ("MAX_JOBS", "0", "MAX_JOBS=0: must be a whole number from 1 to "),
         ("MAX_MEMORY", "lots", "MAX_MEMORY=lots: 'lots' is no amount of memory"),
@@ -76,6 +78,50 @@ def test_what_the_operator_sets_is_read() -> None:
 def test_a_bad_value_is_one_line_that_names_it(name: str, value: str, said: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         read_settings({name: value})
+    assert str(raised.value).startswith(said)
+    assert "\n" not in str(raised.value)
+
+
+def test_certificates_and_cluster_may_be_told_beside_the_url(tmp_path: Path) -> None:
+    names = ("REDIS_TLS_CA_FILE", "REDIS_TLS_CERT_FILE", "REDIS_TLS_KEY_FILE")
+    files = {name: tmp_path / name for name in names}
+    for file in files.values():
+        file.touch()
+    told = {name: str(file) for name, file in files.items()}
+    found = read_settings({"REDIS_URL": "rediss://redis?ssl_ca_certs=/old&ssl_cert_reqs=none", **told}).redis()
+    assert dict(found.tls) == {
+        "ssl_ca_certs": told["REDIS_TLS_CA_FILE"],
+        "ssl_cert_reqs": "none",
+        "ssl_certfile": told["REDIS_TLS_CERT_FILE"],
+        "ssl_keyfile": told["REDIS_TLS_KEY_FILE"],
+    }
+    url = tmp_path / "url"
+    url.write_text("rediss://redis-0.redis,redis-1.redis?cluster=true")
+    assert read_settings({"REDIS_URL_FILE": str(url), "REDIS_CLUSTER": "true", **told}).redis().cluster
+    assert str(read_settings({"REDIS_URL": "redis://redis", "REDIS_CLUSTER": "true"}).redis()) == (
+        "redis://redis:6379/0?cluster=true"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"REDIS_CLUSTER": "yes"}, "REDIS_CLUSTER=yes: must be true or false"),
+        (
+            {"REDIS_CLUSTER": "true", "REDIS_URL": "redis://redis/3"},
+            "REDIS_CLUSTER=true: Redis URL redis://redis:6379/3",
+        ),
+        (
+            {"REDIS_CLUSTER": "true", "REDIS_URL": "redis+sentinel://s/m"},
+            "REDIS_CLUSTER=true: Redis URL redis+sentinel",
+        ),
+        ({"REDIS_TLS_CA_FILE": "/nowhere/ca"}, "REDIS_TLS_CA_FILE=/nowhere/ca: there is no such file"),
+        ({"REDIS_TLS_CA_FILE": __file__}, "REDIS_TLS_CA_FILE: Redis URL redis://127.0.0.1:6379/0 is without TLS"),
+    ],
+)
+def test_what_contradicts_the_url_is_one_line(environ: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read_settings(environ)
     assert str(raised.value).startswith(said)
     assert "\n" not in str(raised.value)
 

@@ -15,7 +15,8 @@ from redis.crc import key_slot
 from bullpen import App, ConfigurationError, JobRecord, Webhook
 from bullpen.protocol import QueueKeys
 from bullpen.runtime.endings import Completed, Failed
-from bullpen.runtime.notices import MOST_RESULT_BYTES, PAUSES, beside, payload_of
+from bullpen.runtime.notices import MOST_RESULT_BYTES, PAUSES, payload_of
+from bullpen.webhook import beside
 
 SECRET = f"whsec_{base64.b64encode(b'0' * 32).decode()}"
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, UTC)

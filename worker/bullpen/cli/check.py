@@ -70,7 +70,7 @@ def check(app: str | None, no_redis: bool, as_json: bool) -> None:
         only = os.environ.get("QUEUE_NAME")
         mistakes.collect(lambda: served_queues(loaded, [only] if only else None))
     server = None
-    if not no_redis and not any(line.startswith("REDIS_URL") for line in mistakes.lines):
+    if not no_redis and not any(line.startswith("REDIS_") for line in mistakes.lines):
         try:
             server = mistakes.collect(lambda: asyncio.run(_server(loaded)))
         except BullpenError as error:

@@ -26,6 +26,7 @@ SECTIONS: Final[Mapping[str, Sequence[Entry]]] = {
         Entry("tail", "bullpen.cli.tail", "Follow what happens in a queue."),
         Entry("top", "bullpen.cli.top", "Queues and workers, live."),
         Entry("workers", "bullpen.cli.workers", "Who serves a queue."),
+        Entry("webhooks", "bullpen.cli.webhooks", "Those that want to hear no more."),
         Entry("schedules", "bullpen.cli.schedules", "Jobs that run again and again."),
     ),
     "Jobs": (
@@ -41,6 +42,11 @@ SECTIONS: Final[Mapping[str, Sequence[Entry]]] = {
         Entry("clean", "bullpen.cli.upkeep", "Delete old jobs of one state."),
         Entry("obliterate", "bullpen.cli.upkeep", "Delete a queue with all its jobs."),
     ),
+    "Pools": (
+        Entry("pool", "bullpen_operator.cli.pool", "WorkerPools in Kubernetes (kubectl bullpen)."),
+        Entry("replay", "bullpen_operator.cli.replay", "What a pool would have done."),
+        Entry("advise", "bullpen_operator.cli.advise", "Settings for a pool."),
+    ),
     "Your shell": (Entry("completion", "bullpen.cli.completion", "Completion of commands and queue names."),),
 }
 
@@ -53,26 +59,31 @@ def _version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> No
         ctx.exit()
 
 
+version_option = click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
+
+
 @click.group(
     cls=LazyGroup,
     sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="`bullpen COMMAND --help` tells the rest.",
 )
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
-)
+@version_option
 def bullpen_command() -> None:
     """Run the jobs of a Bullpen app, and look after the queues they wait in."""
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """The entry point: runs the command and exits."""
+def main(
+    arguments: Sequence[str] | None = None, *, command: click.Command = bullpen_command, program: str = "bullpen"
+) -> NoReturn:
+    """The entry point: runs the command and exits. `kubectl bullpen` is another command with the same ways."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # jobs may hold what the terminal cannot show
     try:
-        code = _run(given, debug="--debug" in given)
+        code = _run(command, given, program=program, debug="--debug" in given)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever reads has enough (`| head`). What is still in the buffer must not fail again when Python ends.
@@ -81,9 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _run(given: Sequence[str], *, debug: bool) -> int:
+def _run(command: click.Command, given: Sequence[str], *, program: str, debug: bool) -> int:
     try:
-        code = bullpen_command.main(given, prog_name="bullpen", standalone_mode=False)
+        code = command.main(given, prog_name=program, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2

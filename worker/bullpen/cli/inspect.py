@@ -114,11 +114,16 @@ async def _one(desk: Desk, queue: Queue, output: Output) -> None:
     from bullpen.cli.rates import rates
     from bullpen.cli.workers import beats
 
-    values, settings, measured, alive = await asyncio.gather(
-        summary(queue), queue.settings(), rates(desk.app, queue.name), beats(desk.app, queue.name)
+    values, settings, measured, alive, gone = await asyncio.gather(
+        summary(queue),
+        queue.settings(),
+        rates(desk.app, queue.name),
+        beats(desk.app, queue.name),
+        queue.disabled_webhooks(),
     )
     limits = {"concurrency": settings.concurrency, "rateMax": settings.rate_max, "rateMs": settings.rate_duration_ms}
     full = {**values, "limits": limits, "rates": measured.fields(), "workers": len(alive)}
+    full["disabledWebhooks"] = len(gone)
     lines = [("queue", f"{queue.name}{' (paused)' if settings.paused else ''}")]
     lines += [(column.title.lower(), f"{values[column.key]:,}") for column in _COUNTS]
     if settings.concurrency is not None:
@@ -126,6 +131,8 @@ async def _one(desk: Desk, queue: Queue, output: Output) -> None:
     if settings.rate_max is not None:
         lines.append(("limit", f"{plural(settings.rate_max)} in {(settings.rate_duration_ms or 0):,} ms"))
     lines.append(("workers", f"{len(alive)} that send heartbeats (bullpen workers {queue.name})"))
+    if gone:
+        lines.append(("webhooks", f"{len(gone):,} disabled: they answered 410 Gone (bullpen webhooks {queue.name})"))
     lines += [("rate in", rate(measured.added)), ("done", rate(measured.completed)), ("failing", rate(measured.failed))]
     output.record(full, "\n".join(f"{title:<12} {value}" for title, value in lines))
 

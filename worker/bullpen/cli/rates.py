@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from bullpen.protocol import events
-from bullpen.protocol.call import Call
+from bullpen.protocol.calls import clock
 from bullpen.protocol.keys import QueueKeys
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 WINDOW_SECONDS: Final = 60.0
 # Some hundred kilobytes; a busy queue writes these in a fraction of a second, which is then the window.
 MOST_EVENTS: Final = 2000
-_TIME: Final = Call(command=("TIME",), parse=lambda reply: int(reply[0]) * 1000 + int(reply[1]) // 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +36,13 @@ class Rates:
 
 async def server_ms(app: App, queue: str) -> int:
     """The clock of the Redis server, by which events and heartbeats are stamped; epoch ms."""
-    return await (await app.link([queue])).run(_TIME)
+    return await (await app.link([queue])).run(clock.now())
 
 
 async def rates(app: App, queue: str, *, window: float = WINDOW_SECONDS) -> Rates:
     """Those of the last `window` seconds, or of as many as the newest events cover."""
     link = await app.link([queue])
-    now = await link.run(_TIME)
+    now = await link.run(clock.now())
     since = now - int(window * 1000)
     found = await link.run(events.recent(QueueKeys(app.prefix, queue), since_ms=since, count=MOST_EVENTS))
     return measured(found, now_ms=now, window=window)

@@ -10,7 +10,7 @@ from bullpen.client.blocking import BlockingLink
 from bullpen.client.transports import CONNECT_SECONDS
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.call import Call
-from bullpen.protocol.calls import clients, discover, look, read
+from bullpen.protocol.calls import clients, clock, discover, look, read, rights
 from bullpen.protocol.heartbeat import read_beats
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.scripts import load
@@ -18,15 +18,16 @@ from bullpen.protocol.scripts import load
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bullpen.client.settings import LocationSource
+    from bullpen.protocol.location import LocationSource, RedisLocation
 
 OLDEST: Final = (7, 0)
 """Compatible versions below are not tested (docs/redis.md)."""
 SAFE_POLICY: Final = "noeviction"
 _INFO: Final = Call(command=("INFO",), parse=lambda reply: reply.decode(errors="replace"))
-_TIME: Final = Call(command=("TIME",), parse=bool)
-_COUNTS: Final = load("counts")
-_LOAD: Final = Call(command=("SCRIPT", "LOAD", _COUNTS.text), parse=bool)
+# A connection for one call at a time loads no scripts by itself.
+_LOAD: Final[tuple[Call[Any], ...]] = tuple(
+    Call(command=("SCRIPT", "LOAD", load(name).text), parse=bool) for name in ("counts", "denied")
+)
 _PING: Final = Call(command=("PING",), parse=bool)
 
 
@@ -58,9 +59,11 @@ async def ask(source: LocationSource, *, prefix: str, queues: Sequence[str]) -> 
     warnings: list[str] = []
     async with BlockingLink(source, queue=keys[0]) as link:
         await link.run(discover.known(keys[0]), block=CONNECT_SECONDS)
-        await _allowed(link, _LOAD, mistakes)
-        for needed in (_TIME, *(call for each in keys for call in _what_workers_ask(each))):
+        for needed in (*_LOAD, clock.now(), *(call for each in keys for call in _what_workers_ask(each))):
             await _allowed(link, needed, mistakes)
+        for each in keys:
+            if not mistakes:  # else what is asked is refused itself
+                mistakes += await _denied(link, each, location)
         await _allowed(link, _PING, warnings)
         await _allowed(link, clients.workers(keys[0]), warnings)
         info = await _info(link)
@@ -90,6 +93,15 @@ async def _allowed(link: BlockingLink, call: Call[Any], refused: list[str]) -> N
         await link.run(call, block=CONNECT_SECONDS)
     except ConfigurationError as error:
         refused.append(str(error))
+
+
+async def _denied(link: BlockingLink, keys: QueueKeys, location: RedisLocation) -> list[str]:
+    """What workers write would fail in the middle of their work."""
+    found = await link.run(rights.denied(keys, sorted(rights.commands())), block=CONNECT_SECONDS)
+    if not found:
+        return []
+    where = f"on the keys of queue {keys.queue!r}: check the user's permissions"
+    return [f"Redis at {location} does not allow {', '.join(found)} {where}"]
 
 
 async def _info(link: BlockingLink) -> str:

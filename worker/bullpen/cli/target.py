@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bullpen.app import App
-    from bullpen.client.settings import LocationSource
+    from bullpen.protocol.location import LocationSource
     from bullpen.queue import Queue
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Target:
         """Where Redis is. Raises ConfigurationError."""
         import os
 
-        from bullpen.client.settings import RedisLocation
+        from bullpen.protocol.location import RedisLocation
         from bullpen.runtime.settings import redis_from_environment
 
         if self.redis is not None:

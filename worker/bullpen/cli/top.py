@@ -16,6 +16,8 @@ from bullpen.durations import spoken
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bullpen.client.connection import Link
+    from bullpen.protocol.calls.clients import ConnectedWorker
     from bullpen.protocol.heartbeat import Heartbeat
 
 # New queues show after that long; a look through all keys is not for every second.
@@ -46,13 +48,14 @@ _QUEUES: Final = (
 _WORKERS: Final = (
     Column("worker", "WORKER"),
     Column("queue", "QUEUE"),
+    Column("kind", "KIND"),
     Column("state", "STATE"),
     Column("busy", "BUSY", right=True),
     Column("slots", "SLOTS", right=True),
     Column("endedRate", "ENDED", right=True, show=lambda value: "-" if value is None else rate(value)),
     Column("oldestJobSeconds", "OLDEST JOB", right=True, show=_age),
     Column("cpuPercent", "CPU", right=True, show=lambda value: "-" if value is None else f"{value:.0f}%"),
-    Column("rssBytes", "MEMORY", right=True, show=size),
+    Column("rssBytes", "MEMORY", right=True, show=lambda value: "-" if value is None else size(value)),
 )
 
 
@@ -67,8 +70,9 @@ _WORKERS: Final = (
 def top(queues: tuple[str, ...], interval: float, once: bool, as_json: bool, target: Target) -> None:
     """Show all queues, or each QUEUE, and their workers, until Ctrl-C.
 
-    The rates of queues are those of the last 10 s, or of the time that the newest 2,000 events cover; those of workers
-    are between two looks. CPU is per cent of one core. In a pipe it prints a table each time.
+    Node's workers are known by their connections: that they are there, and no more. The rates of queues are those of
+    the last 10 s, or of the time that the newest 2,000 events cover; those of workers are between two looks. CPU is
+    per cent of one core. In a pipe it prints a table each time.
     """
 
     async def watch(desk: Desk) -> None:
@@ -96,6 +100,8 @@ class View:
         self._names: Sequence[str] = queues
         self._searched = float("-inf")
         self._before: dict[tuple[str, str], Heartbeat] = {}
+        self._connections: dict[int, asyncio.Task[bytes | None]] = {}
+        self._blind = False
 
     async def look(self) -> dict[str, Any]:
         """`queues` and `workers`, rows of the two tables."""
@@ -106,6 +112,7 @@ class View:
             for name in self._given:
                 await self._desk.queue(name)
             self._searched = 0.0
+        self._connections.clear()
         seen = await asyncio.gather(*(self._queue(name) for name in self._names))
         return {
             "queues": [queue for queue, _workers in seen],
@@ -115,13 +122,19 @@ class View:
     async def _queue(self, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         from bullpen.cli.inspect import summary
         from bullpen.cli.rates import rates, server_ms
-        from bullpen.cli.workers import beats
+        from bullpen.cli.workers import beats, connecting
 
         app = self._desk.app
-        values, measured, alive, now = await asyncio.gather(
-            summary(app.queue(name)), rates(app, name, window=10.0), beats(app, name), server_ms(app, name)
+        values, measured, alive, now, connected = await asyncio.gather(
+            summary(app.queue(name)),
+            rates(app, name, window=10.0),
+            beats(app, name),
+            server_ms(app, name),
+            self._connected(name),
         )
         workers = [self._worker(name, beat, now / 1000) for beat in sorted(alive.values(), key=lambda each: each.pod)]
+        unmeasured = {"queue": name, "endedRate": None, "cpuPercent": None}
+        workers += [{**row, **unmeasured} for row in connecting(connected, alive)]
         row = {
             "queue": name,
             "ready": values["waiting"] + values["prioritized"],
@@ -133,6 +146,30 @@ class View:
             "slots": sum(beat.slots for beat in alive.values()),
         }
         return row, workers
+
+    async def _connected(self, name: str) -> Sequence[ConnectedWorker]:
+        """Node's workers do not beat: their connections tell. One list a look and server, whatever queues it has."""
+        from bullpen.protocol.calls.clients import workers
+        from bullpen.protocol.keys import QueueKeys
+
+        app = self._desk.app
+        link = await app.link([name])
+        if id(link) not in self._connections:
+            self._connections[id(link)] = asyncio.create_task(self._everybody(link))
+        found = await self._connections[id(link)]
+        return () if found is None else workers(QueueKeys(app.prefix, name)).parse(found)
+
+    async def _everybody(self, link: Link) -> bytes | None:
+        from bullpen.errors import ConfigurationError
+        from bullpen.protocol.calls.clients import everybody
+
+        try:
+            return await link.run(everybody())
+        except ConfigurationError as error:
+            if not self._blind:
+                self._blind = True
+                click.echo(f"bullpen: workers without heartbeats are not seen: {error}", err=True)
+            return None
 
     def _worker(self, queue: str, beat: Heartbeat, now: float) -> dict[str, Any]:
         from bullpen.cli.workers import beating

@@ -12,9 +12,10 @@ from bullpen.cli.target import Desk, Target, as_json, on_target, queue_argument
 from bullpen.durations import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from bullpen.app import App
+    from bullpen.protocol.calls.clients import ConnectedWorker
     from bullpen.protocol.heartbeat import Heartbeat
 
 # Beats come every second; so old a one is of a worker that is gone, frozen or cut off.
@@ -80,12 +81,17 @@ async def all_workers(app: App, queue: str) -> list[dict[str, Any]]:
     except ConfigurationError as error:
         click.echo(f"bullpen: workers without heartbeats are not seen: {error}", err=True)
         return rows
-    ours = {beat.pod for beat in alive.values()}
-    for worker in connected:
-        if worker.name not in ours:
-            row = dict.fromkeys((column.key for column in COLUMNS), None)
-            rows.append({**row, "worker": worker.name, "kind": "node", "state": "connected", "address": worker.address})
-    return rows
+    return [*rows, *connecting(connected, alive)]
+
+
+def connecting(connected: Iterable[ConnectedWorker], alive: Mapping[str, Heartbeat]) -> list[dict[str, Any]]:
+    """Those that are connected and do not beat, as rows."""
+    ours, empty = {beat.pod for beat in alive.values()}, dict.fromkeys((column.key for column in COLUMNS), None)
+    return [
+        {**empty, "worker": each.name, "kind": "node", "state": "connected", "address": each.address}
+        for each in connected
+        if each.name not in ours
+    ]
 
 
 def beating(beat: Heartbeat, *, now: float) -> dict[str, Any]:

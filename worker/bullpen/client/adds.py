@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bullpen.client.bulk import CHUNK_BYTES
-from bullpen.errors import ConnectionLost
+from bullpen.errors import BullpenError, ConnectionLost, ProtocolError
 from bullpen.protocol.calls.bulk import together
 
 if TYPE_CHECKING:
@@ -83,9 +83,7 @@ class Adds:
     ) -> None:
         error = sent.exception()
         if error is None:
-            for (_, future), added in zip(waiting, parse(sent.result()), strict=True):
-                if not future.done():
-                    future.set_result(added)
+            _tell(waiting, parse, sent.result())
         elif len(waiting) == 1 or isinstance(error, ConnectionLost):
             _fail(waiting, error)
         else:
@@ -94,10 +92,28 @@ class Adds:
                     self._send_alone(one)
 
 
+def _tell(waiting: Sequence[_Waiting], parse: Callable[[Any], Sequence[Added]], reply: Any) -> None:
+    try:
+        outcomes = list(zip(waiting, parse(reply), strict=True))
+    except BullpenError as said:  # what the call itself makes of the reply
+        _fail(waiting, said)
+    except Exception as error:  # noqa: BLE001 - whatever it is: nobody may wait for ever
+        # They may have been added: repeated alone, each would be there twice.
+        _fail(waiting, ProtocolError(f"Redis' reply to added jobs is not understood: {error!r}"))
+    else:
+        for (_, future), added in outcomes:
+            if not future.done():
+                future.set_result(added)
+
+
 def _fail(waiting: Sequence[_Waiting], error: BaseException) -> None:
-    for _, future in waiting:
+    for place, (_, future) in enumerate(waiting):
         if not future.done():
             # An error of its own for each: a traceback belongs to one task.
-            future.set_exception(
-                ConnectionLost(str(error), sent=error.sent) if isinstance(error, ConnectionLost) else error
-            )
+            future.set_exception(_another(error) if place else error)
+
+
+def _another(error: BaseException) -> BullpenError:
+    return (
+        ConnectionLost(str(error), sent=error.sent) if isinstance(error, ConnectionLost) else ProtocolError(str(error))
+    )

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import AbstractConnection
 
-    from bullpen.client.settings import LocationSource, RedisLocation
     from bullpen.protocol.call import Call
     from bullpen.protocol.keys import QueueKeys
+    from bullpen.protocol.location import LocationSource, RedisLocation
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from bullpen.protocol.keys import QueueKeys
 
 if TYPE_CHECKING:
     from bullpen.client.connection import Link
-    from bullpen.client.settings import LocationSource
     from bullpen.client.tracing import Tracing
+    from bullpen.protocol.location import LocationSource
 
 
 class Connections:

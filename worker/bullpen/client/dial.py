@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
 
     from bullpen.client.route import Route
-    from bullpen.client.settings import RedisLocation
+    from bullpen.protocol.location import RedisLocation
 
 # The server is there but cannot take the command now; it has not run it.
 _NOT_NOW = frozenset(

@@ -14,7 +14,7 @@ from bullpen.protocol.calls import discover
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bullpen.client.settings import LocationSource, RedisLocation
+    from bullpen.protocol.location import LocationSource, RedisLocation
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from bullpen.client.transports import blocking_transport, cancellable, hang_up, 
 from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost
 
 if TYPE_CHECKING:
-    from bullpen.client.settings import Address, RedisLocation
+    from bullpen.protocol.location import Address, RedisLocation
 
 # Of a sentinel or a cluster node that is asked in passing: the next one may answer at once.
 ASK_SECONDS = 1.0

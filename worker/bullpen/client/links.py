@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from bullpen.client.connection import Link
 from bullpen.client.eviction import warn_of_eviction
-from bullpen.client.settings import LocationSource, RedisLocation
-from bullpen.client.slots import slot_of
 from bullpen.client.sync import SyncLink
 from bullpen.errors import ConfigurationError
+from bullpen.protocol.location import LocationSource, RedisLocation
+from bullpen.protocol.slots import slot_of
 
 if TYPE_CHECKING:
     from types import TracebackType

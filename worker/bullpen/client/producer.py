@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bullpen.client.connection import Link
-    from bullpen.client.settings import LocationSource, RedisLocation
     from bullpen.client.tracing import Tracing
     from bullpen.protocol import JobRecord, JobState, QueueKeys
     from bullpen.protocol.calls.flow import OnFailure, Parent
+    from bullpen.protocol.location import LocationSource, RedisLocation
     from bullpen.protocol.replies import Added, Counts, Logs
 
 

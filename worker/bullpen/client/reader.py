@@ -16,10 +16,10 @@ from bullpen.protocol.arguments import shown
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from bullpen.client.settings import LocationSource, RedisLocation
     from bullpen.protocol.call import Call
     from bullpen.protocol.events import Event
     from bullpen.protocol.keys import QueueKeys
+    from bullpen.protocol.location import LocationSource, RedisLocation
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from bullpen.protocol.replies import Finished, Outcome
 
 if TYPE_CHECKING:
     from bullpen.client.connection import Link
-    from bullpen.client.settings import LocationSource, RedisLocation
     from bullpen.protocol.keys import QueueKeys
+    from bullpen.protocol.location import LocationSource, RedisLocation
 
 BLOCK_SECONDS = 10.0
 # How often a waiter asks again: events can be trimmed away, or lost with a server, before they were read.

@@ -16,14 +16,14 @@ from redis.cluster import parse_cluster_slots
 from redis.exceptions import AuthenticationError, MovedError, NoPermissionError, RedisError, ResponseError
 
 from bullpen.client.election import ASK_SECONDS, elected, elected_blocking
-from bullpen.client.settings import LocationSource, RedisLocation
-from bullpen.client.slots import slot_of
 from bullpen.client.transports import blocking_transport, nonblocking_transport
 from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost
+from bullpen.protocol.location import LocationSource, RedisLocation
+from bullpen.protocol.slots import slot_of
 
 if TYPE_CHECKING:
-    from bullpen.client.settings import Address
     from bullpen.protocol.keys import QueueKeys
+    from bullpen.protocol.location import Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from bullpen.client.route import Route
 from bullpen.errors import BullpenError, ConnectionLost
 
 if TYPE_CHECKING:
-    from bullpen.client.settings import LocationSource, RedisLocation
     from bullpen.protocol.call import Call
     from bullpen.protocol.keys import QueueKeys
+    from bullpen.protocol.location import LocationSource, RedisLocation
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from redis.retry import Retry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bullpen.client.settings import RedisLocation
+    from bullpen.protocol.location import RedisLocation
 
 CONNECT_SECONDS: Final = 5.0
 

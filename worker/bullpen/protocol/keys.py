@@ -125,6 +125,11 @@ class QueueKeys:
         return self.base + "bullpen:drain"
 
     @property
+    def gone(self) -> str:
+        """Ours, of a queue of webhooks: URLs that are not told any more, by the ms of their 410."""
+        return self.base + "bullpen:gone"
+
+    @property
     def listener_name(self) -> str:
         """How a connection that reads the events is named, as that of Node's QueueEvents is (§1.7)."""
         return f"{self.client_name()}:qe"

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bullpen.errors import JobMissing, LockLost, ProtocolError
 from bullpen.protocol.causes import FIELD, Cause
@@ -14,6 +14,9 @@ from bullpen.protocol.options import JobOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+LEFT: Final = "bp:left"
+"""How often a worker that does not know the job's name left it to others; a field of ours, which BullMQ ignores."""
 
 
 class JobState(StrEnum):
@@ -134,6 +137,11 @@ class JobRecord:
     def checkpoint(self) -> str | None:
         """JSON text of what an attempt saved for later ones; a field of ours, which BullMQ ignores."""
         return self.text(b"bp:state")
+
+    @property
+    def left(self) -> int:
+        """How often a worker that does not know its name left it to others."""
+        return self.number(LEFT.encode()) or 0
 
     @property
     def deferred_failure(self) -> str | None:

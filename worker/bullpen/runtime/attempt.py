@@ -6,8 +6,6 @@ import asyncio
 import logging
 import random
 import time
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import from_json
@@ -22,6 +20,7 @@ from bullpen.runtime.endings import (
     Completed,
     Ending,
     Failed,
+    LeftAlone,
     Limited,
     Lost,
     Postponed,
@@ -30,7 +29,7 @@ from bullpen.runtime.endings import (
     Waiting,
     after_failure,
     by_signal,
-    started_of,
+    left_of,
     stored_options,
     unknown_pause_seconds,
     unstartable,
@@ -39,48 +38,19 @@ from bullpen.runtime.execution import JobExecution
 from bullpen.runtime.handler import Encoded, Handler, Run, encode_result
 from bullpen.runtime.planning import plan
 from bullpen.runtime.returning import Returned, returning
-from bullpen.signals import Delay, Signal
+from bullpen.runtime.station import Station, Stop
+from bullpen.signals import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Coroutine
     from types import CodeType
 
-    from bullpen.protocol.keys import QueueKeys
     from bullpen.protocol.replies import Claimed
-    from bullpen.runtime.delivery import Delivery
-    from bullpen.runtime.executors import Executors
     from bullpen.runtime.reports import Reports
-    from bullpen.runtime.rules import Rules
     from bullpen.runtime.tally import Tally
-    from bullpen.telemetry import JobSpan, Telemetry
+    from bullpen.telemetry import JobSpan
 
 T = TypeVar("T")
-
-
-class Stop(StrEnum):
-    """Why a job was told to stop."""
-
-    DRAIN = "drain"
-    LOCK_LOST = "lock lost"
-
-
-@dataclass(frozen=True, slots=True)
-class Station:
-    """What every attempt of one queue works with. `ended` is called once for each attempt, in the loop's thread."""
-
-    keys: QueueKeys
-    handlers: Mapping[str, tuple[Handler, Tally]]
-    fallback: tuple[Handler, Tally] | None
-    unhandled: Tally
-    executors: Executors
-    delivery: Delivery
-    logger: logging.Logger
-    loop: asyncio.AbstractEventLoop
-    loop_thread: int
-    rules: Rules
-    telemetry: Telemetry | None
-    ended: Callable[[Attempt, Ending], None]
-    crashed: Callable[[BaseException], None]
 
 
 class Attempt(JobExecution):
@@ -229,7 +199,8 @@ class Attempt(JobExecution):
         station.unhandled.left += 1
         if station.unhandled.left == 1:
             station.logger.warning("%s; it and others like it are left for other workers", self._nobody())
-        raise Delay(unknown_pause_seconds(started_of(self.job), random.random))
+        times = left_of(self.job) + 1
+        raise LeftAlone(unknown_pause_seconds(times, random.random), times=times)
 
     async def _plan_next_run(self) -> None:
         station = self._station
@@ -304,7 +275,7 @@ class Attempt(JobExecution):
         None for later attempts: the record no longer tells since when the job was ready.
         """
         try:
-            if self.job.attempts_started > 1:
+            if self.job.attempts_started > 1 or self.job.left:
                 return None
             ready = self.job.timestamp + stored_options(self.job).delay
             return max(0.0, ((self.job.processed_on or ready) - ready) / 1000)

@@ -7,8 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from bullpen.errors import ConnectionLost
-from bullpen.protocol.call import Call
-from bullpen.protocol.calls import look, read
+from bullpen.protocol.calls import clock, look, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +22,6 @@ SOON_SECONDS: Final = 10
 LOOK_SECONDS: Final = 0.25
 # Runs of schedules that may hide another delayed job behind them.
 _MOST_RUNS: Final = 1000
-_TIME: Final = Call(command=("TIME",), parse=lambda reply: int(reply[0]) * 1000)
 
 
 async def stop_when_empty(queues: Sequence[tuple[Link, QueueKeys]], stop: Callable[[], None]) -> None:
@@ -51,7 +49,7 @@ async def has_work(link: Link, keys: QueueKeys) -> bool:
     neither counts. Jobs that wait for children count as little, since the children do.
     """
     counts, settings, now = await asyncio.gather(
-        link.run(read.counts(keys)), link.run(look.settings(keys)), link.run(_TIME)
+        link.run(read.counts(keys)), link.run(look.settings(keys)), link.run(clock.now())
     )
     if counts.active or settings.paused:
         return bool(counts.active)

@@ -47,14 +47,18 @@ class OutOfMemory(Died, MemoryError):
 
 
 class ProcessDied(Died):
-    """The job's process ended before the job did; `code` as `subprocess` has it: negative for a signal."""
+    """The job's process ended before the job did; `code` as `subprocess` has it: negative for a signal.
+
+    `oom`: the kernel killed it, because the container had no memory left.
+    """
 
     shown_as = "ProcessDied"
 
-    def __init__(self, code: int) -> None:
-        self.cause = Cause.SIGNAL if code < 0 else Cause.ERROR
+    def __init__(self, code: int, *, oom: bool = False) -> None:
+        self.cause = Cause.OOM if oom else Cause.SIGNAL if code < 0 else Cause.ERROR
         how = f"was killed by {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
-        super().__init__(f"the job's process {how}")
+        why = ": the container has no memory left" if oom else ""
+        super().__init__(f"the job's process {how}{why}")
 
 
 def cause_of(error: BaseException) -> Cause:

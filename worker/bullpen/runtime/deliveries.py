@@ -14,6 +14,7 @@ from standardwebhooks import Webhook as Signature
 
 from bullpen.context import Context  # noqa: TC001 - read at run time, as of any job function
 from bullpen.errors import Unrecoverable
+from bullpen.protocol.calls import gone
 from bullpen.runtime.egress import Answered, Forbidden, post
 from bullpen.runtime.handler import describe
 from bullpen.runtime.notices import BACKOFF, PAUSES
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 LONGEST_PAUSE: Final = 86_400.0
 GIVE_UP_SECONDS: Final = 5 * 86_400.0
 _GONE: Final = 410
+_ENABLE: Final = "it is told nothing more until somebody enables it again (bullpen webhooks)"
 _BUSY: Final = (429, 503)
 
 
@@ -59,6 +61,10 @@ class Courier:
 
     async def deliver(self, data: Delivery, ctx: Context) -> dict[str, int]:
         """Post once. The job's id is the message's, the same at each attempt."""
+        execution = ctx._execution  # noqa: SLF001 - this job is one of ours
+        if (since := await execution.ask(gone.since(execution.keys, url=data.url))) is not None:
+            then = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
+            raise Unrecoverable(f"{_host(data.url)} answered 410 (Gone) at {then}: {_ENABLE}")
         values = self._secrets.get(data.secret)
         if values is None:
             raise Unrecoverable(f"this app has no webhook secret {data.secret!r}: declare it with app.webhook_secret")
@@ -77,8 +83,18 @@ class Courier:
             answered = await post(data.url, body, headers, allow_private=allowed, now=now)
         except Forbidden as error:
             raise Unrecoverable(str(error)) from None
-        _judge(answered, host=urlsplit(data.url).hostname or "", age=_age(data.payload, now))
+        if answered.status == _GONE:
+            await execution.ask(gone.disable(execution.keys, url=data.url, now=int(now * 1000)))
+            # No more of the URL than its host: its path may be all that keeps others from using it.
+            told = f"{_host(data.url)} answered 410 (Gone): this webhook is disabled; {_ENABLE}"
+            ctx.logger.warning(told)
+            raise Unrecoverable(told)
+        _judge(answered, host=_host(data.url), age=_age(data.payload, now))
         return {"status": answered.status}
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def _judge(answered: Answered, *, host: str, age: float) -> None:
@@ -86,8 +102,6 @@ def _judge(answered: Answered, *, host: str, age: float) -> None:
     if 200 <= status < 300:
         return
     said = f"{host} answered {status}"
-    if status == _GONE:
-        raise Unrecoverable(f"{said} (Gone): it wants no more of these; remove the webhook")
     if status in _BUSY and answered.retry_after is not None:
         if age > GIVE_UP_SECONDS:
             raise Unrecoverable(f"{said} for {age / 86_400:.0f} days")

@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from bullpen.errors import ConfigurationError
-from bullpen.runtime.notices import SUFFIX, beside
-from bullpen.runtime.worker import Served
+from bullpen.runtime.served import Served
+from bullpen.webhook import SUFFIX, beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

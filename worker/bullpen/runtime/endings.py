@@ -68,9 +68,14 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """The job wants to run again in `delay_ms`, no attempt counted."""
+    """The job wants to run again in `delay_ms`, no attempt counted.
+
+    `left` is how often, this time included, it was left to workers that know its name; 0 = it has run. A job that was
+    left is as if this worker had never claimed it: its start is not counted either.
+    """
 
     delay_ms: int
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,14 @@ class Limited:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """The job wants to run again when its children have ended, no attempt counted."""
+
+
+class LeftAlone(Delay):
+    """No function here handles the job; `times` counts this time."""
+
+    def __init__(self, seconds: float, *, times: int) -> None:
+        super().__init__(seconds)
+        self.times = times
 
 
 Ending: TypeAlias = Completed | Failed | Retried | Released | Postponed | Limited | Waiting | Lost
@@ -102,6 +115,8 @@ def unstartable(job: JobRecord, rules: Rules) -> str | None:
 def by_signal(signal: Signal, *, now: float) -> Released | Postponed | Limited | Waiting:
     """What becomes of a job that raised it (protocol §5.4); `now` in epoch seconds."""
     match signal:
+        case LeftAlone(times=times):
+            return Postponed(signal.delay_ms(now), left=times)
         case Delay():
             return Postponed(signal.delay_ms(now))
         case RateLimited(limit_ms=limit):
@@ -112,9 +127,9 @@ def by_signal(signal: Signal, *, now: float) -> Released | Postponed | Limited |
             return Released()
 
 
-def unknown_pause_seconds(starts: int, random: Callable[[], float]) -> float:
-    """How long a job is left that was started so often and that no function handles; with jitter, 1 s to 5 minutes."""
-    longest = min(UNKNOWN_FIRST_SECONDS * 2.0 ** min(max(starts - 1, 0), 30), UNKNOWN_LONGEST_SECONDS)
+def unknown_pause_seconds(times: int, random: Callable[[], float]) -> float:
+    """How long a job is left that no function handles, the so-manieth time; with jitter, 1 s to 5 minutes."""
+    longest = min(UNKNOWN_FIRST_SECONDS * 2.0 ** min(max(times - 1, 0), 30), UNKNOWN_LONGEST_SECONDS)
     return max(UNKNOWN_FIRST_SECONDS, longest * (1 - random() / 4))
 
 
@@ -188,6 +203,14 @@ def started_of(job: JobRecord) -> int:
     """How often the job was started, this time included; 0 when that cannot be read."""
     try:
         return job.attempts_started
+    except ProtocolError:
+        return 0
+
+
+def left_of(job: JobRecord) -> int:
+    """How often the job was left to workers that know its name; 0 when that cannot be read."""
+    try:
+        return job.left
     except ProtocolError:
         return 0
 

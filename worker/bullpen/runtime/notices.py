@@ -14,7 +14,7 @@ from bullpen.protocol.calls.work import Addition
 from bullpen.protocol.keys import QueueKeys
 from bullpen.protocol.options import Backoff, JobOptions, KeepJobs
 from bullpen.runtime.endings import Completed, Failed, made_of
-from bullpen.webhook import OPTION, Hook, Webhook
+from bullpen.webhook import OPTION, Hook, Webhook, beside
 
 if TYPE_CHECKING:
     import logging
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from bullpen.protocol.replies import JobRecord
 
-SUFFIX: Final = ".webhooks"
 BACKOFF: Final = "webhook"
 # Standard Webhooks, "Deliverability and reliability": its example schedule, in seconds after the failure before.
 PAUSES: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -30,11 +29,6 @@ PAUSES: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 MOST_RESULT_BYTES: Final = 16_384
 MOST_REASON_CHARACTERS: Final = 2_000
 _DAY: Final = 86_400
-
-
-def beside(queue: str) -> str:
-    """The queue of the deliveries of a queue: behind its name, so that the two share a hash tag."""
-    return queue + SUFFIX
 
 
 class Notices:
@@ -82,6 +76,7 @@ class Notices:
         address = json.dumps({"url": url, "secret": secret}, ensure_ascii=False)
         return Addition(
             keys=self._beside,
+            told=url,
             name=f"job.{when}",
             data=f'{address[:-1]}, "payload": {payload}}}',
             options=JobOptions(

@@ -18,7 +18,7 @@ from bullpen.protocol.scripts import load
 from bullpen.runtime.carried import Carried
 from bullpen.runtime.deaths import Died, OutOfMemory, ProcessDied
 from bullpen.runtime.handler import Encoded
-from bullpen.runtime.memory import resident_bytes
+from bullpen.runtime.memory import OomKills, resident_bytes
 from bullpen.runtime.messages import (
     HEAD,
     Ask,
@@ -36,6 +36,8 @@ from bullpen.runtime.messages import (
     Unfit,
     packed,
 )
+from bullpen.runtime.recycling import Limits
+from bullpen.sizes import spoken_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 # What a dead process had said is in the pipe already.
 LAST_WORDS_SECONDS: Final = 1.0
+NO_LIMITS: Final = Limits()
 
 
 class Process:
@@ -53,8 +56,12 @@ class Process:
     it has started.
     """
 
-    def __init__(self, *, cap: int | None, gone: Callable[[Process], None]) -> None:
+    def __init__(
+        self, *, cap: int | None, limits: Limits = NO_LIMITS, kills: OomKills, gone: Callable[[Process], None]
+    ) -> None:
         self.cap = cap
+        self._limits = limits
+        self._kills = kills
         self.pid = 0
         self.jobs = 0
         self.resident_when_ready = 0
@@ -95,7 +102,8 @@ class Process:
         listening.cancel()
         await asyncio.gather(listening, *self._answering, return_exceptions=True)
         self._writer.close()
-        error = self._why or ProcessDied(code)
+        oom = self._why is None and code == -signal.SIGKILL and self._kills.another()
+        error = self._why or ProcessDied(code, oom=oom)
         for waiting in (self._ready, self._outcome):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(error)
@@ -114,6 +122,18 @@ class Process:
         """It has more memory than its cap. Called by the thread that watches."""
         if self.cap is not None and self._why is None:
             self.kill(OutOfMemory(cap=self.cap, used=used))
+
+    def outlived(self) -> str | None:
+        """Why it should be replaced rather than do another job; None while it may stay."""
+        used = resident_bytes(self.pid)
+        if used > 1.25 * self.resident_when_ready:  # else a new one would have as much
+            # The next job would pay for what former ones have left behind.
+            kept, most = f"it keeps {spoken_size(used)} of memory after its jobs", self._limits.memory
+            if self.cap is not None and used > self.cap / 2:
+                return f"{kept}, and may have {spoken_size(self.cap)}"
+            if most is not None and used > most:
+                return f"{kept}; its share of MAX_MEMORY is {spoken_size(most)}"
+        return self._limits.reached(jobs=self.jobs, memory=0, age=0)
 
     def leave(self) -> None:
         """Ask it to end by itself, once it has nothing to do."""

@@ -8,19 +8,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import sys
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from bullpen.runtime.deaths import TimeUp
-from bullpen.runtime.memory import MemoryWatch, resident_bytes
+from bullpen.runtime.memory import MemoryWatch, OomKills
 from bullpen.runtime.messages import Order, Setup
-from bullpen.runtime.process import Process
+from bullpen.runtime.process import NO_LIMITS, Process
 
 if TYPE_CHECKING:
     from bullpen.runtime.execution import JobExecution
     from bullpen.runtime.handler import Encoded, Handler
+    from bullpen.runtime.recycling import Limits
 
 logger = logging.getLogger("bullpen.WorkerService")
 
@@ -31,12 +33,17 @@ LEAVE_SECONDS: Final = 2.0
 
 
 class Processes:
-    """All but `kill` is for the event loop's thread. `cap` is the memory of a child in bytes, None for no limit."""
+    """All but `kill` is for the event loop's thread. `cap` is the memory of a child in bytes, None for no limit.
 
-    def __init__(self, *, app: str, size: int, cap: int | None) -> None:
+    A child that has reached one of the `limits` after a job does no other: one that leaks does not grow for ever.
+    """
+
+    def __init__(self, *, app: str, size: int, cap: int | None, limits: Limits = NO_LIMITS) -> None:
         self._app = app
         self._size = size
         self._cap = cap
+        self._limits = limits
+        self._kills = OomKills()
         self._alive: set[Process] = set()
         self._idle: list[Process] = []
         self._starting: set[asyncio.Task[None]] = set()
@@ -145,19 +152,12 @@ class Processes:
         if process.dead:
             return
         process.cap = self._cap
-        if self._swollen(process):
-            logger.info("Process %d keeps too much memory after its jobs: replacing it", process.pid)
+        if (why := process.outlived()) is not None:
+            logger.info("Replacing process %d: %s", process.pid, why)
             process.leave()
             self._grow()
         else:
             self._offer(process)
-
-    def _swollen(self, process: Process) -> bool:
-        """Whether the next job would pay for what former ones have left behind."""
-        if self._cap is None:
-            return False
-        used = resident_bytes(process.pid)
-        return used > self._cap / 2 and used > 1.25 * process.resident_when_ready
 
     # --- how many there are --------------------------------------------------------------------------------------
 
@@ -168,7 +168,8 @@ class Processes:
         room = self._size + 1 - len(self._alive)
         at_once = (os.cpu_count() or 1) - len(self._starting)
         for _ in range(0 if self._closing else min(missing, room, at_once)):
-            process = Process(cap=self._cap, gone=self._gone)
+            limits = self._limits.share(random.random())
+            process = Process(cap=self._cap, limits=limits, kills=self._kills, gone=self._gone)
             self._alive.add(process)
             task = asyncio.get_running_loop().create_task(self._start(process))
             self._starting.add(task)

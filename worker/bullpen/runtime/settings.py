@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from bullpen.client.settings import LocationSource, RedisLocation
 from bullpen.durations import seconds
 from bullpen.errors import ConfigurationError
 from bullpen.protocol.keys import DEFAULT_PREFIX
+from bullpen.protocol.location import LocationSource, RedisLocation
 from bullpen.runtime.recycling import Limits
 from bullpen.sizes import size_bytes
 
@@ -28,13 +28,20 @@ DEFAULT_CONCURRENCY = 10
 DEFAULT_DRAIN_SECONDS = 30.0
 MAX_CONCURRENCY = 10_000
 LEAST_MEMORY = 2**25
+_TLS_FILES = {
+    "REDIS_TLS_CA_FILE": "ssl_ca_certs",
+    "REDIS_TLS_CERT_FILE": "ssl_certfile",
+    "REDIS_TLS_KEY_FILE": "ssl_keyfile",
+}
+"""Beside the URL, because one in a Secret cannot know where the pod mounts another Secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How one worker process runs; `queue` None serves all queues of the app that have jobs.
 
-    `child_memory` in bytes; None: what the container's limit leaves to each process. More than `stuck_jobs` that went
+    `child_memory` in bytes; None: what the container's limit leaves to each process. A child is replaced after
+    `child_jobs` jobs. More than `stuck_jobs` that went
     on for `stuck_seconds` after they were given up end the worker.
     """
 
@@ -54,6 +61,7 @@ class Settings:
     lock_seconds: float = 30.0
     stalled_seconds: float = 30.0
     child_memory: int | None = None
+    child_jobs: int | None = None
     stuck_jobs: int = 0
     stuck_seconds: float = 10.0
     recycling: Limits = Limits()  # noqa: RUF009 - frozen
@@ -65,16 +73,38 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def redis_from_environment(environ: Mapping[str, str]) -> LocationSource:
-    """REDIS_URL_FILE (read at each connect, so that a rotated Secret is picked up), else REDIS_URL, else localhost."""
+    """REDIS_URL_FILE (read at each connect, so that a rotated Secret is picked up), else REDIS_URL, else localhost.
+
+    REDIS_CLUSTER and the REDIS_TLS_ files add what the URL does not say.
+    """
     path = environ.get("REDIS_URL_FILE")
     if path:
-        return lambda: _location_in(Path(path))
+        return lambda: _completed(_location_in(Path(path)), environ)
     url = environ.get("REDIS_URL") or DEFAULT_REDIS_URL
     try:
         location = RedisLocation.parse(url)
     except ConfigurationError as error:
         raise ConfigurationError(f"REDIS_URL: {error}") from error
-    return lambda: location
+    return lambda: _completed(location, environ)
+
+
+def _completed(location: RedisLocation, environ: Mapping[str, str]) -> RedisLocation:
+    cluster = (environ.get("REDIS_CLUSTER") or "false").lower()
+    if cluster not in ("true", "false"):
+        raise ConfigurationError(f"REDIS_CLUSTER={cluster}: must be true or false")
+    files = {option: environ[name] for name, option in _TLS_FILES.items() if environ.get(name)}
+    for name in _TLS_FILES:
+        if environ.get(name) and not Path(environ[name]).is_file():
+            raise ConfigurationError(f"{name}={environ[name]}: there is no such file; mount the certificate there")
+    try:
+        location = location.as_cluster() if cluster == "true" else location
+    except ConfigurationError as error:
+        raise ConfigurationError(f"REDIS_CLUSTER=true: {error}") from error
+    try:
+        return location.over_tls(files) if files else location
+    except ConfigurationError as error:
+        given = " and ".join(name for name in _TLS_FILES if environ.get(name))
+        raise ConfigurationError(f"{given}: {error}") from error
 
 
 def _location_in(path: Path) -> RedisLocation:
@@ -113,6 +143,7 @@ class _Reader:
             log_level=self._choice("LOG_LEVEL", LOG_LEVELS, default="info"),
             metrics_port=self._port(),
             child_memory=self._size("CHILD_MEMORY"),
+            child_jobs=self._number("CHILD_MAX_JOBS", 0, 1, 10**12) or None,
             stuck_jobs=self._number("STUCK_JOBS", 0, 0, MAX_CONCURRENCY),
             webhook_concurrency=self._number("WEBHOOK_CONCURRENCY", DEFAULT_CONCURRENCY, 0, MAX_CONCURRENCY),
             webhook_allow_private=self._choice("WEBHOOK_ALLOW_PRIVATE", ("false", "true"), default="false") == "true",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from bullpen.runtime.memory import resident_bytes
+
 # Finding one's descendants reads every process of the machine: some milliseconds.
 FAMILY_SECONDS = 5.0
 
@@ -39,12 +41,12 @@ class Usage:
         times = os.times()
         # Children that have ended and been waited for are in the parent's own account.
         cpu = times.user + times.system + times.children_user + times.children_system
-        rss, alive = self._own.memory_info().rss, 1
+        rss, alive = resident_bytes(self._own.pid), 1
         for child in self._children:
             try:
                 spent = child.cpu_times()
                 cpu += spent.user + spent.system
-                rss += child.memory_info().rss
+                rss += resident_bytes(child.pid)
                 alive += 1
             except psutil.Error:
                 continue  # ended meanwhile

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import TracerProvider
 
-    from bullpen.client.settings import LocationSource
     from bullpen.context import Context
     from bullpen.flow import Flow
     from bullpen.flow import FlowJobs as AwaitingFlowJobs
     from bullpen.job import Job as AwaitingJob
+    from bullpen.protocol.location import LocationSource
     from bullpen.queue import Queue as AwaitingQueue
     from bullpen.runtime.rules import Strategy
 

@@ -132,6 +132,8 @@ class Queue(Facade[AwaitingQueue]):
     on_completed = direct(AwaitingQueue.on_completed)
     on_failed = direct(AwaitingQueue.on_failed)
     webhook = direct(AwaitingQueue.webhook)
+    disabled_webhooks = blocking(AwaitingQueue.disabled_webhooks)
+    enable_webhook = blocking(AwaitingQueue.enable_webhook)
     get = direct(AwaitingQueue.get, _job)
     add = blocking(AwaitingQueue.add, _job)
 

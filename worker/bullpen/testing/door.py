@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from redis.exceptions import RedisError
 
-from bullpen.client.settings import RedisLocation
+from bullpen.protocol.location import RedisLocation
 from bullpen.testing.extra import not_installed
 
 try:

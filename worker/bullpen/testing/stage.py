@@ -17,8 +17,8 @@ from bullpen.testing.door import Data, Door
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from bullpen.client.settings import RedisLocation
     from bullpen.protocol.keys import QueueKeys
+    from bullpen.protocol.location import RedisLocation
 
 T = TypeVar("T")
 App = AwaitingApp | SyncApp

@@ -5,6 +5,8 @@
   ARGV[1]  now, ms since the epoch
   ARGV[2]  horizons, ms from now, ascending, with commas between; in one word, because Redis ends the connection of a
            client without a password that sends more than ten, instead of telling it that one is wanted
+  ARGV[3]  how many active jobs may be looked at for who runs them
+  ARGV[4]  1: look even when nobody is to drain
 
   Reply: array of
     1 exists (0 or 1: meta or id is there)      7 failed
@@ -20,9 +22,15 @@
    16 ids given out, or nil
    17 jobs finished since the queue exists (metrics), or nil
    18 jobs that may start within    19 so many ms, or nil
+   20 ID of the newest entry of the event stream, "0-0" when it has none, or nil when it cannot be read
+   21 ms since the epoch by the server's clock
+   22 heartbeats: worker, JSON, worker, JSON ...
+   23 drain marks in force: worker, ms left, worker, ms left ...
+   24 who runs the active jobs: worker, jobs, worker, jobs ...; nil when nobody looked
+   25 active jobs of which that could not be told
 
   bullmq-protocol.md §1.1 (keys), §1.5 (scores), §1.6 (meta), §3.1 (limiter), §4.5 (metrics), §7.5 (counts);
-  scaling.md §2 (oldest ready).
+  scaling.md §2 (oldest ready), §6 (drain).
 ]]
 local P = KEYS[1]
 local now = tonumber(ARGV[1])
@@ -171,12 +179,66 @@ if left > 0 and (not most or (whole(redis.call('GET', P .. 'limiter')) or 0) >= 
   limited = left
 end
 
+-- Without it the queue has no doorbell, which is no reason to leave it unread.
+local newest_event = false
+local entries = redis.pcall('XREVRANGE', P .. 'events', '+', '-', 'COUNT', 1)
+if not entries.err then
+  newest_event = entries[1] and entries[1][1] or '0-0'
+end
+
+local time = redis.call('TIME')
+local server_now = time[1] * 1000 + math.floor(time[2] / 1000)
+local marks = {}
+local stored = redis.call('HGETALL', P .. 'bullpen:drain')
+for i = 1, #stored, 2 do
+  local left = (tonumber(stored[i + 1]) or 0) - server_now
+  if left > 0 then
+    table.insert(marks, stored[i])
+    table.insert(marks, left)
+  end
+end
+
+local active = redis.call('LLEN', P .. 'active')
+
+-- Who runs a job: its lock tells of our workers (<worker>:<start>:<number>), field pb of all that have a name. Looked at
+-- in the same step as the marks: what a marked worker does not hold now, it cannot get as long as its mark holds.
+local function workers_of_active()
+  local jobs, unknown = {}, math.max(0, active - tonumber(ARGV[3]))
+  for first = 0, math.min(active, tonumber(ARGV[3])) - 1, 1000 do
+    local ids = redis.call('LRANGE', P .. 'active', first, math.min(first + 999, ARGV[3] - 1))
+    local locks = {}
+    for i, id in ipairs(ids) do
+      locks[i] = P .. id .. ':lock'
+    end
+    local tokens = #ids > 0 and redis.call('MGET', unpack(locks)) or {}
+    for i, id in ipairs(ids) do
+      local worker = tokens[i] and string.match(tokens[i], '^(.+):[^:]*:%d+$') or redis.call('HGET', P .. id, 'pb')
+      if worker and worker ~= '' then
+        jobs[worker] = (jobs[worker] or 0) + 1
+      else
+        unknown = unknown + 1
+      end
+    end
+  end
+  local flat = {}
+  for worker, count in pairs(jobs) do
+    table.insert(flat, worker)
+    table.insert(flat, count)
+  end
+  return flat, unknown
+end
+
+local running, unknown = false, 0
+if #marks > 0 or ARGV[4] == '1' then
+  running, unknown = workers_of_active()
+end
+
 return {
   redis.call('EXISTS', P .. 'meta', P .. 'id') > 0 and 1 or 0,
   meta[1] and 1 or 0,
   waiting_in_list + waiting_paused + prioritized,
   due,
-  redis.call('LLEN', P .. 'active'),
+  active,
   delayed,
   redis.call('ZCARD', P .. 'failed'),
   redis.call('ZCARD', P .. 'completed'),
@@ -191,4 +253,10 @@ return {
   finished or false,
   most or false,
   span or false,
+  newest_event,
+  server_now,
+  redis.call('HGETALL', P .. 'bullpen:workers'),
+  marks,
+  running,
+  unknown,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import mmap
 import os
 import signal
 import subprocess
@@ -108,6 +109,8 @@ def raising(data: str, ctx: Context) -> None:
         os._exit(4)
     if data == "segv":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if data == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     if data == "memory":
         raise MemoryError("none left")
     if data == "the worker":
@@ -159,6 +162,24 @@ def program(data: object, ctx: Context) -> None:
 @videos.job("swell", run="process", retry=ONCE)
 def swell(data: int) -> int:
     return len(b"x" * data)
+
+
+@videos.job("map", run="process", retry=ONCE)
+def mapped(data: int) -> int:
+    """Memory that Python's allocator knows nothing of, as numeric libraries and shared memory take it."""
+    with mmap.mmap(-1, data) as memory:
+        for place in range(0, data, mmap.PAGESIZE):
+            memory[place] = 1
+        return len(memory)
+
+
+_leaked: list[bytes] = []
+
+
+@videos.job("leak", run="process", retry=ONCE)
+def leak(data: int) -> int:
+    _leaked.append(b"x" * data)
+    return os.getpid()
 
 
 @videos.job("swell-with-care", run="process", memory="2GiB", retry=ONCE)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bullpen.protocol.call import Call
+from bullpen.protocol.call import Call, as_it_came
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,11 @@ class Server:
 def workers(keys: QueueKeys) -> Call[tuple[ConnectedWorker, ...]]:
     """The workers connected at this moment, the longest first; those whose name Redis refuses are not seen (§1.7)."""
     return Call(command=("CLIENT", "LIST"), parse=partial(_workers, unnamed=keys.client_name()))
+
+
+def everybody() -> Call[bytes]:
+    """All connections of the server, of which `workers(keys).parse` reads those of one queue."""
+    return Call(command=("CLIENT", "LIST"), parse=as_it_came)
 
 
 def connection_name(*, instance: str, boot: str) -> str:

@@ -26,13 +26,15 @@ _KEEP_ALL = KeepJobs()
 class Addition:
     """A job to add, in the step that finishes another one, to a queue in the same hash slot: ready at once.
 
-    `options` need an id; of the others those count that do not place a job.
+    `options` need an id; of the others those count that do not place a job. It is not added when `told`, the URL of a
+    webhook, is one that wants no more (`calls.gone`).
     """
 
     keys: QueueKeys
     name: str
     data: str
     options: JobOptions
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def _added(additions: Sequence[Addition], now: int) -> list[Argument]:
     for each in additions:
         options = each.options
         arguments += (each.keys.base, options.job_id or "", each.name, each.data, options.dump(), now)
+        arguments += (each.keys.gone, each.told)
     return arguments
 
 

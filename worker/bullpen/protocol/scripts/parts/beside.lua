@@ -1,9 +1,12 @@
 --- include sound
 --- include store
 -- A job on another queue of the same slot, added with what happens here: whatever is wrong there is told, and holds up
--- nothing here. A job of that id that exists already stays as it is (§2.4).
+-- nothing here. A job of that id that exists already stays as it is (§2.4). None is added for one that stands among those that are `gone`.
 local looked_at = {}
-local function add_beside(base, id, name, data, opts, timestamp)
+local function add_beside(base, id, name, data, opts, timestamp, gone, told)
+  if type(redis.pcall('ZSCORE', gone, told)) == 'string' then
+    return
+  end
   local wrong = not looked_at[base] and (misfit(base .. 'meta', 'hash') or queue_misfit(base)) or misfit(base .. id, 'hash')
   if wrong then
     return pass_over(wrong .. ' (' .. id .. ' was not added)')

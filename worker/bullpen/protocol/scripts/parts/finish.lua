@@ -171,7 +171,7 @@ local function finish(nth, at, now, trim)
   local first, last, additions = at + 7, at + 6 + tonumber(ARGV[at + 6]), 0
   if (last - first) % 2 == 0 then -- an odd number of arguments
     additions = tonumber(ARGV[first])
-    first = first + 1 + 6 * additions
+    first = first + 1 + 8 * additions
   end
   if first < last then
     call('HSET', job, unpack(ARGV, first, last))
@@ -204,7 +204,7 @@ local function finish(nth, at, now, trim)
   if additions > 0 then
     rare = rare or rarities()
     for i = 0, additions - 1 do
-      rare.add_beside(unpack(ARGV, at + 8 + 6 * i, at + 13 + 6 * i))
+      rare.add_beside(unpack(ARGV, at + 8 + 8 * i, at + 15 + 8 * i))
     end
   end
   return 0
