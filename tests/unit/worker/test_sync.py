@@ -23,7 +23,6 @@ MISSING = {
     "Queue.app": "plumbing of Job.children; whoever has a queue has its app",
     "Queue.producer": "the client underneath, which awaits: `Queue.awaiting` has it",
     "App.around": "for workers",
-    "App.connects": "for the child processes of workers",
     "App.hooks": "for workers",
     "App.redirect": "for `bullpen.testing`",
     "Queue.hooks": "for workers",
