@@ -50,9 +50,9 @@ def day(pool: Pool, redis: StagedRedis, kubectl: Kubectl, number: int) -> None:
     with redis.reached() as url:
         began = len(pool.account().starts)
         jobs = pool.produce(url, 24, seconds=2)
-        until(lambda: len(pool.account().starts) > began, "the first job to start", within=60)
+        until(lambda: len(pool.account().starts) > began, "the first job to start", within=240)
         pool.patch({"env": [{"name": "LEDGER", "value": "ledger:7000"}, {"name": "DAY", "value": str(number)}]})
-        pool.await_ended(jobs)
+        pool.await_ended(jobs, within=240)
     redis.go_away()
     pool.await_condition("QueueReachable", "False")
     redis.come_back()
