@@ -52,7 +52,7 @@ def main() -> None:
                 leader, seconds = failovers(leader, start, number, count)
                 if seconds:
                     shown = f"p50 {statistics.median(seconds):.2f}, worst {max(seconds):.2f} s of {len(seconds)}"
-                    print(f"{words}: {shown}", flush=True)
+                    print(f"{words}: {shown} ({' '.join(f'{each:.2f}' for each in sorted(seconds))})", flush=True)
     finally:
         kubectl("delete", "namespace", kubectl.namespace, "--wait=false")
 

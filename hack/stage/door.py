@@ -138,6 +138,10 @@ class _Building:
         for runner in self._runners:
             await runner.cleanup()
         await self._session.close()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}  # requests of processes that were killed
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     async def _pass(self, door: Door, request: web.Request) -> web.StreamResponse:
         body = await request.read()

@@ -58,7 +58,7 @@ class App(AppAround, AppWebhooks):
     It may be used on several event loops, with connections of their own on each; `sync` is for code without any.
     """
 
-    connects: ClassVar = True
+    _connects: ClassVar = True
     """Whether a process that has an app will talk to Redis. A worker's child asks through its parent: without what it
     takes to connect it starts a third sooner, and imports that when a job uses a queue after all."""
 
@@ -76,7 +76,7 @@ class App(AppAround, AppWebhooks):
         self._connections: dict[asyncio.AbstractEventLoop, Connections] = {}
         self._sync: SyncApp | None = None
         apps.add(self)
-        if self.connects:  # now, not with the first request that a server answers
+        if self._connects:  # now, not with the first request that a server answers
             importlib.import_module("bullpen.client.connections")
 
     @property

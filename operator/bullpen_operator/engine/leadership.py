@@ -24,6 +24,10 @@ _LAST_ANSWERS_SECONDS = 1.0
 """How long a stopping leader waits for the answers of its writes; without them it keeps the Lease till it expires."""
 
 
+_RELEASES = 3
+"""How often a stopping leader tries to give up the Lease, each for at most the retry period."""
+
+
 class LeadershipLostError(Exception):
     """Another replica leads, which this one did until now: it has to end, and start anew as a standby."""
 
@@ -85,20 +89,25 @@ class Leadership:
         if not await self._fence.quiet(within=_LAST_ANSWERS_SECONDS):
             log.warning("the Lease is left to expire: some writes have no answer yet")
             return
-        for _ in range(2):  # twice, because a renewal may just have been taken
+        if not await self._release():
+            log.warning("the Lease is left to expire: no answer from the API server")
+
+    async def _release(self) -> bool:
+        """Whether nobody has to wait for this replica any more."""
+        for _ in range(_RELEASES):
             bid = self._elector.resign()
             if bid is None:
-                return
+                return True
             try:
                 await self._lease.put(bid)
             except ClusterError as error:
-                if not error.conflict:
-                    log.warning("the Lease is left to expire: %s", error)
-                    return
-                await self._read()
+                # Refused: a renewal was taken, or this very release, whose answer was lost.
+                if error.conflict:
+                    await self._read()
             else:
                 log.info("gave up the Lease")
-                return
+                return True
+        return False
 
     async def _read(self) -> None:
         sent_at = self._clock()

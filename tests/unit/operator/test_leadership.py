@@ -204,6 +204,17 @@ async def test_a_release_that_crosses_a_renewal_is_repeated(lease: FakeLease) ->
         assert lease.lease.holder == ""
 
 
+async def test_a_release_whose_answer_is_lost_is_repeated(lease: FakeLease) -> None:
+    async with replica(lease, "a") as only:
+        await until(only.leadership.won.is_set)
+        resigning = asyncio.create_task(only.leadership.resign())
+        await until(lambda: only.task is not None and only.task.done())
+        lease.trouble += [NO_ANSWER]
+        await resigning
+        assert lease.lease is not None
+        assert lease.lease.holder == ""
+
+
 async def test_who_is_alone_leads_from_the_start() -> None:
     fence, told = Fence(), list[bool]()
     alone = Alone(fence=fence, on_change=told.append)

@@ -9,7 +9,7 @@ PROGRAM = """
 import sys
 from bullpen.runtime import child
 from bullpen import App
-App.connects = {connects}
+App._connects = {connects}
 app = App(redis="redis://:secret@redis:6379/1")
 heavy = {{"redis", "hiredis", "httpx", "psutil", "opentelemetry"}}
 print(sorted({{name.partition(".")[0] for name in sys.modules}} & heavy))
