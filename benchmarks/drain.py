@@ -376,6 +376,9 @@ def _report(tally: Tally, added: int, entries: list[ledger.Entry], operator_log:
     print(json.dumps(figures, indent=2))
     for entry in interrupted:
         print(f"interrupted: {entry}")
+    if interrupted:
+        # The kubelet ends a container whose liveness probe fails, on a node without CPU to spare: no scale-down.
+        print("of those, what `kubectl get pods` shows with RESTARTS was the kubelet's doing")
     for told in tally.stuck:
         print(f"stuck: {told}")
     return 1 if interrupted or tally.stuck or len(ended) < added else 0
