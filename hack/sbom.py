@@ -39,8 +39,8 @@ def _make(steps: Steps, target: Path) -> None:
     shutil.rmtree(target.parent, ignore_errors=True)
     work = target.with_suffix(".half")
     steps.run([sys.executable, "-m", "venv", work], timeout=INSTALL_SECONDS)
-    pip: list[str | Path] = [work / "bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--require-hashes"]
-    steps.run([*pip, "-r", LOCK], timeout=INSTALL_SECONDS)
+    pip: list[str | Path] = [work / "bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    steps.run([*pip, "--require-hashes", "-r", LOCK], timeout=INSTALL_SECONDS)
     work.rename(target)  # last, so that what is there is whole
 
 

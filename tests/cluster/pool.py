@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 from hack.stage.kubectl import until
@@ -21,6 +22,8 @@ class Pool:
     name: str
     queue: str
     prefix: str
+    since: float = field(default_factory=time.time)
+    """What the ledger wrote down before is another run's, whose jobs had the same ids."""
 
     def apply(self, spec: dict[str, Any]) -> None:
         metadata = {"name": self.name, "namespace": self.site.kubectl.namespace}
@@ -102,7 +105,7 @@ class Pool:
         until(lambda: not self.pods() and self.replicas == 0, f"no pods of {self.name}", within=within)
 
     def account(self) -> Account:
-        return self.site.ledger(f"{self.prefix}:{self.queue}")
+        return self.site.ledger(f"{self.prefix}:{self.queue}", since=self.since)
 
     def await_ended(self, jobs: dict[str, float], *, within: float = 120.0) -> Account:
         """Waits until the ledger has heard of the end of each of these jobs."""

@@ -318,6 +318,7 @@ def test_fills_in_the_defaults(kubectl: Kubectl) -> None:
     spec = kubectl.get("workerpool", "defaults")["spec"]
 
     assert spec == VALID | {
+        "redis": VALID["redis"] | {"cluster": False},
         "prefix": "bull",
         "concurrency": 10,
         "scaling": {

@@ -48,8 +48,9 @@ def test_ready_turns_once_whatever_happens(make_pool: MakePool, kubectl: Kubectl
 def day(pool: Pool, redis: StagedRedis, kubectl: Kubectl, number: int) -> None:
     """From zero, a rollout under load, an outage, a pin and its release, back to zero."""
     with redis.reached() as url:
-        jobs = pool.produce(url, 24, seconds=1)
-        pool.await_pods(ready=3)
+        began = len(pool.account().starts)
+        jobs = pool.produce(url, 24, seconds=2)
+        until(lambda: len(pool.account().starts) > began, "the first job to start", within=60)
         pool.patch({"env": [{"name": "LEDGER", "value": "ledger:7000"}, {"name": "DAY", "value": str(number)}]})
         pool.await_ended(jobs)
     redis.go_away()
@@ -61,5 +62,5 @@ def day(pool: Pool, redis: StagedRedis, kubectl: Kubectl, number: int) -> None:
     pool.await_pods(ready=2)
     pool.patch({"replicas": None})
     pool.await_condition("ScalingActive", "True")
-    pool.await_gone()
+    pool.await_gone(within=120)
     until(lambda: pool.status.get("ready") == "0/0", "the status to show no pod", within=60)

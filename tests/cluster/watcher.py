@@ -47,6 +47,8 @@ def watched(kubectl: Kubectl, name: str) -> Iterator[Watched]:
         process.terminate()
         process.wait(timeout=10)
         reader.join(timeout=10)
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _read(process: subprocess.Popen[str], seen: Watched) -> None:

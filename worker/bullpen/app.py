@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import inspect
 import os
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 from weakref import WeakSet
 
 from bullpen.around import AppAround
-from bullpen.client.connections import Connections
-from bullpen.client.reader import Events
 from bullpen.durations import Duration, milliseconds
 from bullpen.errors import ConfigurationError
 from bullpen.flow import Flow, FlowJobs, add_flow, read_flow
@@ -34,7 +33,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from bullpen.client.connection import Link
+    from bullpen.client.connections import Connections
     from bullpen.client.producer import Producer
+    from bullpen.client.reader import Events
     from bullpen.context import Context
     from bullpen.job import Job
     from bullpen.sync import App as SyncApp
@@ -57,6 +58,10 @@ class App(AppAround, AppWebhooks):
     It may be used on several event loops, with connections of their own on each; `sync` is for code without any.
     """
 
+    _connects: ClassVar = True
+    """Whether a process that has an app will talk to Redis. A worker's child asks through its parent: without what it
+    takes to connect it starts a third sooner, and imports that when a job uses a queue after all."""
+
     def __init__(
         self, *, redis: str | None = None, prefix: str | None = None, telemetry: bool | TracerProvider = False
     ) -> None:
@@ -71,6 +76,8 @@ class App(AppAround, AppWebhooks):
         self._connections: dict[asyncio.AbstractEventLoop, Connections] = {}
         self._sync: SyncApp | None = None
         apps.add(self)
+        if self._connects:  # now, not with the first request that a server answers
+            importlib.import_module("bullpen.client.connections")
 
     @property
     def queues(self) -> Mapping[str, Queue]:
@@ -240,6 +247,8 @@ class App(AppAround, AppWebhooks):
         loop = asyncio.get_running_loop()
         found = self._connections.get(loop)
         if found is None:
+            from bullpen.client.connections import Connections
+
             for ended in [each for each in tuple(self._connections) if each.is_closed()]:
                 self._connections.pop(ended, None)  # its connections have ended with it
             found = self._connections[loop] = Connections(self._source(), tracing=self._telemetry)
@@ -247,6 +256,8 @@ class App(AppAround, AppWebhooks):
 
     def events(self, queue: str, *, after: str | None) -> Events:
         """What `Queue.events` hands out; closed with the app, if not before."""
+        from bullpen.client.reader import Events
+
         reader = Events(QueueKeys(self.prefix, queue), location=self._source(), after=after)
         self._readers.add(reader)
         return reader

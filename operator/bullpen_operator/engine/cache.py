@@ -79,6 +79,10 @@ class Cache:
     def size(self, kind: Kind) -> int:
         return len(self._objects[kind])
 
+    def is_dirty(self, uid: str) -> bool:
+        """The same, without taking it."""
+        return uid in self._dirty
+
     def take_dirty(self, uid: str) -> bool:
         """Whether something happened to the pool or its Deployment since this was last asked."""
         if uid in self._dirty:

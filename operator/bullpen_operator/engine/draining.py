@@ -48,8 +48,8 @@ class Draining:
     """Pods and beginnings of jobs that ran for longer than drain.seconds."""
     _finished: int | None = None
     """Jobs that had ended when this operator first looked."""
-    _too_short: int = 0
-    """Generation of the pool for which GracePeriodTooShort was told."""
+    _too_short: int | None = None
+    """drain.seconds for which GracePeriodTooShort was told."""
 
     def observe(
         self,
@@ -125,15 +125,19 @@ class Draining:
         if not self._told:
             return
         asked = min(self._watched.asked.values(), default=now)
-        note = f"{decision.from_ - decision.to} pods had finished after {max(0.0, now - asked):.0f} s and are ended."
+        number = decision.from_ - decision.to
+        note = f"Pods that had finished their jobs and are ended: {number}, {now - asked:.0f} s after they were asked."
         yield _notice(pool, Reason.DRAIN_COMPLETED, note)
 
     def _started(self, victims: int, busy: Sequence[Member]) -> str:
         jobs = sum(member.jobs or 0 for member in busy)
-        text = f"{victims} of {len(self.crew or ())} pods claim no more jobs; {len(busy)} of them still run {jobs}."
+        text = (
+            f"{victims} of {len(self.crew or ())} pods claim no more jobs, and are ended when they have finished "
+            f"those that they run ({jobs})."
+        )
         blind = sum(1 for member in busy if member.foreign)
         if blind:
-            text += f" {blind} are not Bullpen's workers: only their grace period protects what they run."
+            text += f" Not Bullpen's, so that only their grace period protects what they run: {blind}."
         return text
 
     def _late(self, pool: WorkerPool, busy: Sequence[Member], now: float) -> Iterator[Notice]:
@@ -142,7 +146,7 @@ class Draining:
         if late and not self._overran:
             names = ", ".join(member.pod.name for member in late[:3])
             then = "they are waited for" if strict(pool) else "they are ended all the same"
-            note = f"{len(late)} pods run jobs {grace} s after they were asked to drain ({names}); {then}."
+            note = f"Pods that still run jobs {grace} s after they were asked to finish: {len(late)} ({names}); {then}."
             yield _notice(pool, Reason.DRAIN_OVERRAN, note, warning=True)
         self._overran = bool(late)
 
@@ -153,13 +157,13 @@ class Draining:
             if member.oldest > grace and member.beat is not None and member.beat.oldest is not None:
                 self._long.add((member.pod.uid, round(member.beat.oldest)))
         ended = max(0, (reading.finished or 0) - (self._finished or 0))
-        if self._long and len(self._long) > RARE * ended and self._too_short != pool.metadata.generation:
-            self._too_short = pool.metadata.generation
+        if self._long and len(self._long) > RARE * ended and self._too_short != grace:
+            self._too_short = grace
             yield _notice(
                 pool,
                 Reason.GRACE_PERIOD_TOO_SHORT,
-                f"{len(self._long)} jobs ran for longer than drain.seconds ({grace}) while {ended} ended: a rollout or "
-                "the loss of a node would interrupt such jobs. Raise drain.seconds above what the longest jobs take.",
+                f"Jobs that ran for longer than drain.seconds ({grace}): {len(self._long)}, while {ended} ended. "
+                "A rollout or the loss of a node would interrupt them: raise drain.seconds above the longest.",
                 warning=True,
             )
 

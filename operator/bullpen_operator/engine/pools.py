@@ -7,6 +7,7 @@ pool holds up nobody. While that task runs, the pool is only measured.
 from __future__ import annotations
 
 import logging
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from bullpen_operator.engine.status import status_of, timestamp, urgent, write_d
 from bullpen_operator.engine.track import Track
 from bullpen_operator.engine.turn import Apply, Refused, Scale, effect
 from bullpen_operator.engine.view import View
-from bullpen_operator.scaling.observation import QueueReading
+from bullpen_operator.scaling.observation import HORIZONS, QueueReading
 from bullpen_operator.scaling.plan import Rules, plan
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     Observed = QueueReading | ReadingFailed
 
 log = logging.getLogger(__name__)
+
+REST_SECONDS = 5.0
+"""Between the turns of a pool that rests, jittered down to 3.5, so that those of many fall on different ticks."""
 
 LOOK_AGAIN_SECONDS = 60.0
 """A status is built at least this often, changed or not: a number that may be written once a minute is then due."""
@@ -98,6 +102,13 @@ class Pools:
         if await self._executor.write_status(track, pool, status) and self._known(track, pool):
             self._recorder.record(misread(pool, message), now=self._clock())
 
+    def resting(self, uid: str) -> bool:
+        """Whether nothing is lost when the pool has no turn now, provided that the doorbell tells of new jobs."""
+        track = self._tracks.get(uid)
+        if track is None or self._cache.is_dirty(uid):
+            return False
+        return track.turned_at <= self._clock() < track.rests_until
+
     def at_zero(self, uid: str) -> bool:
         """Whether the pool asks for no pods."""
         raw = self._cache.pool(uid)
@@ -130,7 +141,7 @@ class Pools:
         return NO_ORDERS
 
     def _turn(self, track: Track, pool: WorkerPool, raw: Raw, observed: Observed) -> None:
-        now = self._clock()
+        now, track.rests_until = self._clock(), 0.0
         seen = self._cache.deployment(raw)
         track.draining.observe(pool, self._cache.pods(raw), observed, scaler=self._cache.scaler(raw), now=now)
         fleet = track.draining.on(fleet_of(seen))
@@ -163,6 +174,7 @@ class Pools:
         elif track.status_pause.open(now) and (not decision.changes or track.obstacle is not None):
             # A number that waits for its turn is shown once it was taken, or once something stands in its way.
             self._show_if_changed(track, pool, observed, decision, now)
+            _let_rest(track, observed, fleet, decision, now)
 
     def _guarding(self, track: Track, pool: WorkerPool, raw: Raw, fleet: Fleet, now: float) -> Guard | Unguard | None:
         """The write of the PodDisruptionBudget to try in this turn."""
@@ -308,6 +320,16 @@ def _due(track: Track, pool: WorkerPool, status: Raw, now: float) -> bool:
         refreshed_at=track.status_refreshed_at,
         now=now,
     )
+
+
+def _let_rest(track: Track, observed: Observed, fleet: Fleet, decision: Decision, now: float) -> None:
+    """A pool at zero with nothing to do and nothing to write, and no job due that pods may have to be started for."""
+    if not isinstance(observed, QueueReading) or not observed.at_rest or not fleet.replicas == fleet.pods == 0:
+        return
+    due = observed.next_due_at
+    soon = due is not None and due - now < HORIZONS[-1]
+    if not (soon or track.writing or track.unsettled or track.unguarded or track.obstacle or decision.changes):
+        track.turned_at, track.rests_until = now, now + REST_SECONDS * random.uniform(0.7, 1.0)
 
 
 def _read(track: Track, raw: Raw) -> None:

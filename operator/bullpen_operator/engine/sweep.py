@@ -4,8 +4,9 @@ One lane per Redis, because a Redis that hangs must not hold up the pools of ano
 pool is on and takes the turns of those that have no Redis to ask.
 
 Between the ticks a lane answers its doorbell: it reads the queues that something was added to and takes the turns of
-their pools. Queues at rest are read at each tick all the same, because a pause, a job that falls due, a limit or a
-wrong type rings no bell.
+their pools. As long as it is listened to, a queue at rest of a pool at zero is read every few ticks only. Nothing but
+jobs rings, so what else may happen to such a queue is seen up to 5 s later: a pause, a failed job that is removed, keys
+of a wrong type, its end, an outage of its Redis; and the opening of a window of the pool's schedule.
 """
 
 from __future__ import annotations
@@ -166,19 +167,25 @@ class Sweep:
             )
 
     async def _sweep(self, lane: Lane, *, due: float) -> None:
-        """One tick of one lane: one round trip, then the turn of each of its pools."""
-        lane.take_rung()  # all are read now
-        asked = _questions(lane)
-        answers = await self._look(lane, asked)
+        """One tick of one lane: one round trip, then the turn of each of its pools that does not rest."""
+        rung = lane.take_rung()  # all of them are read now
+        served = _questions(lane)
+        resting = {
+            uid: question
+            for uid, question in served.items()
+            if question not in rung and self._pools.resting(uid) and lane.doorbell.listens(question)
+        }
+        answers = await self._look(lane, {uid: each for uid, each in served.items() if uid not in resting})
         lane.doorbell.watch(
             {
-                asked[uid]: answer.newest_event
+                served[uid]: answer.newest_event
                 for uid, answer in answers.items()
                 if isinstance(answer, QueueReading)
                 and answer.newest_event is not None
                 and answer.at_rest
                 and self._pools.at_zero(uid)
-            }
+            },
+            still=resting.values(),
         )
         self._meter.swept(lag=asyncio.get_running_loop().time() - due)
 
@@ -191,10 +198,13 @@ class Sweep:
 
     async def _look(self, lane: Lane, asked: Mapping[str, Question]) -> dict[str, QueueReading | ReadingFailed]:
         """One round trip, and the turn of each pool that is asked for; gives what each saw."""
+        if not asked:
+            return {}
         now, pools = self._clock(), lane.pools  # which the router replaces meanwhile
+        everyone = _questions(lane)
         answers = await lane.endpoint.read(list(dict.fromkeys(asked.values())), now=now)
         served: dict[Question, list[str]] = {}
-        for uid, question in asked.items():
+        for uid, question in everyone.items():
             served.setdefault(question, []).append(uid)
         marks: dict[Question, list[Call[Any]]] = {}
         for uid, question in asked.items():

@@ -47,6 +47,9 @@ class Track:
     status_pause: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=60))
     rested_at: float | None = None
     """When the queue was last seen at rest."""
+    turned_at: float = 0.0
+    rests_until: float = 0.0
+    """Before then, and from `turned_at` on, a turn would find what this one found."""
     sharing: tuple[str, ...] = ()
     """Other pools that serve the same queue, as namespace/name; not more than a few."""
     writing: bool = False

@@ -19,7 +19,7 @@ from bullpen_operator.queues.failures import failed_connection, refused_listenin
 from bullpen_operator.queues.outage import pause_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from redis.asyncio.connection import Connection
 
@@ -71,9 +71,15 @@ class Doorbell:
                 group.create_task(listener.run())
             await asyncio.Event().wait()
 
-    def watch(self, at_rest: Mapping[Question, str]) -> None:
-        """These queues and no others, each from the entry with this ID on. One that was rung for is watched no more
-        until it is named here again.
+    def listens(self, question: Question) -> bool:
+        """Whether a job that is added to the queue now will ring at once."""
+        place = self._where(question)
+        listener = self._listeners.get(place[0]) if place is not None else None
+        return listener is not None and listener.listens(question.keys.events)
+
+    def watch(self, at_rest: Mapping[Question, str], *, still: Iterable[Question] = ()) -> None:
+        """These queues and no others, each from the entry with this ID on; those `still` at rest from where it is. One
+        that was rung for is watched no more until it is named here with an ID.
         """
         servers: dict[int, RedisLocation] = {}
         queues: dict[int, dict[Question, str]] = {}
@@ -82,6 +88,12 @@ class Doorbell:
             if place is not None:
                 servers[place[0]] = place[1]
                 queues.setdefault(place[0], {})[question] = newest
+        for question in still:
+            place = self._where(question)
+            listener = self._listeners.get(place[0]) if place is not None else None
+            if place is not None and listener is not None and (known := listener.reached(question)) is not None:
+                servers[place[0]] = place[1]
+                queues.setdefault(place[0], {}).setdefault(question, known)
         if len(queues) > MOST_SLOTS:
             queues = {}
         for slot in queues.keys() - self._listeners.keys():
@@ -104,10 +116,19 @@ class _Listener:
         """From which entry on, by stream."""
         self._questions: dict[str, list[Question]] = {}
         """Pools may ask differently of one queue."""
+        self._listened: dict[str, str] = {}
+        """What the XREAD under way, or the last one, was given."""
         self._something = asyncio.Event()
         self._connection: Connection | None = None
         self._connected_to: RedisLocation | None = None
         self._failures = 0
+
+    def listens(self, stream: str) -> bool:
+        return self._connection is not None and stream in self._watched and stream in self._listened
+
+    def reached(self, question: Question) -> str | None:
+        """The ID from which on it listens to the queue, None when it does not."""
+        return self._watched.get(question.keys.events)
 
     def watch(self, server: RedisLocation | None, queues: dict[Question, str]) -> None:
         self._server, self._watched, self._questions = server, {}, {}
@@ -148,6 +169,7 @@ class _Listener:
         block = min(_LONGEST_BLOCK, max(1.0, len(watched) / _STREAMS_A_SECOND))
         command: tuple[str | int, ...] = ("XREAD", "COUNT", _ENTRIES, "BLOCK", int(block * 1000), "STREAMS")
         command += (*watched, *watched.values())
+        self._listened = watched
         async with asyncio.timeout(block + self._timeout):
             await self._connection.send_packed_command(self._connection.pack_command(*command), check_health=False)
             reply = await self._connection.read_response()

@@ -96,7 +96,11 @@ def urls(port: int) -> dict[str, str]:
         "in-the-query": f"redis://{place}/0?password={CANARY}",
         "key-password": f"rediss://{place}/0?ssl_keyfile_password={CANARY}&ssl_keyfile=/none&ssl_certfile=/none",
         "unknown-option": f"redis://{place}/0?secret={CANARY}",
-        "bad-database": f"redis://:{CANARY}@{place}/{CANARY}",
+        "slash-and-database": f"redis://user/{CANARY}@{place}/0",
+        "bad-cluster": f"redis://:{CANARY}@{place}/3?cluster=true",
+        "sentinel-without-master": f"redis+sentinel://:{CANARY}@{place}",
+        "sentinel-nobody-there": f"redis+sentinel://:{CANARY}@127.0.0.1:1/main/0?sentinel_password={CANARY}",
+        "bad-database": f"redis://:{CANARY}@{place}/videos",
     }
 
 
@@ -139,6 +143,20 @@ async def test_a_secret_that_is_read_used_rotated_and_spoilt_is_never_told(
             operator.cluster.secrets["bullpen-redis"] = {"url": spoilt}
             await until(lambda: operator.reason("video") in ("BadUrl", "AuthenticationFailed"))
         operator.cluster.secrets["bullpen-redis"] = ClusterError(status=403, reason="Forbidden", message="may not get")
+    assert_silent(operator, ear)
+
+
+async def test_certificates_and_their_keys_are_not_told(operator: Operator, ear: Ear, own_redis: RedisServer) -> None:
+    pem = f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n".encode()
+    operator.cluster.secrets["certs"] = {"ca.crt": CANARY.encode(), "tls.crt": pem, "tls.key": pem}
+    url = f"rediss://127.0.0.1:{own_redis.port}/0"
+    refs = {"caFrom": "ca.crt", "certFrom": "tls.crt", "keyFrom": "tls.key"}
+    tls = {name: {"secretKeyRef": {"name": "certs", "key": key}} for name, key in refs.items()}
+    operator.add_pool("all", url=url, tls=tls)
+    operator.add_pool("ca", url=url, tls={"caFrom": tls["caFrom"]})
+    operator.add_pool("missing", url=url, tls={"caFrom": {"secretKeyRef": {"name": "certs", "key": "other"}}})
+    await until(lambda: all(operator.reason(name) not in (None, "NotRead") for name in ("all", "ca", "missing")))
+    await until(lambda: len(operator.cluster.events) >= 3)
     assert_silent(operator, ear)
 
 

@@ -82,6 +82,9 @@ class Operator:
     def events(self) -> list[str]:
         return [event["reason"] for event in self.cluster.events.values()]
 
+    def ticks(self) -> float:
+        return self.metrics.registry.get_sample_value("bullpen_sweep_lag_seconds_count") or 0.0
+
     def wakes(self) -> float:
         return self.metrics.registry.get_sample_value("bullpen_wake_seconds_count") or 0.0
 
@@ -200,6 +203,34 @@ async def test_a_pool_at_zero_is_woken_long_before_the_next_tick(own_redis: Redi
         assert operator.replicas("audio") == 0
         assert operator.wakes() == 1
         operator.stop()
+
+
+async def test_pools_at_rest_are_read_seldom_and_woken_all_the_same(operator: Operator, own_redis: RedisServer) -> None:
+    for number in range(20):
+        operator.add_pool(f"p{number}", url=own_redis.url)
+    await until(lambda: all(operator.reason(f"p{number}") == "Reachable" for number in range(20)))
+    with redis.Redis(port=own_redis.port, protocol=2) as client:
+        await until(lambda: int(client.info("clients")["blocked_clients"]) == 1)
+
+        def readings() -> int:
+            return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+        before, ticks = readings(), operator.ticks()
+        await until(lambda: operator.ticks() >= ticks + 40)
+        assert readings() - before < 20 * 40 / 4
+    add_jobs(own_redis, "p7", 5)
+    await until(lambda: operator.replicas("p7") == 1)
+
+
+async def test_a_queue_without_events_is_found_all_the_same(operator: Operator, own_redis: RedisServer) -> None:
+    operator.add_pool("video", url=own_redis.url)
+    await until(lambda: operator.reason("video") == "Reachable")
+    with redis.Redis(port=own_redis.port, protocol=2) as client:
+        await until(lambda: int(client.info("clients")["blocked_clients"]) == 1)
+        client.incr("bull:video:id")
+        client.hset("bull:video:1", mapping={"name": "x", "data": "{}", "opts": "{}", "timestamp": "1"})
+        client.lpush("bull:video:wait", "1")
+    await until(lambda: operator.replicas("video") == 1)
 
 
 class TestAccidents:

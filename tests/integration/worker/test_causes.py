@@ -44,7 +44,7 @@ async def test_a_process_that_passes_its_cap_costs_its_own_job_alone(videos: Que
             await videos.add("swell", 50 * MIB),
             await videos.add("map", 400 * MIB),
         ]
-        much, allowed, little, mapped, other = await ended(videos, *(job.id for job in jobs), beside.id)
+        much, allowed, little, mapped, other = await ended(videos, *(job.id for job in jobs), beside.id, seconds=60)
     assert str(much.failed_reason).startswith("MemoryError: the job's process used ")
     assert str(much.failed_reason).endswith("more than its cap of 200 MiB")
     assert (much.cause, mapped.cause) == (Cause.OOM, Cause.OOM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from bullpen_operator.api.crd import crd
+from bullpen_operator.cluster.pods import BUSY_MARKS, COST
 from hack.rendered import VALUES, goldens, kustomize
 from hack.stage.kubectl import ROOT
 
@@ -245,6 +247,13 @@ def test_a_network_policy_names_the_pods_it_is_for(helm: str) -> None:
     assert open_ports == {53, 443, 6443, 6379}
     assert workers["spec"]["podSelector"] == {"matchExpressions": [{"key": "bullpen.dev/pool", "operator": "Exists"}]}
     assert workers["spec"]["policyTypes"] == ["Ingress"]
+
+
+def test_the_admission_policy_knows_every_annotation_that_the_operator_sets_on_pods(helm: str) -> None:
+    (policy,) = of_kind(objects(helm, EVERYTHING), "ValidatingAdmissionPolicy")
+
+    ours = next(each["expression"] for each in policy["spec"]["variables"] if each["name"] == "ours")
+    assert set(re.findall(r"'([^']+)'", ours)) == {COST, *BUSY_MARKS}
 
 
 def named_values(values: Any, path: str = "") -> set[str]:

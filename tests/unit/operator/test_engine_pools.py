@@ -9,7 +9,7 @@ import pytest
 from bullpen_operator.cluster.deployment import INTENT_ANNOTATION
 from bullpen_operator.cluster.port import ClusterError, Kind
 from tests.unit.operator.engine_house import EngineHouse
-from tests.unit.operator.facts import reading, unreachable
+from tests.unit.operator.facts import NOW, reading, unreachable
 
 INVALID = ClusterError(status=422, reason="Invalid", message="spec.template is invalid: no such thing")
 AWAY = ClusterError(status=0, reason="NoAnswer", message="no answer within 10 s")
@@ -477,3 +477,66 @@ async def test_a_namespace_on_its_way_out_is_no_trouble_of_the_pool() -> None:
     assert house.told() == []
     assert house.condition("Stalled")["status"] == "False"
     assert house.cluster.writes().count("dry-run") <= 10, "the pauses grow"
+
+
+class TestRest:
+    """A pool at zero whose turns can wait, as long as its doorbell tells of jobs."""
+
+    @pytest.fixture
+    async def rested(self, house: EngineHouse) -> EngineHouse:
+        house.see(house.cluster.add_pool())
+        await house.settle()
+        await house.turn()
+        return house
+
+    def uid(self, house: EngineHouse) -> str:
+        return str(house.cluster.pools["video"]["metadata"]["uid"])
+
+    async def test_it_rests_for_some_seconds_at_a_time(self, rested: EngineHouse) -> None:
+        assert rested.pools.resting(self.uid(rested))
+        rested.now += 3.4
+        assert rested.pools.resting(self.uid(rested))
+        rested.now += 1.7
+        assert not rested.pools.resting(self.uid(rested))
+
+    async def test_a_clock_set_back_prolongs_no_rest(self, rested: EngineHouse) -> None:
+        rested.now -= 3600
+        assert not rested.pools.resting(self.uid(rested))
+
+    async def test_a_change_of_the_pool_or_its_deployment_ends_it(self, rested: EngineHouse) -> None:
+        rested.see(rested.cluster.edit_pool("video", replicas=2))
+        assert not rested.pools.resting(self.uid(rested))
+        await rested.turn()
+        assert rested.cluster.deployments["video"]["spec"]["replicas"] == 2
+
+    @pytest.mark.parametrize(
+        "seen",
+        [
+            {"waiting": 1, "oldest_wait_seconds": 0.1},
+            {"active": 1},
+            {"delayed": 1, "next_due_at": NOW + 300},
+        ],
+        ids=["a job waits", "a job runs elsewhere", "a job is due before pods may have started"],
+    )
+    async def test_it_does_not_rest_while(self, rested: EngineHouse, seen: dict[str, float]) -> None:
+        await rested.turn(reading(at=rested.now + 1, **seen))
+        await rested.turn(reading(at=rested.now + 1, **seen))
+        assert not rested.pools.resting(self.uid(rested))
+
+    async def test_a_pool_whose_queue_cannot_be_read_does_not_rest(self, rested: EngineHouse) -> None:
+        for _ in range(3):
+            await rested.turn(unreachable())
+        assert not rested.pools.resting(self.uid(rested))
+
+    async def test_nor_one_whose_status_could_not_be_written(self, house: EngineHouse) -> None:
+        house.cluster.refusals["status"] = [AWAY] * 3
+        house.see(house.cluster.add_pool())
+        await house.turn()
+        await house.turn(after=0.1)
+        assert not house.pools.resting(self.uid(house))
+
+    async def test_nor_one_with_pods(self, house: EngineHouse) -> None:
+        house.see(house.cluster.add_pool(scaling={"minReplicas": 1}))
+        await house.settle()
+        await house.turn()
+        assert not house.pools.resting(self.uid(house))

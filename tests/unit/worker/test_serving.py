@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bullpen import ConfigurationError
+from bullpen.runtime.served import log_name
 from bullpen.runtime.tally import Histogram, Outcome, Tally
 from bullpen.runtime.usage import Used
-from bullpen.runtime.worker import log_name
 from bullpen.serving.logs import JsonFormat, TextFormat, configure
 from bullpen.serving.metrics import exposition
 from bullpen.serving.probes import ProbeServer

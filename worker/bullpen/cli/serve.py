@@ -18,6 +18,7 @@ from bullpen.errors import ConfigurationError
 from bullpen.protocol.keys import QueueKeys
 from bullpen.runtime.burst import stop_when_empty
 from bullpen.runtime.delivering import deliveries, tells, told_by
+from bullpen.runtime.served import Served
 from bullpen.runtime.settings import (
     DEFAULT_CONCURRENCY,
     LOG_FORMATS,
@@ -26,7 +27,7 @@ from bullpen.runtime.settings import (
     Settings,
     read_settings,
 )
-from bullpen.runtime.worker import Served, Worker
+from bullpen.runtime.worker import Worker
 from bullpen.serving.logs import configure
 from bullpen.serving.metrics import exposition
 from bullpen.serving.probes import ProbeServer

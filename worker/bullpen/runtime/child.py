@@ -281,6 +281,7 @@ def main() -> NoReturn:
     to_parent = PipeHandler(pipe)  # type: ignore[arg-type]
     to_parent.setFormatter(logging.Formatter("%(message)s"))  # the rest of the line is the parent's
     logging.basicConfig(handlers=[to_parent], level=setup.level, force=True)
+    App._connects = False  # noqa: SLF001 - nobody else should
     try:
         app = _imported(setup.app)
     except BaseException as error:  # noqa: BLE001 - whatever the app's module does: the parent tells

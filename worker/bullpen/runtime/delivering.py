@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from bullpen.errors import ConfigurationError
-from bullpen.runtime.worker import Served
+from bullpen.runtime.served import Served
 from bullpen.webhook import SUFFIX, beside
 
 if TYPE_CHECKING:

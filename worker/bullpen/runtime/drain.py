@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from bullpen.runtime.attempt import Stop
+from bullpen.runtime.station import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bullpen.protocol.call import Call
     from bullpen.protocol.keys import QueueKeys
     from bullpen.protocol.replies import Claimed
-    from bullpen.runtime.attempt import Station, Stop
+    from bullpen.runtime.station import Station, Stop
 
 T = TypeVar("T")
 

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 from bullpen.errors import BullpenError, ConnectionLost, JobMissing, LockLost
 from bullpen.protocol.calls import locks
 from bullpen.protocol.keys import QueueKeys
-from bullpen.runtime.attempt import Attempt, Stop
 from bullpen.runtime.beats import Beats, Identity
 from bullpen.runtime.line import Line, RunsSyncFor
+from bullpen.runtime.station import Stop
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterable, Sequence
 
+    from bullpen.runtime.attempt import Attempt
     from bullpen.runtime.loop import QueueLoop
     from bullpen.runtime.recycling import Limits
 

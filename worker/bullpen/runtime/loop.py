@@ -12,33 +12,29 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bullpen.errors import BullpenError, ConnectionLost
 from bullpen.protocol.calls.work import work
 from bullpen.protocol.replies import Status
 from bullpen.runtime.announcements import Announcements
-from bullpen.runtime.attempt import Attempt, Station, Stop
+from bullpen.runtime.attempt import Attempt
 from bullpen.runtime.delivery import Delivery, Pause
 from bullpen.runtime.doorbell import LONGEST_LIMIT_SECONDS
 from bullpen.runtime.endings import Completed, Ending, Failed, Limited
-from bullpen.runtime.rules import PLAIN, Rules
+from bullpen.runtime.lanes import IdleLanes
 from bullpen.runtime.settlement import Decision, decide, refusal, settle, settle_status
 from bullpen.runtime.slots import Slots
+from bullpen.runtime.station import Station, Stop
 from bullpen.runtime.strays import Strays
 from bullpen.runtime.tally import Tally
 
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable
 
-    from bullpen.protocol.keys import QueueKeys
     from bullpen.protocol.replies import WorkReply
     from bullpen.runtime.executors import Executors
-    from bullpen.runtime.handler import Handler
-    from bullpen.runtime.notices import Notices
-    from bullpen.telemetry import Telemetry
+    from bullpen.runtime.setup import Bell, QueueSetup
 
 LANES = 3
 # One call's share of Redis' time: at some 25 µs a job, other clients wait 2 ms at the most.
@@ -51,32 +47,6 @@ STARTS = 16
 METRICS_MINUTES = 60
 
 
-class Bell(Protocol):
-    """Rings when there may be jobs to claim (`runtime.doorbell`)."""
-
-    def listen(self, *, due_ms: int, limited_ms: int) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueSetup:
-    """What a queue's loop is made of. `lock_ms` is how long a claim holds without renewal; `tokens` gives a new one.
-
-    `instance` is whose drain mark is heeded, empty = nobody's.
-    """
-
-    keys: QueueKeys
-    handlers: Sequence[Handler]
-    slots: int
-    lock_ms: int
-    worker: str
-    tokens: Callable[[], str]
-    logger: logging.Logger
-    rules: Rules = PLAIN
-    notices: Notices
-    telemetry: Telemetry | None = None
-    instance: str = ""
-
-
 class QueueLoop:
     """Serves one queue with a number of slots. All but the reading of counts happens in the event loop's thread."""
 
@@ -86,7 +56,8 @@ class QueueLoop:
         self.running: dict[str, Attempt] = {}
         self.delivery = delivery
         self.bell: Bell | None = None
-        self.announcements = Announcements(setup.rules.hooks, logger=setup.logger, caught_up=self._wake)
+        self._lanes = IdleLanes()
+        self.announcements = Announcements(setup.rules.hooks, logger=setup.logger, caught_up=self._lanes.wake)
         self._strays = Strays(setup.keys, delivery)
         self._stopped = False
         self._limited_until = 0.0
@@ -96,8 +67,6 @@ class QueueLoop:
         self._hungry = True
         self._decided: deque[Decision] = deque()
         self._unstarted: deque[Attempt] = deque()
-        self._idle_lanes: deque[asyncio.Future[None]] = deque()
-        self._woken = False
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._crash: asyncio.Future[None] = self._loop.create_future()
@@ -137,7 +106,7 @@ class QueueLoop:
             attempt = self._unstarted.pop()
             attempt.tell(Stop.DRAIN)
             attempt.start()
-        self._wake_all()
+        self._lanes.wake_all()
 
     def ring(self) -> bool:
         """There may be jobs to claim; returns whether a slot is free for one."""
@@ -147,7 +116,7 @@ class QueueLoop:
             self._listen_for_its_end()
             return False
         self._hungry = True
-        self._wake()
+        self._lanes.wake()
         return self.slots.free > 0
 
     def tell(self, why: Stop, tokens: Iterable[str] | None = None) -> None:
@@ -207,7 +176,7 @@ class QueueLoop:
             asked = self._ask(len(decisions))
             if decisions or asked:
                 if self._decided or (self._hungry and self.slots.free > 0):
-                    self._wake()
+                    self._lanes.wake()
                 try:
                     await self._exchange(decisions, asked)
                     decisions = []
@@ -219,13 +188,10 @@ class QueueLoop:
                 else:
                     pause = Pause()
             elif self._stopped and not self.running and not self.slots.claiming:
-                self._wake_all()
+                self._lanes.wake_all()
                 return
             else:
-                turn = self._loop.create_future()
-                self._idle_lanes.append(turn)
-                await turn
-                self._woken = False
+                await self._lanes.wait()
 
     def _ask(self, decisions: int) -> int:
         if self._stopped or self._limited or self.marked or self.announcements.behind:
@@ -236,7 +202,7 @@ class QueueLoop:
     # Jobs that leave in one call come back in one and would end together for ever: all but the first wait for the rest.
     def _share(self, there: int) -> int:
         """How many of what is there one lane takes, so that the idle ones have as much to do."""
-        return min(there, BATCH, max(SHARE, -(-there // (len(self._idle_lanes) + 1))))
+        return min(there, BATCH, max(SHARE, -(-there // (len(self._lanes) + 1))))
 
     async def _exchange(self, decisions: list[Decision], asked: int) -> None:
         setup = self.setup
@@ -328,12 +294,12 @@ class QueueLoop:
             self._leave(attempt)
             if isinstance(ending, Limited):
                 self._limit(ending.limit_ms)
-        self._wake()
+        self._lanes.wake()
 
     def _unstuck(self, _work: asyncio.Future[Any]) -> None:
         self.slots.unstick()
         self._hungry = True
-        self._wake()
+        self._lanes.wake()
 
     # A job said so (protocol §5.4). With a limiter Redis knows of it too, and every claim asks; without one Redis does
     # not look (§3.1 step 3), and only this worker keeps to it.
@@ -365,23 +331,6 @@ class QueueLoop:
     def _leave(self, attempt: Attempt) -> None:
         del self.running[attempt.token]
         self._changed.set()
-
-    def _wake(self) -> None:
-        """Call one idle lane, once a turn: it takes all there is by then, and calls the next one for the rest."""
-        if self._woken:
-            return
-        while self._idle_lanes:
-            turn = self._idle_lanes.popleft()
-            if not turn.done():
-                self._woken = True
-                turn.set_result(None)
-                return
-
-    def _wake_all(self) -> None:
-        for turn in self._idle_lanes:
-            if not turn.done():
-                turn.set_result(None)
-        self._idle_lanes.clear()
 
     def _crashed(self, error: BaseException) -> None:
         if not self._crash.done():

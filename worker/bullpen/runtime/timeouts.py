@@ -28,19 +28,37 @@ async def within(limit: float, work: asyncio.Future[T], *, tell: Callable[[], No
     Otherwise raises TimeUp, whatever the work does once it is told, with the stack trace that `where` gives when the
     time is up; what does not even end, TimeUp names as left behind.
     """
-    await asyncio.wait({work}, timeout=limit)
+    await _ended(work, limit)
     if work.done():
         return work.result()
     stack = where()
     for _ in range(TELLS):
         tell()
-        await asyncio.wait({work}, timeout=HEAR_SECONDS)
+        await _ended(work, HEAR_SECONDS)
         if work.done():
             break
     error = TimeUp(limit, left_behind=None if work.done() else work)
     if not work.cancelled() and work.done():
         error.__cause__ = work.exception()
     raise with_trace(error, f"Traceback (most recent call last):\n{stack}TimeoutError: {error}\n")
+
+
+async def _ended(work: asyncio.Future[Any], seconds: float) -> None:
+    """Wait for the work, and for so long only: what `asyncio.wait` does for many, at half the price for one."""
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+
+    def end(_work: object = None) -> None:
+        if not over.done():
+            over.set_result(None)
+
+    timer = loop.call_later(seconds, end)
+    work.add_done_callback(end)
+    try:
+        await over
+    finally:
+        timer.cancel()
+        work.remove_done_callback(end)
 
 
 def stack_of_task(task: asyncio.Task[T]) -> str:

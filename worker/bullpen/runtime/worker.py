@@ -7,11 +7,9 @@ import itertools
 import logging
 import os
 import random
-import re
 import time
 import uuid
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import bullpen
@@ -19,12 +17,12 @@ from bullpen.client.blocking import BlockingLink
 from bullpen.client.links import Links, SyncLinks
 from bullpen.client.transports import CONNECT_SECONDS
 from bullpen.durations import spoken
-from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost
+from bullpen.errors import ConnectionLost
 from bullpen.protocol.calls import marker, read
 from bullpen.protocol.calls.clients import connection_name
 from bullpen.protocol.heartbeat import read_beats
 from bullpen.protocol.keys import QueueKeys
-from bullpen.runtime.around import NOTHING, Around, Surroundings
+from bullpen.runtime.around import Surroundings
 from bullpen.runtime.beats import Identity
 from bullpen.runtime.counts import QueueCounts
 from bullpen.runtime.delivery import Delivery, Pause
@@ -32,78 +30,29 @@ from bullpen.runtime.doorbell import Doorbell
 from bullpen.runtime.drain import GRACE_SECONDS, drain
 from bullpen.runtime.executors import Executors, Threads
 from bullpen.runtime.handler import Run
+from bullpen.runtime.health import Health
 from bullpen.runtime.leases import Held, Leases, held
-from bullpen.runtime.loop import QueueLoop, QueueSetup
-from bullpen.runtime.memory import container_limit, resident_bytes, share_of
+from bullpen.runtime.loop import QueueLoop
 from bullpen.runtime.notices import Notices
-from bullpen.runtime.patience import patience
-from bullpen.runtime.processes import Processes
-from bullpen.runtime.recycling import LEAST_SHARE, Limits
-from bullpen.runtime.rules import PLAIN, Rules
+from bullpen.runtime.served import Served, around_all, log_name, processes_for
+from bullpen.runtime.setup import QueueSetup
 from bullpen.runtime.stuck import StuckJobs
+from bullpen.runtime.tasks import briefly, end
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from bullpen.client.connection import Link
-    from bullpen.runtime.handler import Handler
     from bullpen.runtime.settings import Settings
     from bullpen.runtime.usage import Used
     from bullpen.telemetry import Telemetry
-    from bullpen.webhook import Hook
 
 logger = logging.getLogger("bullpen.WorkerService")
 
-LEASES_STUCK_SECONDS = 60.0
 # The operator gives a pod 15 s more than DRAIN_SECONDS before it is killed; this is when a blocked loop is left behind.
 LEAVE_SECONDS = GRACE_SECONDS + 5.0
 # The exit code of a worker that ends because it cannot free its slots: what sysexits.h calls a temporary failure.
 REPLACED = 75
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A queue of the app, with the functions for its jobs and who is told of their ends.
-
-    `heard`: some worker of this app delivers that. `slots` None: as many as the settings say.
-    """
-
-    name: str
-    handlers: Sequence[Handler]
-    rules: Rules = PLAIN
-    hooks: Sequence[Hook] = ()
-    heard: bool = True
-    slots: int | None = None
-
-
-@dataclass(slots=True)
-class Health:
-    """What the probes ask, from their own thread."""
-
-    started: bool = False
-    failed: str | None = None
-    leases: Leases | None = None
-    queues: list[QueueLoop] = field(default_factory=list)
-
-    def start(self) -> str | None:
-        """None once the worker serves."""
-        return None if self.started else "still starting"
-
-    def live(self) -> str | None:
-        """None unless a restart would help; whether Redis answers is not asked."""
-        if self.leases is None:
-            return None
-        now = time.monotonic()
-        if (silent := now - self.leases.turned_at) > LEASES_STUCK_SECONDS:
-            return f"the thread that renews locks has not turned for {silent:.0f} s"
-        running = [each for queue in self.queues for each in queue.running.copy().values()]
-        if (silent := now - self.leases.looped_at) > patience(running):
-            return f"the event loop has been blocked for {silent:.0f} s"
-        return None
-
-    def ready(self) -> str | None:
-        """None while the worker serves, however busy, and whether Redis answers or not."""
-        return self.failed or self.start()
 
 
 class Worker:
@@ -133,11 +82,11 @@ class Worker:
         self._keys = [QueueKeys(settings.prefix, each.name) for each in served]
         self._replaced = False
         self._handlers = [handler for each in served for handler in each.handlers]
-        self._surroundings = Surroundings(_around(served), self._handlers)
+        self._surroundings = Surroundings(around_all(served), self._handlers)
         self._stuck = StuckJobs(limit=settings.stuck_jobs, seconds=settings.stuck_seconds, replace=self._replace)
         self._executors = Executors(
             threads=Threads(sum(each.slots or settings.concurrency for each in served)),
-            processes=_processes(served, settings),
+            processes=processes_for(served, settings),
             stuck=self._stuck,
             resources=self._surroundings.resources,
         )
@@ -221,7 +170,7 @@ class Worker:
             fault = next((task for task in (*loops, *ears) if task.done()), None)
             drained = await self._drain(queues, ears, leases, fault)
         finally:
-            await _end((*loops, *ears, told))
+            await end((*loops, *ears, told))
             if processes is not None:
                 await processes.aclose()
             await leases.close()
@@ -253,13 +202,13 @@ class Worker:
             logger.info("Stopping: no new jobs, up to %s for %d running", spoken(seconds), running)
         for queue in queues:
             queue.stop()
-        await _end(ears)
+        await end(ears)
         # The marker an ear had just taken belongs to somebody else now.
-        await _briefly(queue.delivery.run(marker.announce(queue.setup.keys)) for queue in queues)
+        await briefly(queue.delivery.run(marker.announce(queue.setup.keys)) for queue in queues)
         drained = await drain(queues, seconds=seconds, hurry=self._hurry)
         told = await asyncio.gather(*[queue.announcements.aclose() for queue in queues])
         # So does a job whose claim this worker never heard the answer of.
-        await _briefly(queue.release_strays() for queue in queues)
+        await briefly(queue.release_strays() for queue in queues)
         return drained and all(told)
 
     def _leave_behind(self, leases: Leases, rest: Sequence[Held], code: int) -> None:
@@ -281,7 +230,7 @@ class Worker:
                 doing.result()
             return doing.done()
         finally:
-            await _end((doing, told))
+            await end((doing, told))
 
     async def _greet(self, links: Links) -> None:
         """Ask every queue's counts once: says at the start what Redis refuses."""
@@ -332,59 +281,5 @@ class Worker:
         )
 
 
-def _processes(served: Sequence[Served], settings: Settings) -> Processes | None:
-    """None for an app without jobs for processes. Raises ConfigurationError when they could not import the app."""
-    queues = [each for each in served if any(handler.run is Run.PROCESS for handler in each.handlers)]
-    if not queues:
-        return None
-    if settings.app is None:
-        raise ConfigurationError(
-            f'queue {queues[0].name!r} has jobs with run="process", and no app is named that a process could import; '
-            "name it as module:attribute (bullpen serve app:app), or set BULLPEN_APP"
-        )
-    size = settings.concurrency * len(queues)
-    cap = settings.child_memory
-    if cap is None:
-        cap = share_of(container_limit(), parent=resident_bytes(os.getpid()), processes=size + 1)
-    # The process tree has to stay below MAX_MEMORY: a child that leaks goes before the whole worker has to.
-    most = settings.recycling.memory
-    if most is not None:
-        most = max(1, int(LEAST_SHARE * most) - resident_bytes(os.getpid())) // (size + 1)
-    limits = Limits(jobs=settings.child_jobs, memory=most, names="CHILD_MAX_")
-    return Processes(app=settings.app, size=size, cap=cap, limits=limits)
-
-
-def log_name(queue: str) -> str:
-    """`video-generation` → `VideoWorker`: the first word of the queue's name."""
-    word = next(iter(re.findall(r"[^\W_]+", queue)), queue)
-    return f"{word[:1].upper()}{word[1:]}Worker"
-
-
-def _around(served: Sequence[Served]) -> Around:
-    """All queues of an app have the same."""
-    return next((each.rules.around for each in served if each.rules is not PLAIN), NOTHING)
-
-
 def _why(fault: asyncio.Task[None]) -> str:
     return "it was cancelled by code of the app" if fault.cancelled() else repr(fault.exception())
-
-
-async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they are gone; what they raised has been looked at, or is told by the fault."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _briefly(courtesies: Iterable[Awaitable[Any]]) -> None:
-    """What others are owed, but what must not hold up the end."""
-    try:
-        async with asyncio.timeout(1):
-            done = await asyncio.gather(*courtesies, return_exceptions=True)
-    except TimeoutError as error:
-        done = [error]
-    for failed in done:
-        if isinstance(failed, (BullpenError, TimeoutError)):
-            logger.debug("not told to Redis: %s", failed)
-        elif isinstance(failed, BaseException):
-            raise failed

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bullpen.protocol.keys import QueueKeys
-    from bullpen.runtime.worker import Served
+    from bullpen.runtime.served import Served
     from bullpen.testing.door import Data
 
 _SCHEDULED = b"repeat:"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bullpen.protocol.replies import JobRecord
     from bullpen.queue import Queue
-    from bullpen.runtime.worker import Served
+    from bullpen.runtime.served import Served
     from bullpen.sync.queue import Queue as SyncQueue
 
 PATIENCE: Final = "10s"

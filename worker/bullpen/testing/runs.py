@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from bullpen.queue import Queue
     from bullpen.retry import Retry
-    from bullpen.runtime.worker import Served
+    from bullpen.runtime.served import Served
     from bullpen.sync.queue import Queue as SyncQueue
     from bullpen.testing.door import Data
 

@@ -3,7 +3,8 @@
 -- KEYS[1] P
 -- ARGV    words, of which those count that name a command
 -- Reply   [command, ...]; none on a server that cannot tell (before Redis 7.0)
-local key, found = KEYS[1] .. 'meta', {}
+local P = KEYS[1]
+local key, found = P .. 'meta', {}
 -- Where the key does not come first.
 local arguments = { ZINTERCARD = { 1, key }, BZPOPMIN = { key, 1 } }
 for i = 1, redis.acl_check_cmd and #ARGV or 0 do
