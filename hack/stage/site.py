@@ -51,7 +51,7 @@ class Site:
         self.kubectl.install("bullpen", CHART, *OPERATOR_IMAGE, "scope=namespace", *settings)
         if runs_already:  # the tag is always the same, so only a restart takes up a new image
             self.kubectl("rollout", "restart", OPERATOR)
-            self.kubectl("rollout", "status", OPERATOR, "--timeout=60s")
+            self.kubectl("rollout", "status", OPERATOR, "--timeout=120s", timeout=130)
 
     def ledger(self, queue: str, *, since: float = 0.0) -> ledger.Account:
         """What the ledger wrote down of the jobs of a queue (`<prefix>:<queue>`) from `since` (epoch seconds) on."""

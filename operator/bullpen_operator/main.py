@@ -80,6 +80,7 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
     """Run the operator until `stop` is set. Raises LeadershipLostError, in a group, when another replica took over."""
     metrics = Metrics()
     fence = Fence()
+    metrics.leads_while(fence.open)
     async with (
         KubernetesCluster(configuration, fence=fence, on_request=metrics.requested) as cluster,
         _leadership(settings, configuration, fence=fence, metrics=metrics) as leadership,
@@ -139,7 +140,7 @@ async def _leadership(
 ) -> AsyncIterator[Leadership | Alone]:
     """By the Lease, or, without leader election, from the start."""
     if not settings.leader_election:
-        yield Alone(fence=fence, on_change=metrics.leads)
+        yield Alone(fence=fence)
         return
     timing = Timing()
     client = LeaseClient(
@@ -158,7 +159,6 @@ async def _leadership(
             elector=Elector(identity=identity, timing=timing),
             fence=fence,
             clock=uptime,
-            on_change=metrics.leads,
         )
 
 

@@ -24,6 +24,7 @@ _LAST_ANSWERS_SECONDS = 1.0
 """How long a stopping leader waits for the answers of its writes; without them it keeps the Lease till it expires."""
 
 
+_READING, _WRITING, _WATCHING = "cannot read the Lease", "cannot write the Lease", "cannot watch the Lease"
 _RELEASES = 3
 """How often a stopping leader tries to give up the Lease, each for at most the retry period."""
 
@@ -41,7 +42,7 @@ class LeaseApi(Protocol):
 
 
 class Leadership:
-    """Campaigns, then renews. `clock` is that of the fence; `on_change` hears whether this replica leads."""
+    """Campaigns, then renews. `clock` is that of the fence."""
 
     def __init__(
         self,
@@ -50,16 +51,14 @@ class Leadership:
         elector: Elector,
         fence: Fence,
         clock: Callable[[], float],
-        on_change: Callable[[bool], None],
     ) -> None:
         self._lease = lease
         self._elector = elector
         self._fence = fence
         self._clock = clock
-        self._on_change = on_change
         self._running: asyncio.Task[None] | None = None
         self._told = ""
-        self._complained = ""
+        self._complained: set[str] = set()
         self.won = asyncio.Event()
 
     @property
@@ -114,8 +113,9 @@ class Leadership:
         try:
             lease = await self._lease.read()
         except ClusterError as error:
-            self._unanswered("cannot read the Lease", error, since=sent_at)
+            self._unanswered(_READING, error, since=sent_at)
         else:
+            self._complained.discard(_READING)
             self._elector.see(lease, now=self._clock())
 
     async def _put(self, bid: Bid) -> None:
@@ -127,9 +127,9 @@ class Leadership:
             if error.conflict or error.gone or error.status == 422:
                 self._elector.doubt()
             else:
-                self._unanswered("cannot write the Lease", error, since=sent_at)
+                self._unanswered(_WRITING, error, since=sent_at)
         else:
-            self._complained = ""
+            self._complained.clear()
             self._elector.accepted(lease, sent_at=sent_at)
             self._fence.extend(self._elector.valid_until)
 
@@ -143,7 +143,7 @@ class Leadership:
         try:
             await self._listen(lease.version, wait.until)
         except ClusterError as error:
-            self._unanswered("cannot watch the Lease", error, since=self._clock())
+            self._unanswered(_WATCHING, error, since=self._clock())
 
     async def _listen(self, version: str, until: float) -> None:
         """Hear what becomes of the Lease until there is something to do."""
@@ -154,6 +154,7 @@ class Leadership:
                 aclosing(self._lease.watch(version)) as changes,
             ):
                 async for lease in changes:
+                    self._complained.discard(_WATCHING)
                     self._elector.see(lease, now=self._clock())
                     self._tell()
                     action = self._elector.next(self._clock())
@@ -166,23 +167,20 @@ class Leadership:
 
     def _unanswered(self, what: str, error: ClusterError, *, since: float) -> None:
         self._elector.unanswered(since=since)
-        text = f"{what}: {error}{_advice(error)}"
-        if self._complained != what:  # once until it works again: it is tried each second
-            self._complained = what
-            log.warning(text)
+        if what not in self._complained:  # once until it works again: it is tried each second
+            self._complained.add(what)
+            log.warning("%s: %s%s", what, error, _advice(error))
 
     def _tell(self) -> None:
-        """What has changed: on the log, to the metrics, and to who waits for leadership."""
+        """What has changed: on the log, and to who waits for leadership."""
         elector = self._elector
         if elector.lost:
             self._fence.close()
-            self._on_change(False)
             holder = elector.lease.holder if elector.lease is not None else ""
             raise LeadershipLostError(f"no longer leading: the Lease is now with {shown(holder) or 'nobody'}")
         leads = self._fence.open()
         if leads and not self.won.is_set():
             self.won.set()
-            self._on_change(True)
             log.info("leading", extra={"lease": str(self._lease)})
         holder = elector.lease.holder if elector.lease is not None else ""
         if holder != self._told and holder != elector.identity:
@@ -195,15 +193,13 @@ class Alone:
 
     informed = True
 
-    def __init__(self, *, fence: Fence, on_change: Callable[[bool], None]) -> None:
+    def __init__(self, *, fence: Fence) -> None:
         self._fence = fence
-        self._on_change = on_change
         self.won = asyncio.Event()
 
     async def run(self) -> None:
         """Lead."""
         self._fence.extend(math.inf)
-        self._on_change(True)
         self.won.set()
 
     async def resign(self) -> None:

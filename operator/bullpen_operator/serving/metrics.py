@@ -44,7 +44,9 @@ class Metrics:
         info = Gauge("bullpen_operator_info", "1, with the operator's version.", ("version",), registry=registry)
         info.labels(version("bullpen")).set(1)
         self._leader = Gauge(
-            "bullpen_operator_leader", "1 on the replica that leads, 0 on those that stand by.", registry=registry
+            "bullpen_operator_leader",
+            "1 on the replica that writes, 0 on those that stand by, or that the API server no longer hears.",
+            registry=registry,
         )
         self._wakes = Histogram(
             "bullpen_wake_seconds",
@@ -118,9 +120,9 @@ class Metrics:
     def failed_turn(self) -> None:
         self._failed_turns.inc()
 
-    def leads(self, now: bool) -> None:
-        """Whether this replica is the one that writes."""
-        self._leader.set(now)
+    def leads_while(self, holds: Callable[[], bool]) -> None:
+        """Ask this, at each scrape, whether this replica is the one that writes."""
+        self._leader.set_function(lambda: float(holds()))
 
     def requested(self, verb: str, resource: str, code: int) -> None:
         """One answer of the API server, or (code 0) none."""

@@ -150,6 +150,31 @@ async def test_only_what_is_ours_is_asked_for_and_nothing_is_written(api: ApiSer
     await stop(task)
 
 
+async def test_a_watch_whose_version_is_too_old_begins_with_a_new_list(api: ApiServer, kubeconfig: Path) -> None:
+    api.listed["workerpools"] = [raw("video", 90)]
+    ear = Ear()
+    task = asyncio.create_task(Watch(kubeconfig=kubeconfig, namespaces=["media"], hear=ear).run())
+    assert await ear.next() == (Kind.POOL, False, "video")
+    api.listed["workerpools"] = [raw("video", 90), raw("audio", 150)]
+    expired = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version: 100 (140)"}
+    api.feeds["workerpools"].put_nowait({"type": "ERROR", "object": expired})
+    while await ear.next() != (Kind.POOL, False, "audio"):
+        pass
+    await stop(task)
+
+
+async def test_a_watch_whose_connection_ends_goes_on_where_it_was(api: ApiServer, kubeconfig: Path) -> None:
+    api.listed["workerpools"] = [raw("video", 90)]
+    ear = Ear()
+    task = asyncio.create_task(Watch(kubeconfig=kubeconfig, namespaces=["media"], hear=ear).run())
+    assert await ear.next() == (Kind.POOL, False, "video")
+    api.feeds["workerpools"].put_nowait(None)
+    api.feeds["workerpools"].put_nowait({"type": "ADDED", "object": raw("audio", 150)})
+    while await ear.next() != (Kind.POOL, False, "audio"):
+        pass
+    await stop(task)
+
+
 async def test_our_signal_handlers_and_tasks_are_left_alone(api: ApiServer, kubeconfig: Path) -> None:
     api.listed["workerpools"] = [raw("video", 90)]
     ear, loop = Ear(), asyncio.get_running_loop()

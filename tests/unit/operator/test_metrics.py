@@ -171,7 +171,7 @@ def test_watches_and_lists_leave_the_time_of_their_last_word() -> None:
     metrics = Metrics(clock=lambda: NOW)
     metrics.heard("WorkerPool")
     metrics.listed("Deployment", 2)
-    metrics.leads(True)
+    metrics.leads_while(lambda: True)
     scrape = Scrape(metrics)
     assert scrape["bullpen_watch_events_total"] == {"WorkerPool": 1}
     assert scrape["bullpen_watch_event_timestamp_seconds"] == {"WorkerPool": NOW}

@@ -65,3 +65,11 @@ def test_an_error_stays_on_one_json_line() -> None:
 
 def test_a_text_line_is_for_people() -> None:
     assert TextLines().format(record(pool="video")).endswith("info    0 → 4 pool=video")
+
+
+def test_who_leads_is_asked_at_each_scrape() -> None:
+    metrics, holds = Metrics(), [False]
+    metrics.leads_while(lambda: holds[0])
+    assert "bullpen_operator_leader 0.0" in metrics.exposition().decode()
+    holds[0] = True
+    assert "bullpen_operator_leader 1.0" in metrics.exposition().decode()
