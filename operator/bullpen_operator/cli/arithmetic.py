@@ -184,7 +184,7 @@ def _with_present(need: float, terms: Terms) -> list[str]:
         kept = (terms.jobs / deadline - 1) * service if deadline else budget
         return [
             f"n₁ = (A + L) ÷ (1 + k/S) = {num(terms.jobs)} ÷ (1 + {num(kept)}/{num(service)}) = {num(deadline)}",
-            f"     k = {num(kept)} s is the budget of the {num(present)} slots that are there; z·σ calls for none beside them",
+            f"     k = {num(kept)} s is the budget of the {num(present)} slots that are there; z·σ calls for no more",
         ]
     rest = (deadline - present) * (1 + budget / service)
     shared = f"{num(rest)} ÷ (1 + {num(budget)}/{num(service)})"
