@@ -691,7 +691,7 @@ def test_a_decision_tells_its_inputs() -> None:
         "deadlineSlots": pytest.approx(59.838, abs=0.001),
         "steadySlots": 0,
         "workSlots": 356,
-        "podsForObjective": 5,
+        "podsForObjective": 6,
         "podsForQueueLength": 4,
         "podsForWaitSeconds": 6,
         "podsForCpu": 0,
