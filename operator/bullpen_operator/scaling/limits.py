@@ -153,7 +153,7 @@ def churn(proposal: Proposal) -> Proposal:
     if situation.idle or situation.memory.spare >= min(situation.price, CHANGE_PRICE):
         return proposal
     changes = situation.memory.churn(situation.now)
-    return proposal.held(Reason.CHURN, f"but it was resized {changes:.0f}× in the last hour")
+    return proposal.held(Reason.CHURN, f"but it was resized {changes:.0f} times in the last hour")
 
 
 def shrink_rate(proposal: Proposal) -> Proposal:
@@ -204,7 +204,7 @@ def last_pod(proposal: Proposal) -> Proposal:
     if situation.now - since >= min(situation.price, CHANGE_PRICE):
         return proposal
     changes = situation.memory.churn(situation.now)
-    return _but_one(proposal, Reason.CHURN, f"but one, as it was resized {changes:.0f}× in the last hour")
+    return _but_one(proposal, Reason.CHURN, f"but one, as it was resized {changes:.0f} times in the last hour")
 
 
 def next_job_due(proposal: Proposal) -> Proposal:
