@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from bullpen_operator.scaling.hindsight import Arrivals
 from bullpen_operator.scaling.lead import Lead
 from bullpen_operator.scaling.rates import Rates
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bullpen_operator.api.reasons import Reason
-    from bullpen_operator.scaling.hold import Course, Needs
 
 CHURN_SECONDS: Final = 3600.0
 
@@ -47,11 +45,10 @@ class Memory:
     """Pod-seconds that were not needed since the last change of the number."""
     finished: int | None = None
     """Jobs completed and failed at the last reading: if they changed, jobs ran between two idle readings."""
-    needs: Needs = ()
-    """What was needed, in hindsight, for as long as pods may be held."""
-    courses: tuple[Course, ...] = ()
-    """What each time to hold them has cost."""
-    arrivals: Arrivals = field(default_factory=Arrivals)
+    recommended: tuple[tuple[float, int], ...] = ()
+    """Recommendations of the stabilisation window, of which no later one is larger: the first is the window's maximum
+    (a monotonic queue).
+    """
     rates: Rates = field(default_factory=Rates)
     lead: Lead = field(default_factory=Lead)
 

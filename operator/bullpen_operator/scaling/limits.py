@@ -23,7 +23,6 @@ from bullpen_operator.scaling.bounds import (
     queue_rate,
     schedule,
 )
-from bullpen_operator.scaling.hold import CHANGE_PRICE
 from bullpen_operator.scaling.numbers import count
 from bullpen_operator.scaling.proposal import Proposal
 
@@ -33,47 +32,29 @@ DOWN_SECONDS: Final = 30.0
 """At most one step down in this many seconds (scaling.md §5)."""
 SMALL_STEP: Final = 2.0
 """A step up that does not triple the pool waits until the pods of the last one can be there: a pod start."""
-FORESIGHT_SECONDS: Final = 3600.0
-"""A load that did not come for so long is not expected to come again."""
+FREE_CHANGES: Final = 4.0
+CHANGE_PRICE: Final = 800.0
+"""Up to so many changes an hour cost nothing. Each one beyond must save so many pod-seconds more: large savings are
+taken at once, small ones are collected first. So the writes of a day stay in the hundreds (scaling.md §5) whatever the
+load does.
+"""
 DRAINED_SHARE: Final = 0.5
 """A step down waits until so many of the pods that are to go have finished, so that they go in a few writes."""
 DEAD_BAND: Final = 0.05
 """A step down of a smaller share of the pods is not worth a write (scaling.md §5)."""
 
 
-def foresight(proposal: Proposal) -> Proposal:
-    """A pool that must grow grows at once to what sufficed for the last hour's load, as far as there are jobs: a load
-    that comes again is met in one step. The first step from zero is the formula's alone.
-    """
-    situation = proposal.situation
-    if proposal.replicas <= situation.replicas or situation.replicas == 0:
-        return proposal
-    sufficed = min(situation.needed_in(FORESIGHT_SECONDS), proposal.most)
-    return proposal.limited(
-        max(sufficed, proposal.replicas), Reason.CHURN, f"raised to the {sufficed} that sufficed before"
-    )
-
-
 def stabilization(proposal: Proposal) -> Proposal:
-    """Down only to the most that was needed in stabilizationSeconds; an idle pool has its own window."""
+    """Down only to the largest recommendation of the last stabilizationSeconds; an idle pool has its own window."""
     situation = proposal.situation
-    if not proposal.shrinks or situation.idle:
+    if not proposal.shrinks or not situation.memory.recommended or situation.idle:
         return proposal
-    span = situation.rules.stabilization_seconds
-    highest = situation.needed_in(span)
-    most = min(max(proposal.replicas, highest), situation.replicas)
-    return proposal.limited(most, Reason.STABILIZATION, f"but {highest} were needed in the last {span:g} s")
-
-
-def hold(proposal: Proposal) -> Proposal:
-    """What the load needed when it last came is kept for as long as that was cheapest so far."""
-    situation = proposal.situation
-    if not proposal.shrinks or situation.span <= situation.rules.stabilization_seconds:
-        return proposal
-    highest = situation.needed_in(situation.span)
+    highest = situation.memory.recommended[0][1]
     most = min(max(proposal.replicas, highest), situation.replicas)
     return proposal.limited(
-        most, Reason.CHURN, f"but {highest} were needed in the last {situation.span:g} s and may be again"
+        most,
+        Reason.STABILIZATION,
+        f"but {highest} were needed in the last {situation.rules.stabilization_seconds:g} s",
     )
 
 
@@ -142,17 +123,15 @@ def dead_band(proposal: Proposal) -> Proposal:
 
 
 def churn(proposal: Proposal) -> Proposal:
-    """The more often the pool was resized, the more pod-seconds must have been there to save before the next step down:
-    the rule by which one rents skis until the rent has cost as much as buying them (Karlin et al., 1988), at most
-    twice the best choice. For an idle pool `hold` has decided already, with more knowledge.
+    """A pool whose load comes and goes keeps its pods until letting them go has paid for the change: the rule by which
+    one rents skis until the rent has cost as much as buying them (Karlin et al., 1988), at most twice the best choice.
     """
     situation = proposal.situation
     if not proposal.shrinks or situation.rules.pinned is not None or situation.replicas > situation.rules.max_replicas:
         return proposal
-    proposal = replace(proposal, surplus=situation.replicas - proposal.replicas)
-    if situation.idle or situation.memory.spare >= min(situation.price, CHANGE_PRICE):
-        return proposal
     changes = situation.memory.churn(situation.now)
+    if situation.memory.spare >= CHANGE_PRICE * (changes - FREE_CHANGES):
+        return proposal
     return proposal.held(Reason.CHURN, f"but it was resized {changes:.0f} times in the last hour")
 
 
@@ -190,21 +169,6 @@ def idle_window(proposal: Proposal) -> Proposal:
     if rules.pinned is not None or situation.idle:
         return proposal
     return _but_one(proposal, Reason.IDLE_WINDOW, f"but not for {rules.idle_seconds:g} s yet")
-
-
-def last_pod(proposal: Proposal) -> Proposal:
-    """The last pod stays until it has cost as much as the change to zero: so a load that comes again soon takes one
-    change down and one up.
-    """
-    situation, since = proposal.situation, proposal.situation.memory.idle_since
-    if not proposal.shrinks or proposal.replicas > 0 or situation.rules.pinned is not None or since is None:
-        return proposal
-    if situation.fleet.drained is None and situation.replicas > 1:
-        return proposal  # it is all of them or none
-    if situation.now - since >= min(situation.price, CHANGE_PRICE):
-        return proposal
-    changes = situation.memory.churn(situation.now)
-    return _but_one(proposal, Reason.CHURN, f"but one, as it was resized {changes:.0f} times in the last hour")
 
 
 def next_job_due(proposal: Proposal) -> Proposal:
@@ -268,9 +232,7 @@ QUEUE_LIMITS: Final[tuple[Limit, ...]] = (queue_paused, global_concurrency, queu
 """Asked first: what they leave is the recommendation that the stabilisation window remembers."""
 
 LIMITS: Final[tuple[Limit, ...]] = (
-    foresight,
     stabilization,
-    hold,
     fallback,
     minimum,
     schedule,
@@ -285,7 +247,6 @@ LIMITS: Final[tuple[Limit, ...]] = (
     shrink_rate,
     keep_busy,
     idle_window,
-    last_pod,
     next_job_due,
     foreign_scaler,
     await_drain,

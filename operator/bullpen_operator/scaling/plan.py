@@ -10,8 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bullpen_operator.api.reasons import Reason
-from bullpen_operator.scaling import hindsight
-from bullpen_operator.scaling import hold as holds
 from bullpen_operator.scaling import lead as leads
 from bullpen_operator.scaling.decision import Decision, Memory
 from bullpen_operator.scaling.limits import LIMITS, QUEUE_LIMITS
@@ -20,7 +18,7 @@ from bullpen_operator.scaling.observation import QueueReading
 from bullpen_operator.scaling.proposal import Proposal, Situation
 from bullpen_operator.scaling.rates import GAP_SECONDS, updated
 from bullpen_operator.scaling.rules import Rules
-from bullpen_operator.scaling.sizing import Demand, Load, demand, pods_for
+from bullpen_operator.scaling.sizing import Demand, Load, demand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +35,6 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
     """
     now = finite(now)
     known = reading if isinstance(reading, QueueReading) and reading.exists else None
-    elapsed = now - memory.at if memory.at is not None and 0 <= now - memory.at <= GAP_SECONDS else 0.0
     memory = _remembered(memory, rules, known, fleet, now)
     if not isinstance(reading, QueueReading):
         memory = replace(memory, unread_since=now if memory.unread_since is None else memory.unread_since)
@@ -50,18 +47,12 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         service_seconds=memory.rates.service_seconds(rules.expected_job_seconds),
         lead_seconds=memory.lead.seconds(rules.lead_seconds),
         now=now,
-        elapsed=elapsed,
         replicas=count(fleet.replicas),
     )
     proposal, load, asked = _asked(reading, situation)
     for limit in QUEUE_LIMITS:
         proposal = limit(proposal)
-    needs = memory.needs if asked is None else _needed(situation, asked)
-    span = holds.spans(rules.stabilization_seconds)[
-        holds.cheapest(memory.courses, price=holds.CHANGES_A_CYCLE * situation.price)
-    ]
-    situation = replace(situation, needs=needs, span=span)
-    proposal = replace(proposal, situation=situation)
+    recommended = memory.recommended if asked is None else _recommended(memory, proposal.replicas, now)
     for limit in LIMITS:
         proposal = limit(proposal)
     before, after = situation.replicas, proposal.replicas
@@ -74,7 +65,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         limits=proposal.limits,
         message=_sentence(before, proposal),
         inputs=_inputs(load, asked, rules),
-        memory=_moved(_held(situation, proposal), before, after, now),
+        memory=_moved(memory, recommended, before, after, now),
     )
 
 
@@ -98,7 +89,7 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
     load = Load.of(
         reading,
         arrivals=situation.memory.rates.arrivals,
-        sustained=situation.memory.rates.sustained,
+        sustained=situation.memory.rates.slow,
         present=count(situation.fleet.ready) * rules.concurrency,
         service=situation.service_seconds,
         lead=situation.lead_seconds,
@@ -111,10 +102,7 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
     fleet = situation.fleet
     asked = demand(load=load, rules=rules, replicas=replicas, ready=count(fleet.ready), cpu_use=fleet.cpu_use)
     clause = _explained(asked, load, rules)
-    proposal = Proposal(
-        situation=situation, replicas=asked.pods, reason=asked.reason, clauses=(clause,), most=load.jobs
-    )
-    return proposal, load, asked
+    return Proposal(situation=situation, replicas=asked.pods, reason=asked.reason, clauses=(clause,)), load, asked
 
 
 def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, fleet: Fleet, now: float) -> Memory:
@@ -128,12 +116,15 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
     if reading is not None and outage is not None and now - outage >= rules.stabilization_seconds:
         since = now  # what was needed meanwhile nobody saw
     lead = leads.seen(memory.lead, ready=fleet.ready, now=now)
+    oldest = now - max(rules.stabilization_seconds, 0)
+    recommended = memory.recommended
+    if recommended and not (oldest < recommended[0][0] and recommended[-1][0] <= now):
+        recommended = tuple(entry for entry in recommended if oldest < entry[0] <= now)
     if reading is None:
-        return replace(memory, since=since, lead=lead, idle_since=None, finished=None)
+        return replace(memory, since=since, lead=lead, idle_since=None, finished=None, recommended=recommended)
     finished = count(reading.completed) + count(reading.failed) + count(reading.finished)
     active = count(reading.active)
     idle = not active and (reading.paused or not (count(reading.waiting) or count(reading.due)))
-    rates = updated(memory.rates, reading, expected=rules.expected_job_seconds)
     idle_since = memory.idle_since
     if idle_since is None or not idle_since <= now or memory.finished != finished:
         idle_since = now
@@ -145,53 +136,30 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
         writes=memory.writes,
         written_at=memory.written_at,
         at=now,
-        spare=memory.spare,
+        spare=memory.spare + _wasted(memory, fleet, now),
         finished=finished,
-        needs=memory.needs,
-        courses=memory.courses,
-        arrivals=hindsight.noted(
-            memory.arrivals, came=rates.came, active=active, now=now, objective=rules.objective_seconds
-        ),
-        rates=rates,
+        recommended=recommended,
+        rates=updated(memory.rates, reading, expected=rules.expected_job_seconds),
         lead=lead,
     )
 
 
-def _needed(situation: Situation, asked: Demand) -> holds.Needs:
-    """The needs with that of now: what sufficed for the jobs that came, and for those that keep coming.
-
-    Before as many jobs have ended as were taken for granted nobody knows what sufficed.
-    """
-    rules, memory, slots = situation.rules, situation.memory, float(asked.slots.steady)
-    if memory.rates.known and memory.rates.came:
-        enough = hindsight.sufficed(
-            memory.arrivals,
-            service=situation.service_seconds,
-            objective=rules.objective_seconds,
-            now=situation.now,
-        )
-        slots = max(slots, enough)
-    pods = max(pods_for(slots, asked.concurrency), asked.for_cpu)
-    return holds.needed(memory.needs, pods, now=situation.now, span=holds.spans(rules.stabilization_seconds)[-1])
+def _wasted(memory: Memory, fleet: Fleet, now: float) -> float:
+    """Pod-seconds since the last decision that its recommendation did without."""
+    if memory.at is None or not memory.recommended or not 0 <= now - memory.at <= GAP_SECONDS:
+        return 0.0
+    return max(count(fleet.replicas) - memory.recommended[-1][1], 0) * (now - memory.at)
 
 
-def _held(situation: Situation, proposal: Proposal) -> Memory:
-    """The memory with what each time to hold has cost by now, and with what is held for no other reason than the price
-    of a change.
-    """
-    memory, spans = situation.memory, holds.spans(situation.rules.stabilization_seconds)
-    found = holds.levels(situation.needs, now=situation.now, spans=spans)
-    if situation.idle:
-        found[0] = 0
-    return replace(
-        memory,
-        needs=situation.needs,
-        courses=holds.followed(memory.courses, found, now=situation.now, seconds=situation.elapsed),
-        spare=memory.spare + proposal.surplus * situation.elapsed,
-    )
+def _recommended(memory: Memory, pods: int, now: float) -> tuple[tuple[float, int], ...]:
+    """The window's recommendations with this one: those before it that are no larger will never be its maximum."""
+    kept = memory.recommended
+    while kept and kept[-1][1] <= pods:
+        kept = kept[:-1]
+    return (*kept, (now, pods))
 
 
-def _moved(memory: Memory, before: int, after: int, now: float) -> Memory:
+def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: int, after: int, now: float) -> Memory:
     grown_at, shrunk_at, lead = memory.grown_at, memory.shrunk_at, memory.lead
     if after > before:
         grown_at, lead = now, leads.asked(lead, pods=after - before, now=now)
@@ -209,9 +177,7 @@ def _moved(memory: Memory, before: int, after: int, now: float) -> Memory:
         at=memory.at,
         spare=0.0 if changed else memory.spare,
         finished=memory.finished,
-        needs=memory.needs,
-        courses=memory.courses,
-        arrivals=memory.arrivals,
+        recommended=recommended,
         rates=memory.rates,
         lead=lead,
     )

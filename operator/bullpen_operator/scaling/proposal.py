@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bullpen_operator.scaling.hold import CHANGE_PRICE, CHANGES_AN_HOUR
-
 if TYPE_CHECKING:
     from bullpen_operator.api.reasons import Reason
     from bullpen_operator.scaling.decision import Memory
@@ -31,21 +29,6 @@ class Situation:
     now: float
     replicas: int
     """What the Deployment asks for now."""
-    elapsed: float = 0.0
-    """Seconds since the last decision; 0 when that is too long ago to say what was between."""
-    needs: tuple[tuple[float, int], ...] = ()
-    """What was needed, in hindsight, this reading included (hold.Needs)."""
-    span: float = 0.0
-    """For how many seconds what was needed is kept."""
-
-    @property
-    def price(self) -> float:
-        """Pod-seconds that one more change must save; 0 after an hour without any."""
-        return CHANGE_PRICE * (self.memory.churn(self.now) / CHANGES_AN_HOUR) ** 2
-
-    def needed_in(self, span: float) -> int:
-        """The most pods that were needed in so many seconds."""
-        return next((pods for at, pods in self.needs if at > self.now - span), 0)
 
     @property
     def idle(self) -> bool:
@@ -69,10 +52,6 @@ class Proposal:
     reason: Reason
     limited_by: Reason | None = None
     clauses: tuple[str, ...] = ()
-    most: int = 0
-    """Pods that would have a job."""
-    surplus: int = 0
-    """Pods that would have been let go had it cost nothing."""
     limits: tuple[Reason, ...] = ()
     """Every limit that changed the number so far, in order."""
     desired: int | None = None

@@ -74,17 +74,6 @@ class Rates:
     """The service time that these have, when it is not the rules' own: the last one before a reset."""
     reset_at: float | None = None
     """When a counter last ran backwards."""
-    came: float = 0.0
-    """Jobs that became ready between the last two readings."""
-
-    @property
-    def sustained(self) -> float:
-        """Jobs per second that no burst explains: the slow rate, or the fast one when it is significantly lower.
-
-        The slow rate tells of a burst for minutes after its end.
-        """
-        gate = self.slow - SIGNIFICANT * math.sqrt(self.slow / (2 * FAST_SECONDS))
-        return self.fast if self.fast < gate else self.slow
 
     @property
     def arrivals(self) -> float:
@@ -95,11 +84,6 @@ class Rates:
         """
         gate = self.slow + SIGNIFICANT * math.sqrt(self.slow / (2 * FAST_SECONDS))
         return self.fast if self.fast > gate else self.slow
-
-    @property
-    def known(self) -> bool:
-        """Whether as many jobs were seen to end as were taken for granted."""
-        return self.completions >= self.prior
 
     def service_seconds(self, expected: float) -> float:
         """How long a job runs: ∫ active dt ÷ completions, Little's law (scaling.md §3).
@@ -149,7 +133,7 @@ def updated(rates: Rates, reading: QueueReading, *, expected: float) -> Rates:
 
 
 def _based(rates: Rates, base: Base) -> Rates:
-    return replace(rates, **base._asdict(), came=0.0)
+    return replace(rates, **base._asdict())
 
 
 def _moved(base: Base, *, before: Rates, seconds: float, ended: int, arrived: float, expected: float) -> Rates:
@@ -175,7 +159,6 @@ def _moved(base: Base, *, before: Rates, seconds: float, ended: int, arrived: fl
         prior=keep * before.prior,
         expected=before.expected,
         reset_at=before.reset_at,
-        came=arrived,
     )
 
 

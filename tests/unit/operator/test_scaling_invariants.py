@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from bullpen_operator.api.pool import ScalingPause
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.scaling.decision import Decision
-from bullpen_operator.scaling.hindsight import Arrivals
-from bullpen_operator.scaling.hold import FACTORS, Course
 from bullpen_operator.scaling.lead import Lead
 from bullpen_operator.scaling.limits import DOWN_SECONDS
 from bullpen_operator.scaling.observation import Fleet, QueueReading, ReadingFailed
@@ -94,7 +92,6 @@ def some_fleets(draw: st.DrawFn, *, drains: bool | None = None) -> Fleet:
 
 
 fleets = some_fleets()
-courses = st.builds(Course, st.integers(0, 60), st.floats(0, 1e6), st.floats(0, 50))
 past = st.none() | st.floats(NOW - 1000, NOW)
 traffic = st.builds(
     Rates,
@@ -109,7 +106,6 @@ traffic = st.builds(
     completions=st.floats(0, 1e6),
     prior=st.floats(0, 3),
     reset_at=past,
-    came=st.floats(0, 1e4),
 )
 memories = st.builds(
     Memory,
@@ -119,16 +115,7 @@ memories = st.builds(
     grown_at=past,
     shrunk_at=past,
     finished=st.none() | counts,
-    writes=st.floats(0, 40),
-    written_at=past,
-    at=past,
-    spare=st.floats(0, 1000),
-    needs=st.just(()) | st.tuples(st.tuples(st.floats(NOW - 4000, NOW), st.integers(0, 60))),
-    courses=st.just(()) | st.tuples(*[courses] * len(FACTORS)),
-    arrivals=st.just(Arrivals())
-    | st.builds(
-        Arrivals, marks=st.tuples(st.tuples(st.floats(NOW - 200, NOW), st.floats(0, 100), counts)), total=counts
-    ),
+    recommended=st.just(()) | st.tuples(st.tuples(st.floats(NOW - 200, NOW), st.integers(0, 60))),
     rates=st.just(Rates()) | traffic,
     lead=st.just(Lead()) | st.builds(Lead, mean=st.floats(-1, 6)),
 )
@@ -140,13 +127,7 @@ absurd_memories = st.builds(
     grown_at=absurd_moments,
     shrunk_at=absurd_moments,
     finished=st.none() | st.integers(),
-    needs=st.just(()) | st.tuples(st.tuples(st.floats(), st.integers(0))),
-    courses=st.just(())
-    | st.tuples(*[st.builds(Course, st.integers(0), st.floats(), st.floats(), st.floats())] * len(FACTORS)),
-    arrivals=st.just(Arrivals())
-    | st.builds(
-        Arrivals, marks=st.tuples(st.tuples(st.floats(), st.floats(), st.integers(0, 2**53))), total=st.floats()
-    ),
+    recommended=st.just(()) | st.tuples(st.tuples(st.floats(), st.integers(0))),
     rates=st.just(Rates())
     | st.builds(
         Rates,

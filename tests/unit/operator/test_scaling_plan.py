@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from bullpen_operator.api.pool import ScalingPause
 from bullpen_operator.api.reasons import Reason
-from bullpen_operator.scaling.hold import Course
 from bullpen_operator.scaling.lead import Lead
 from bullpen_operator.scaling.limits import DOWN_SECONDS, UP_SECONDS
 from bullpen_operator.scaling.observation import NO_FLEET, Fleet, QueueReading, ReadingFailed
@@ -21,8 +20,6 @@ from tests.unit.operator.facts import NOW, fleet, reading, rules, unreachable
 
 SETTLED: dict[str, Any] = {"since": NOW - 1000}
 IDLE_LONG = Memory(idle_since=NOW - 60, finished=0, **SETTLED)
-HOLDING = (Course(level=5, rent=1000, changes=10), Course(level=5, rent=1100, changes=0), *[Course(rent=1e9)] * 4)
-"""To hold for twice stabilizationSeconds has cost a tenth more, and ten changes less."""
 IDLE_SHORT = Memory(idle_since=NOW - 59, finished=0, **SETTLED)
 
 
@@ -94,7 +91,7 @@ DEMAND = {
     ),
     "steady arrivals keep the pods that they need": Row(
         reading=reading(),
-        memory=Memory(**SETTLED, rates=Rates(slow=10, fast=10, exposure=3000, completions=1000)),
+        memory=Memory(**SETTLED, rates=Rates(slow=10, exposure=3000, completions=1000)),
         fleet=fleet(1),
         to=4,
         reason=Reason.ARRIVALS,
@@ -473,12 +470,12 @@ DRAINING = {
     ),
     "what was needed a minute ago is kept": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=4, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, needs=((NOW - 119, 4),)), limited_by=Reason.STABILIZATION,
+        memory=Memory(**SETTLED, recommended=((NOW - 119, 4),)), limited_by=Reason.STABILIZATION,
         message="5 → 4: 12 active × 500000 s, budget 19 s, but 4 were needed in the last 120 s",
     ),
     "what was needed before the window is not": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=2, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, needs=((NOW - 120, 4),)),
+        memory=Memory(**SETTLED, recommended=((NOW - 120, 4),)),
     ),
     "the next step down waits": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=5, reason=Reason.BACKLOG,
@@ -498,52 +495,16 @@ DRAINING = {
     ),
     "a pool that was resized often keeps its pods": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=5, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, writes=10, written_at=NOW, spare=107), limited_by=Reason.CHURN,
+        memory=Memory(**SETTLED, writes=10, written_at=NOW, spare=4799), limited_by=Reason.CHURN,
         message="stays at 5: 12 active × 500000 s, budget 19 s, but it was resized 10 times in the last hour",
     ),
     "until their idle time has paid for it": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=2, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, writes=10, written_at=NOW, spare=109),
+        memory=Memory(**SETTLED, writes=10, written_at=NOW, spare=4800),
     ),
     "or that is long ago": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=2, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, writes=10, written_at=NOW - 4000, spare=12),
-    ),
-    "what the load needed when it last came is kept where that was cheaper": Row(
-        rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=4, reason=Reason.BACKLOG,
-        memory=Memory(
-            **SETTLED, writes=10, written_at=NOW, spare=1000, needs=((NOW - 200, 4),), courses=HOLDING,
-        ),
-        limited_by=Reason.CHURN,
-        message="5 → 4: 12 active × 500000 s, budget 19 s, but 4 were needed in the last 240 s and may be again",
-    ),
-    "nor is it ended when nothing is left to do": Row(
-        fleet=fleet(5, busy=0, drained=5), to=4, reason=Reason.IDLE, limited_by=Reason.CHURN,
-        memory=replace(
-            IDLE_LONG, writes=10, written_at=NOW, spare=1000, needs=((NOW - 200, 4),), courses=HOLDING,
-        ),
-    ),
-    "a load that comes again is met in one step": Row(
-        rules=long(), reading=reading(waiting=10, active=10), fleet=fleet(1), to=6, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, needs=((NOW - 3000, 6),)), limited_by=Reason.CHURN,
-        message="1 → 6: 10 waiting + 10 active × 500000 s, budget 19 s, raised to the 6 that sufficed before",
-    ),
-    "as far as there are jobs": Row(
-        rules=long(concurrency=1), reading=reading(waiting=2, active=1), fleet=fleet(1), to=3, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, needs=((NOW - 3000, 6),)),
-    ),
-    "but the first step is the formula's alone": Row(
-        rules=long(), reading=reading(waiting=10), fleet=fleet(0), to=1, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, needs=((NOW - 3000, 6),)),
-    ),
-    "the last pod stays where changes are dear": Row(
-        fleet=fleet(5, busy=0, drained=5), to=1, reason=Reason.IDLE, limited_by=Reason.CHURN,
-        memory=replace(IDLE_LONG, writes=16, written_at=NOW),
-        message="5 → 1: nothing waits, is due or runs, but one, as it was resized 16 times in the last hour",
-    ),
-    "until it has cost as much as the change": Row(
-        fleet=fleet(1, busy=0, drained=1), to=0, reason=Reason.IDLE,
-        memory=replace(IDLE_LONG, idle_since=NOW - 280, writes=16, written_at=NOW),
+        memory=Memory(**SETTLED, writes=10, written_at=NOW - 4000),
     ),
     "nor does it hold above a lowered maximum": Row(
         rules=long(max_replicas=4), reading=reading(active=39), fleet=fleet(5, busy=4, drained=1), to=4,
@@ -704,17 +665,17 @@ def test_a_limit_that_agrees_with_the_demand_is_not_named() -> None:
     assert (decision.to, decision.limited_by) == (7, None)
 
 
-def test_pods_kept_for_the_price_of_a_change_are_counted_until_the_number_changes() -> None:
+def test_idle_pods_are_counted_until_the_number_changes() -> None:
     """Two pods beyond what 21 long jobs take, for four seconds."""
-    memory, seen = Memory(**SETTLED, writes=10, written_at=NOW), fleet(5, busy=3, drained=0)
+    memory, seen = Memory(), fleet(5, busy=3, drained=0)
     for second in (0, 2, 4):
         decision = plan(
             rules=long(), reading=reading(at=NOW + second, active=21), fleet=seen, memory=memory, now=NOW + second
         )
         memory = decision.memory
-    assert (decision.limited_by, memory.spare) == (Reason.CHURN, 8)
+    assert memory.spare == 8
     grown = plan(rules=long(), reading=reading(waiting=70), fleet=seen, memory=memory, now=NOW + 5)
-    assert (grown.to, grown.memory.spare, round(grown.memory.writes)) == (7, 0, 11)
+    assert (grown.to, grown.memory.spare, grown.memory.writes) == (7, 0, 1)
 
 
 def test_changes_are_forgotten_with_the_hour() -> None:
