@@ -181,10 +181,10 @@ def _with_present(need: float, terms: Terms) -> list[str]:
     service, budget, present = terms["serviceSeconds"], terms["budgetSeconds"], terms["presentSlots"]
     deadline = terms["deadlineSlots"]
     if deadline <= present:
-        kept = (terms.jobs / deadline - 1) * service if deadline else budget
+        kept = (need / deadline - 1) * service if deadline else budget
         return [
-            f"n₁ = (A + L) ÷ (1 + k/S) = {num(terms.jobs)} ÷ (1 + {num(kept)}/{num(service)}) = {num(deadline)}",
-            f"     k = {num(kept)} s is the budget of the {num(present)} slots that are there; z·σ calls for no more",
+            f"n₁ = (A + L + z·σ) ÷ (1 + k/S) = {num(need)} ÷ (1 + {num(kept)}/{num(service)}) = {num(deadline)}",
+            f"     k = {num(kept)} s is the budget of slots that are there already, of which there are {num(present)}",
         ]
     rest = (deadline - present) * (1 + budget / service)
     shared = f"{num(rest)} ÷ (1 + {num(budget)}/{num(service)})"

@@ -33,7 +33,7 @@ AWAITED: Final[dict[str, Callable[[Spec], str]]] = {
         f"less demand for {_scaling(spec).get('stabilizationSeconds', '?')} s in a row (scaling.stabilizationSeconds)"
     ),
     Reason.DEAD_BAND: lambda _: "a larger difference: this step down is not worth a write",
-    Reason.CHURN: lambda _: "the load to stay away for longer: keeping its pods was cheaper so far than resizing",
+    Reason.CHURN: lambda _: "a larger saving: the pool was resized often in the last hour",
     Reason.JUST_STARTED: lambda spec: (
         f"the operator to have watched the queue for {_scaling(spec).get('stabilizationSeconds', '?')} s"
     ),

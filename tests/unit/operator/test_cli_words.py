@@ -79,7 +79,7 @@ def scenes() -> Iterator[tuple[str, dict[str, Any]]]:
     few = reading(waiting=0, active=4, completed=4000, finished=4000)
     yield (
         "fewer would do",
-        written(few, fleet(6, busy=2, drained=0), memory=replace(LEARNED, needs=((NOW - 60, 6),))),
+        written(few, fleet(6, busy=2, drained=0), memory=replace(LEARNED, recommended=((NOW - 60, 6),))),
     )
     yield "at rest", written(reading(), fleet(0), memory=Memory(since=NOW - 9000, idle_since=NOW - 9000))
     yield "pinned", written(late, fleet(3), replicas=3)
