@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from hack.stage.kubectl import Kubectl
+from hack.stage.kubectl import Kubectl, until
 
 MANIFEST = Path(__file__).parent / "manifests/redis.yaml"
 IMAGE = "bullpen/redis:dev"
@@ -51,7 +51,9 @@ class StagedRedis:
         self.kubectl.run("exec", f"deployment/{self.name}", "--", "sh", "-c", f"touch /data/away; {CLI} SHUTDOWN SAVE")
 
     def come_back(self) -> None:
-        self._run("rm /data/away")
+        # Its container was just ended, and there is none until the kubelet has started the next.
+        again = ("exec", f"deployment/{self.name}", "--", "rm", "-f", "/data/away")
+        until(lambda: self.kubectl.run(*again).returncode == 0, f"a container of {self.name}", within=60)
 
     def _run(self, script: str) -> None:
         self.kubectl("exec", f"deployment/{self.name}", "--", "sh", "-c", script)

@@ -72,6 +72,7 @@ def test_when_the_load_returns_the_pods_go_on(make_pool: MakePool, redis_url: st
     until(lambda: not costs(pool), "no deletion cost is left", within=30)
 
 
+@pytest.mark.alone
 def test_an_operator_killed_in_the_middle_of_a_drain(make_pool: MakePool, redis_url: str, kubectl: Kubectl) -> None:
     pool, jobs = loaded(make_pool, redis_url, pods=3)
     pool.patch({"replicas": 1})

@@ -7,7 +7,8 @@ import pytest
 from hack.stage.kubectl import Kubectl, until
 from tests.cluster.conftest import MakePool
 
-pytestmark = pytest.mark.cluster
+# Alone: an Event that another test waits for may be lost with the operator that was to post it.
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 OPERATOR = "--selector=app.kubernetes.io/name=bullpen-operator"
 

@@ -74,7 +74,8 @@ def test_a_pool_is_held_explained_pinned_and_released(make_pool: MakePool, redis
     assert "replicas is above scaling.maxReplicas" in refused.stderr
     said(kubectl, "pin", pool.name, "2")
     pods = pool.await_pods(ready=2)
-    assert f"{kubectl.namespace}/{pool.name}: 2 of 2 pods ready" in said(kubectl, "status", pool.name)
+    ready = f"{kubectl.namespace}/{pool.name}: 2 of 2 pods ready"
+    until(lambda: ready in said(kubectl, "status", pool.name), "the status to follow", within=60)
     assert f"{kubectl.namespace}/{pool.name}" in said(kubectl, "top", "--once")
 
     pod = pods[0]["metadata"]["name"]

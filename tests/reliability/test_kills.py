@@ -39,6 +39,7 @@ async def test_jobs_survive_workers_that_are_killed(
     ledger, stored = fleet.ledger(), records(raw, load.ids)
     assert ledger.doubles() == []
     failed = {job: record for job, record in stored.items() if "failedReason" in record}
+    late_failures = 0
     for job, record in stored.items():
         runs = ledger.runs[job]
         ends = [run for run in runs if run.ended_at is not None]
@@ -47,8 +48,12 @@ async def test_jobs_survive_workers_that_are_killed(
         assert len(runs) <= int(record["ats"]), (job, record, runs)
         if job in failed:
             assert record["failedReason"] == STALLED
-            assert (lost, int(record["ats"])) == (2, 3), record
+            # Two starts are lost and the third claim fails it (protocol §6). A kill in that very moment loses the claim
+            # as well, and the next one fails it: it has run no more often for that.
+            assert lost >= 2, record
+            assert int(record["ats"]) == lost + 1, record
             assert len(runs) <= 2
+            late_failures += lost > 2
         else:
             assert ends, (job, record, runs)
             assert int(record["ats"]) == lost + 1, (job, record, runs)
@@ -57,6 +62,7 @@ async def test_jobs_survive_workers_that_are_killed(
         kills=KILLS,
         jobs=len(load.ids),
         failed_by_stalls=len(failed),
+        killed_while_failing=late_failures,
         lost_starts=sum(int(record.get("stc", 0)) for record in stored.values()),
         causes=Counter(record.get("bp:cause", "-") for record in stored.values() if record.get("stc")),
         again_after=[round(waits[int(len(waits) * part)], 2) for part in (0, 0.5, 0.9, 0.99)] if waits else [],
