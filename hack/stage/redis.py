@@ -28,6 +28,8 @@ class StagedRedis:
         if self.kubectl.run("get", "secret", f"bullpen-{self.name}").returncode != 0:
             values = {"name": self.name, "password": secrets.token_urlsafe(12), "image": IMAGE}
             self.kubectl.apply(Template(MANIFEST.read_text()).substitute(values))
+        else:
+            self._return()  # a test that was cut short may have left it away
         self.kubectl("rollout", "status", f"deployment/{self.name}", "--timeout=120s", timeout=130)
 
     @property
@@ -52,8 +54,11 @@ class StagedRedis:
 
     def come_back(self) -> None:
         # Its container was just ended, and there is none until the kubelet has started the next.
-        again = ("exec", f"deployment/{self.name}", "--", "rm", "-f", "/data/away")
-        until(lambda: self.kubectl.run(*again).returncode == 0, f"a container of {self.name}", within=60)
+        until(self._return, f"a container of {self.name}", within=60)
+
+    def _return(self) -> bool:
+        done = self.kubectl.run("exec", f"deployment/{self.name}", "--", "rm", "-f", "/data/away")
+        return done.returncode == 0
 
     def _run(self, script: str) -> None:
         self.kubectl("exec", f"deployment/{self.name}", "--", "sh", "-c", script)

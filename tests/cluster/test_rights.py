@@ -18,7 +18,9 @@ pytestmark = pytest.mark.cluster
 
 CHART = str(ROOT / "charts/bullpen")
 GOLDEN = Path(__file__).parent / "golden"
-ACCOUNT = (
+ACCOUNT = tuple(
+    f"templates/{name}.yaml" for name in ("serviceaccount", "rbac", "secret-access", "lease-access")
+)
     "templates/serviceaccount.yaml",
     "templates/rbac.yaml",
     "templates/secret-access.yaml",
