@@ -21,11 +21,6 @@ GOLDEN = Path(__file__).parent / "golden"
 ACCOUNT = tuple(
     f"templates/{name}.yaml" for name in ("serviceaccount", "rbac", "secret-access", "lease-access")
 )
-    "templates/serviceaccount.yaml",
-    "templates/rbac.yaml",
-    "templates/secret-access.yaml",
-    "templates/lease-access.yaml",
-)
 
 
 @dataclass(frozen=True)
