@@ -18,9 +18,7 @@ pytestmark = pytest.mark.cluster
 
 CHART = str(ROOT / "charts/bullpen")
 GOLDEN = Path(__file__).parent / "golden"
-ACCOUNT = tuple(
-    f"templates/{name}.yaml" for name in ("serviceaccount", "rbac", "secret-access", "lease-access")
-)
+ACCOUNT = tuple(f"templates/{name}.yaml" for name in ("serviceaccount", "rbac", "secret-access", "lease-access"))
 
 
 @dataclass(frozen=True)
