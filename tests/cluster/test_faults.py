@@ -124,7 +124,7 @@ def test_two_pools_on_one_queue_are_told_of_each_other_until_one_is_gone(make_po
         condition = pool.await_condition("QueueShared", "True")
         assert f"/{other.name}" in condition["message"]
         pool.await_event("QueueShared")
-        assert pool.condition("Ready")["status"] == "True"
+        pool.await_condition("Ready", "True")
 
     second.delete()
     first.await_condition("QueueShared", "False")
