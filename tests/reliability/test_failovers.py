@@ -18,7 +18,7 @@ import redis
 from bullpen import App
 from tests.integration.servers.council import Council, standing
 from tests.reliability.counts import FAILOVERS, RATE
-from tests.reliability.fleet import KEYS, Fleet, loaded, records, settled
+from tests.reliability.fleet import KEYS, STALLED, Fleet, loaded, records, settled
 
 MIXED = (("async", 0.05), ("thread", 0.05), ("async", 0.3), ("async", 0.01), ("thread", 0.5))
 # Silence by which sentinels tell that a master is gone: long enough to see what workers do meanwhile.
@@ -83,13 +83,16 @@ async def test_work_goes_on_with_the_master_that_is_elected(
                 resumed.append(time.monotonic() - elected)
         with redis.Redis(port=council.leader.port, decode_responses=True, protocol=2) as raw:
             await settled(raw, len(load.ids))
-            stored, failed = records(raw, load.ids), raw.zcard(KEYS.failed)
+            stored = records(raw, load.ids)
         assert [each.code for each in fleet.workers] == [None, None], "the workers are those that began"
     finally:
         fleet.stop()
     ledger = fleet.ledger()
     assert [job for job, record in stored.items() if "finishedOn" not in record] == []
-    assert failed == 0
+    failed = [record for record in stored.values() if "failedReason" in record]
+    # A master that lives on acknowledges ends that are thrown away: two switches in a short time may cost a job two
+    # starts, and that is its limit.
+    assert {record["failedReason"] for record in failed} <= ({STALLED} if lose is Witness.switch else set())
     assert [job for job in load.ids if not any(run.ended_at for run in ledger.runs[job])] == []
     again, strange = ledger.repeats(times)
     assert strange == [], "run again though no failover had met it"
@@ -97,6 +100,7 @@ async def test_work_goes_on_with_the_master_that_is_elected(
         failovers=FAILOVERS,
         jobs=len(load.ids),
         acknowledged_by_a_lost_master_alone=len(load.unreplicated),
+        failed_by_stalls=len(failed),
         run_again=len(again),
         run_again_while_running=len(ledger.doubles()),
         elected_after=[round(heard - HEARD_SECONDS - began, 1) for began, heard in times],
