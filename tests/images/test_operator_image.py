@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,15 +22,6 @@ LARGEST = 75_000_000  # bytes above its base
 def docker_env() -> dict[str, str]:
     said(*HARNESS, "build", "operator")
     return environment()
-
-
-@pytest.fixture
-def container(docker_env: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """A name for a container; it is removed at the end."""
-    name = f"bullpen-{tmp_path.name.replace('_', '-')}"
-    run("docker", "rm", "--force", name, env=docker_env)
-    yield name
-    run("docker", "rm", "--force", name, env=docker_env)
 
 
 def test_it_is_small(docker_env: dict[str, str]) -> None:

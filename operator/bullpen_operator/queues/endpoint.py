@@ -92,13 +92,13 @@ class Endpoint:
         server = self._servers.get(None if self._nodes is None else self._nodes.known(slot))
         return None if server is None or server.where is None else (slot, server.where)
 
-    async def follow(self) -> None:
-        """Behind Sentinel, leave a master that is none any more, until cancelled.
+    async def follow(self, *, every: float = FOLLOW_SECONDS) -> None:
+        """Behind Sentinel, leave a master that is none any more, until cancelled; looks at it each `every` seconds.
 
         One that was cut off from its sentinels would go on answering, and nothing it says is true any more.
         """
         while self.location.redis.sentinels:
-            await asyncio.sleep(FOLLOW_SECONDS)
+            await asyncio.sleep(every)
             server = self._server(None)
             if server.where is None:
                 continue

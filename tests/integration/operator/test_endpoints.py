@@ -173,13 +173,10 @@ class TestSentinel:
                 assert client.role()[0] == b"master"
         council.master.start()
 
-    async def test_a_master_that_was_replaced_and_still_answers_is_left(
-        self, council: Council, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("bullpen_operator.queues.endpoint.FOLLOW_SECONDS", 0.1)
+    async def test_a_master_that_was_replaced_and_still_answers_is_left(self, council: Council) -> None:
         async with reader(council.url) as here:
             await here.until_read("video", waiting=0)
-            following = asyncio.create_task(here.endpoint.follow())
+            following = asyncio.create_task(here.endpoint.follow(every=0.1))
             council.switch()
             await add_jobs(council.url, "video", 2)
             await here.until_read("video", waiting=2)
