@@ -5,8 +5,8 @@
 Each workload runs on the cluster of `hack/cluster` (images quickstart and redis), from zero pods and back to zero,
 under the operator of this checkout as a process outside. What its pods cost is counted by a watch, from each pod's
 creation to its end; what its jobs waited is read from their records. Then `bullpen replay` plays the recorded jobs,
-given the mean time that pods of all workloads took from creation to ready, which is all that is fitted. Exits 1 when
-p95 of the waits or the pod-seconds differ by more than 15 %.
+given the mean time that pods of all workloads took from creation to their first job, which is all that is fitted.
+Exits 1 when p95 of the waits or the pod-seconds differ by more than 15 %.
 """
 
 from __future__ import annotations
@@ -57,16 +57,19 @@ def step(chance: random.Random) -> Jobs:
 WORKLOADS: dict[str, Callable[[random.Random], Jobs]] = {"bulks": bulks, "bursts": bursts, "step": step}
 
 
-async def run(at: Place, name: str) -> Lives:
-    """One workload on the cluster, until its last pod is gone."""
+async def run(at: Place, name: str) -> tuple[Lives, list[float]]:
+    """One workload on the cluster, until its last pod is gone; and how long pods took to their first job."""
     async with at.followed(name) as lives:
         await at.apply(at.manifest(name, slots=SLOTS, most=MOST_PODS))
         ready = ("wait", f"workerpool/{name}", "--for=condition=Ready", "--timeout=60s")
         await asyncio.to_thread(at.site.kubectl, *ready)
-        await at.add(name, WORKLOADS[name](random.Random(name)))
+        jobs = WORKLOADS[name](random.Random(name))
+        await at.add(name, jobs)
+        await at.completed(name, len(jobs))
         await until(lambda: lives.ended, f"end of the pods of {name}", within=PATIENCE_SECONDS)
+    claims = await at.first_claims(name)
     print(f"{name}: {len(lives.created)} pods, {lives.seconds:.0f} s", file=sys.stderr, flush=True)
-    return lives
+    return lives, [claims[pod] - created for pod, created in lives.created.items() if pod in claims]
 
 
 def replayed(at: Place, name: str, start_seconds: float, folder: Path) -> dict[str, dict[str, Any]]:
@@ -93,18 +96,18 @@ def within(name: str, lives: Lives, rows: dict[str, dict[str, Any]]) -> bool:
         f" ({waits:.2f}); pod-seconds {lives.seconds:.0f} / {seconds:.0f} ({pods:.2f})",
         flush=True,
     )
-    return abs(waits - 1) <= ALLOWED and abs(pods - 1) <= ALLOWED
+    return bool(abs(waits - 1) <= ALLOWED and abs(pods - 1) <= ALLOWED)
 
 
 async def measure(options: argparse.Namespace) -> int:
     """All of it; the exit code."""
     log = Path(options.log)
     async with place(options.namespace, log) as at:
-        lives = {name: await run(at, name) for name in options.only.split(",")}
-        starts = [each for one in lives.values() for each in one.starts]
-        print(f"{len(starts)} pods were ready {fmean(starts):.2f} s after their creation in the mean; real / model:")
-        rows = {name: replayed(at, name, round(fmean(starts), 2), log.parent) for name in lives}
-    good = [within(name, one, rows[name]) for name, one in lives.items()]
+        runs = {name: await run(at, name) for name in options.only.split(",")}
+        starts = [each for _, some in runs.values() for each in some]
+        print(f"{len(starts)} pods had their first job {fmean(starts):.2f} s after their creation; real / model:")
+        rows = {name: replayed(at, name, round(fmean(starts), 2), log.parent) for name in runs}
+    good = [within(name, lives, rows[name]) for name, (lives, _) in runs.items()]
     return 0 if all(good) else 1
 
 

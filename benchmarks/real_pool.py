@@ -53,7 +53,7 @@ class Lives:
 
     @property
     def starts(self) -> list[float]:
-        """From creation to ready."""
+        """From creation to ready, which is up to a second after the first claim."""
         return [self.ready[name] - at for name, at in self.created.items() if name in self.ready]
 
     @property
@@ -68,7 +68,7 @@ class Place:
     site: Site
     client: ApiClient
     url: str
-    """Redis, from this machine."""
+    """Redis, for the operator on this machine and for the pods alike."""
 
     def manifest(self, name: str, *, slots: int, most: int, replicas: int | None = None) -> dict[str, Any]:
         spec = {
@@ -77,7 +77,7 @@ class Place:
             "concurrency": slots,
             "image": APP_IMAGE,
             "app": "app:app",
-            "redis": {"url": self.site.redis.url},
+            "redis": {"url": self.url},
             "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "256Mi"}},
             "scaling": {"maxReplicas": most},
             **({} if replicas is None else {"replicas": replicas}),
@@ -119,6 +119,22 @@ class Place:
                 left = left[len(due) :]
                 data = [{"userId": "u", "scriptId": "s", "seconds": seconds} for seconds in due]
                 await queue.add_bulk([NewJob("generate", each, remove_on_complete=False) for each in data])
+
+    async def first_claims(self, prefix: str) -> dict[str, float]:
+        """When each pod of the pool, by name, started its first job; of the jobs that are kept."""
+        first: dict[str, float] = {}
+        async with App(redis=self.url, prefix=prefix) as app:
+            for job in await app.queue(QUEUE).jobs("completed", end=-1):
+                pod, at = job.processed_by or "", (job.processed_on or 0) / 1000
+                first[pod] = min(at, first.get(pod, at))
+        return first
+
+    async def completed(self, prefix: str, jobs: int) -> None:
+        """Wait until so many jobs of the pool's queue have ended."""
+        async with App(redis=self.url, prefix=prefix) as app:
+            queue = app.queue(QUEUE)
+            while (await queue.counts()).completed < jobs:
+                await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
