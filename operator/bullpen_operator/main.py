@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import signal
 import sys
 import time
 from contextlib import asynccontextmanager
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from bullpen_operator.cluster.access import NoClusterError, access
@@ -17,6 +19,7 @@ from bullpen_operator.cluster.fence import Fence, uptime
 from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
 from bullpen_operator.cluster.lease import LeaseClient
 from bullpen_operator.cluster.recorder import Recorder
+from bullpen_operator.cluster.transport import AGENT
 from bullpen_operator.engine.cache import Cache
 from bullpen_operator.engine.elector import Elector, Timing
 from bullpen_operator.engine.execute import Executor
@@ -81,9 +84,12 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
     metrics = Metrics()
     fence = Fence()
     metrics.leads_while(fence.open)
+    # A name may come back with another process behind it, which must not take itself for the one before.
+    identity = f"{settings.pod_name}_{secrets.token_hex(4)}"
+    agent = agent_of(identity)
     async with (
-        KubernetesCluster(configuration, fence=fence, on_request=metrics.requested) as cluster,
-        _leadership(settings, configuration, fence=fence, metrics=metrics) as leadership,
+        KubernetesCluster(configuration, fence=fence, on_request=metrics.requested, agent=agent) as cluster,
+        _leadership(settings, configuration, fence=fence, metrics=metrics, identity=identity) as leadership,
     ):
         cache = Cache(forgotten=lambda raw: pools.forget(raw))
         recorder = Recorder(cluster, instance=settings.pod_name)
@@ -134,9 +140,14 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
             log.info("stopped")
 
 
+def agent_of(identity: str) -> str:
+    """The User-Agent of a replica, RFC 9110's product and comment: `bullpen-operator/1.2.0 (<holder identity>)`."""
+    return f"{AGENT}/{version('bullpen')} ({re.sub(r'[^A-Za-z0-9._-]', '-', identity)})"
+
+
 @asynccontextmanager
 async def _leadership(
-    settings: Settings, configuration: Configuration, *, fence: Fence, metrics: Metrics
+    settings: Settings, configuration: Configuration, *, fence: Fence, metrics: Metrics, identity: str
 ) -> AsyncIterator[Leadership | Alone]:
     """By the Lease, or, without leader election, from the start."""
     if not settings.leader_election:
@@ -150,10 +161,9 @@ async def _leadership(
         timeout=timing.retry,
         clock=time.time,
         on_request=metrics.requested,
+        agent=agent_of(identity),
     )
     async with client:
-        # A name may come back with another process behind it, which must not take itself for the one before.
-        identity = f"{settings.pod_name}_{secrets.token_hex(4)}"
         yield Leadership(
             lease=client,
             elector=Elector(identity=identity, timing=timing),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from bullpen_operator.api.pods import POOL_LABEL
 from bullpen_operator.api.pool import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from bullpen_operator.cluster.port import FIELD_MANAGER, ClusterError, Kind, Listing, Raw
-from bullpen_operator.cluster.transport import Transport
+from bullpen_operator.cluster.transport import AGENT, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ SERVED: Final[Mapping[Kind, Served]] = {
 
 class KubernetesCluster:
     """The `Cluster` protocol over HTTP. `on_request` hears of every answer: verb, resource, status code (0:
-    none came). Every write passes the `fence`.
+    none came). Every write passes the `fence`. `agent` as in `Transport`.
     """
 
     def __init__(
@@ -68,9 +68,10 @@ class KubernetesCluster:
         timeout: float = 10.0,
         concurrency: int = 16,
         on_request: Callable[[str, str, int], None],
+        agent: str = AGENT,
     ) -> None:
         self._transport = Transport(
-            configuration, timeout=timeout, concurrency=concurrency, on_request=on_request, fence=fence
+            configuration, timeout=timeout, concurrency=concurrency, on_request=on_request, fence=fence, agent=agent
         )
         self._call = self._transport.call
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bullpen_operator.cluster.port import Raw
 
 JSON = "application/json"
+AGENT = "bullpen-operator"
 _READS = frozenset({"GET", "LIST", "WATCH"})
 
 # ConfigException: the token, read again each minute, is just being replaced. OSError: TimeoutError is one.
@@ -39,7 +40,8 @@ class Transport:
     """Sends one request at a time for each of `concurrency` callers, each for at most `timeout` seconds.
 
     `on_request` hears of every answer: verb, resource, status code (0: none came). What writes passes the `fence`, if
-    there is one, and waits for its answer no longer than the fence is open.
+    there is one, and waits for its answer no longer than the fence is open. `agent`: the User-Agent, by which
+    the API server's audit log tells replicas apart, who share a service account.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Transport:
         concurrency: int,
         on_request: Callable[[str, str, int], None],
         fence: Fence | None = None,
+        agent: str = AGENT,
     ) -> None:
         self._timeout = timeout
         self._slots = asyncio.Semaphore(concurrency)
@@ -57,6 +60,8 @@ class Transport:
         self._fence = fence
         self._reader = ApiClient(configuration)
         self._writer = ApiClient(_fenced(configuration, fence)) if fence is not None else self._reader
+        for client in (self._reader, self._writer):
+            client.user_agent = agent
 
     async def __aenter__(self) -> Self:
         return self
