@@ -86,15 +86,36 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
     metrics.leads_while(fence.open)
     # A name may come back with another process behind it, which must not take itself for the one before.
     identity = f"{settings.pod_name}_{secrets.token_hex(4)}"
-    agent = agent_of(identity)
     async with (
-        KubernetesCluster(configuration, fence=fence, on_request=metrics.requested, agent=agent) as cluster,
-        _leadership(settings, configuration, fence=fence, metrics=metrics, identity=identity) as leadership,
+        KubernetesCluster(
+            configuration, fence=fence, on_request=metrics.requested, agent=agent_of(identity)
+        ) as cluster,
+        _leadership(
+            settings,
+            configuration,
+            fence=fence,
+            metrics=metrics,
+            identity=identity,
+            on_rewound=lambda: relist.rewound(),
+        ) as leadership,
     ):
         cache = Cache(forgotten=lambda raw: pools.forget(raw))
         recorder = Recorder(cluster, instance=settings.pod_name)
-        relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces, on_listed=metrics.listed)
-        executor = Executor(cluster=cluster, cache=cache, may_write=fence.open, clock=time.time, outdated=relist.soon)
+        rewound = asyncio.Event()
+        relist = Relist(
+            cluster=cluster,
+            cache=cache,
+            namespaces=settings.namespaces,
+            on_listed=metrics.listed,
+            on_rewound=rewound.set,
+        )
+        executor = Executor(
+            cluster=cluster,
+            cache=cache,
+            may_write=lambda: fence.open() and relist.sound,
+            clock=time.time,
+            outdated=relist.soon,
+        )
         group = asyncio.TaskGroup()
         pools = Pools(
             cache=cache, executor=executor, recorder=recorder, meter=metrics, clock=time.time, spawn=group.create_task
@@ -124,7 +145,7 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
             group.create_task(recorder.run(), name="recorder")
             group.create_task(relist.run(), name="relist")
             await relist.filled.wait()
-            group.create_task(_watching(settings, hear), name="watch")
+            group.create_task(_watching(settings, hear, anew=rewound), name="watch")
             group.create_task(leadership.run(), name="leadership")
             await leadership.won.wait()
             relist.soon()  # a standby's watch may have been silent, and nobody would have noticed
@@ -147,7 +168,13 @@ def agent_of(identity: str) -> str:
 
 @asynccontextmanager
 async def _leadership(
-    settings: Settings, configuration: Configuration, *, fence: Fence, metrics: Metrics, identity: str
+    settings: Settings,
+    configuration: Configuration,
+    *,
+    fence: Fence,
+    metrics: Metrics,
+    identity: str,
+    on_rewound: Callable[[], None],
 ) -> AsyncIterator[Leadership | Alone]:
     """By the Lease, or, without leader election, from the start."""
     if not settings.leader_election:
@@ -169,6 +196,7 @@ async def _leadership(
             elector=Elector(identity=identity, timing=timing),
             fence=fence,
             clock=uptime,
+            on_rewound=on_rewound,
         )
 
 
@@ -185,8 +213,8 @@ def _not_ready(relist: Relist, leadership: Leadership | Alone) -> str | None:
     return None if leadership.informed else "the API server has not yet said who leads"
 
 
-async def _watching(settings: Settings, hear: Callable[[Kind, bool, Raw], None]) -> None:
+async def _watching(settings: Settings, hear: Callable[[Kind, bool, Raw], None], *, anew: asyncio.Event) -> None:
     """Watch until cancelled. Kopf is imported now and on a thread: it would have held up the first lists."""
     module = await asyncio.to_thread(import_module, "bullpen_operator.cluster.watch")
-    watch: Watch = module.Watch(kubeconfig=settings.kubeconfig, namespaces=settings.namespaces, hear=hear)
+    watch: Watch = module.Watch(kubeconfig=settings.kubeconfig, namespaces=settings.namespaces, hear=hear, anew=anew)
     await watch.run()

@@ -139,11 +139,17 @@ class Cache:
         self._gone[kind].clear()
         self._before[kind] = self._newest[kind]
 
-    def replace(self, kind: Kind, listing: Listing, *, namespace: str | None) -> int:
-        """The whole truth of a moment: what it lacks is gone, unless it is newer than the list. Returns how
-        many were gone.
+    def is_ahead_of(self, kind: Kind, listing: Listing) -> bool:
+        """Whether a list is older than what was known before it was asked for: etcd was restored from a snapshot, and
+        its versions count from there again.
         """
-        if int(listing.resource_version) < self._before[kind]:
+        return int(listing.resource_version) < self._before[kind]
+
+    def replace(self, kind: Kind, listing: Listing, *, namespace: str | None, rewound: bool = False) -> int:
+        """The whole truth of a moment: what it lacks is gone, unless it is newer than the list. Returns how
+        many were gone. `rewound`: nothing of what is known is newer than anything.
+        """
+        if rewound:
             self._wind_back(kind, namespace)
         listed = {raw["metadata"]["uid"] for raw in listing.items}
         missed = [
@@ -157,12 +163,11 @@ class Cache:
             self.remove(kind, raw)
         for raw in listing.items:
             self.put(kind, raw)
+        self._newest[kind] = max(self._newest[kind], int(listing.resource_version))
         return len(missed)
 
     def _wind_back(self, kind: Kind, namespace: str | None) -> None:
-        """The list is older than what was known before it was asked for: etcd was restored from a snapshot, and its
-        versions count from there again. Then nothing of what is known is newer than anything.
-        """
+        """Forget how new all is that is known of the kind."""
         self._newest[kind] = 0
         self._gone[kind].clear()
         for raw in self._objects[kind].values():
