@@ -20,7 +20,7 @@ from bullpen_operator.engine.conditions import held
 from bullpen_operator.engine.drain import NO_ORDERS, Orders
 from bullpen_operator.engine.guard import Guard, Unguard, guard
 from bullpen_operator.engine.misread import misread_status
-from bullpen_operator.engine.queue_conditions import late
+from bullpen_operator.engine.promise import Starts
 from bullpen_operator.engine.status import status_of, timestamp, urgent, write_due
 from bullpen_operator.engine.track import Track
 from bullpen_operator.engine.turn import Apply, Refused, Scale, effect
@@ -146,6 +146,7 @@ class Pools:
         track.draining.observe(pool, self._cache.pods(raw), observed, scaler=self._cache.scaler(raw), now=now)
         fleet = track.draining.on(fleet_of(seen))
         decision = plan(rules=Rules.of(pool.spec), reading=observed, fleet=fleet, memory=track.memory, now=now)
+        track.starts.observe(observed, promised=pool.spec.scaling.wait_objective.seconds, now=now)
         reading = observed if isinstance(observed, QueueReading) else None
         self._meter.pool_seen(pool, reading=reading, fleet=fleet, decision=decision)
         if reading is not None and reading.at_rest:
@@ -195,7 +196,8 @@ class Pools:
         view = self._view(track, pool, observed, decision, now)
         # How many run jobs just now, and with how much CPU, changes each tick and is never urgent.
         fleet = replace(view.fleet, busy=None, drained=None, cpu_use=None)
-        seen = (fleet, view.applied, view.obstacle, view.sharing, late(pool, observed))
+        missed = view.promise.missed(pool.spec.scaling.wait_objective)
+        seen = (fleet, view.applied, view.obstacle, view.sharing, missed)
         basis = (track.version, facts(observed), outcome(decision), *seen)
         if basis == track.shown and 0 <= now - track.shown_at < LOOK_AGAIN_SECONDS:
             return
@@ -309,6 +311,7 @@ class Pools:
             decision=decision,
             now=now,
             sharing=track.sharing,
+            promise=track.starts.promise(observed, promised=pool.spec.scaling.wait_objective.seconds),
         )
 
 
@@ -342,7 +345,7 @@ def _read(track: Track, raw: Raw) -> None:
     try:
         track.pool, track.misread = WorkerPool.model_validate(raw), None
         if before is not None and _served(before) != _served(track.pool):
-            track.memory = track.memory.of_another_queue()
+            track.memory, track.starts = track.memory.of_another_queue(), Starts()
     except ValidationError as error:
         track.pool = None
         first = error.errors(include_input=False, include_url=False)[0]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bullpen_operator.engine.backoff import Backoff
 from bullpen_operator.engine.draining import Draining
+from bullpen_operator.engine.promise import Starts
 from bullpen_operator.scaling.decision import Memory
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Track:
     """Why it cannot, a sentence."""
     memory: Memory = field(default_factory=Memory)
     draining: Draining = field(default_factory=Draining)
+    starts: Starts = field(default_factory=Starts)
     unsettled: bool = True
     """The Deployment has to be compared with what it should be."""
     obstacle: Obstacle | None = None

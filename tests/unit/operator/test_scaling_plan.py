@@ -364,7 +364,18 @@ MOVING = {
         reason=Reason.BACKLOG,
         limited_by=Reason.AWAITING_DRAIN,
         message="stays at 5: 12 active × 500000 s, budget 19 s, so 2 would do, "
-        "but the pool shrinks only to zero, when nothing runs",
+        "but no pod can be drained now, and undrained it shrinks only to zero, when nothing runs",
+    ),
+    "in a rollout that gave up too, and says so": Row(
+        rules=long(),
+        reading=reading(active=12),
+        fleet=fleet(5, rolling=True, stalled=True),
+        to=5,
+        reason=Reason.BACKLOG,
+        limited_by=Reason.AWAITING_DRAIN,
+        message="stays at 5: 12 active × 500000 s, budget 19 s, so 2 would do, "
+        "but no pod can be drained in the middle of a rollout, "
+        "and undrained it shrinks only to zero, when nothing runs",
     ),
     "a lowered maximum waits for drain": Row(
         rules=long(max_replicas=3),
