@@ -91,12 +91,14 @@ class Pools:
 
     def _tell_misread(self, track: Track, raw: Raw) -> None:
         now, going = self._clock(), raw["metadata"].get("deletionTimestamp")
+        metadata, fleet = raw["metadata"], fleet_of(self._cache.deployment(raw))
+        self._meter.pool_misread(metadata["namespace"], metadata["name"], status=raw.get("status") or {}, fleet=fleet)
         if track.writing or going or track.misread is None or not track.status_pause.open(now):
             return
         status = misread_status(raw, message=track.misread, time=timestamp(now))
         if status != raw.get("status"):
-            metadata = Metadata.model_validate(raw["metadata"])
-            self._start(track, self._write_misread(track, metadata, status, track.misread))
+            known = Metadata.model_validate(metadata)
+            self._start(track, self._write_misread(track, known, status, track.misread))
 
     async def _write_misread(self, track: Track, pool: Metadata, status: Raw, message: str) -> None:
         if await self._executor.write_status(track, pool, status) and self._known(track, pool):

@@ -62,7 +62,7 @@ def objective_met(view: View) -> Finding:
     cause = f"; the number of pods is limited by {limit}" if limit is not None else ""
     share = "all" if promise.late >= promise.jobs else f"{100 * promise.late / promise.jobs:.2g} % of the"
     message = (
-        f"{share} jobs of the last {WINDOW_SECONDS / 60:.0f} min waited longer than the {objective.seconds} s of scaling.waitObjective, "
-        f"which allows {100 - objective.percentile:g} %{cause}"
+        f"{share} jobs of the last {WINDOW_SECONDS / 60:.0f} min waited longer than the {objective.seconds} s of "
+        f"scaling.waitObjective, which allows {100 - objective.percentile:g} %{cause}"
     )
     return Finding(status=FALSE, reason=Reason.OBJECTIVE_MISSED, message=message)

@@ -13,7 +13,7 @@ from tests.unit.operator.facts import NOW, reading
 from tests.unit.operator.fake_cluster import FakeCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
 
     from bullpen_operator.api.pool import WorkerPool
     from bullpen_operator.cluster.port import Raw
@@ -39,12 +39,16 @@ class Tally:
     def __init__(self) -> None:
         self.scales: list[tuple[int, int]] = []
         self.gone: list[str] = []
+        self.misread: list[tuple[str, int]] = []
         self.errors = 0
         self.wakes: list[float] = []
         self.seen: list[Decision] = []
 
     def pool_seen(self, pool: WorkerPool, *, reading: QueueReading | None, fleet: Fleet, decision: Decision) -> None:
         self.seen.append(decision)
+
+    def pool_misread(self, namespace: str, name: str, *, status: Mapping[str, Any], fleet: Fleet) -> None:
+        self.misread.append((name, fleet.replicas))
 
     def pool_gone(self, namespace: str, name: str) -> None:
         self.gone.append(name)

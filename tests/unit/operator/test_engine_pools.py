@@ -312,6 +312,7 @@ async def test_a_pool_that_this_version_cannot_read_is_told_so_once_and_left_alo
     assert house.condition("Ready")["reason"] == "SpecNotUnderstood"
     assert "spec.scaling.paused" in house.condition("Ready")["message"]
     assert house.told().count("SpecNotUnderstood") == 1
+    assert house.meter.misread[-1] == ("video", 0)
     assert house.cluster.deployments["audio"]["spec"]["replicas"] == 1
 
 
