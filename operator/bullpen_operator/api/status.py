@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from bullpen_operator.api.pool import INT32, Model
+from bullpen_operator.api.model import INT32, Model
 from bullpen_operator.api.rules import Extension
 
 TIME: Final = Extension("format", "date-time")

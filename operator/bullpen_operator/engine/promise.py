@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bullpen.protocol.heartbeat import Heartbeat
-    from bullpen_operator.api.pool import WaitObjective
+    from bullpen_operator.api.scaling import WaitObjective
     from bullpen_operator.scaling.observation import ReadingFailed
 
 WINDOW_SECONDS: Final = 300.0

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from bullpen_operator.api.pool import ScalingPause
 from bullpen_operator.api.reasons import Reason
+from bullpen_operator.api.scaling import ScalingPause
 from bullpen_operator.scaling.bounds import (
     fallback,
     global_concurrency,

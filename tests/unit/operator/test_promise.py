@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bullpen.protocol.heartbeat import BOUNDS, Heartbeat
-from bullpen_operator.api.pool import WaitObjective
+from bullpen_operator.api.scaling import WaitObjective
 from bullpen_operator.engine.promise import WINDOW_SECONDS, Promise, Starts, late_of
 from bullpen_operator.scaling.workers import Workers
 from tests.unit.operator.facts import NOW, reading, unreachable

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bullpen_operator.api.pool import ScalingPause
 from bullpen_operator.api.reasons import Reason
+from bullpen_operator.api.scaling import ScalingPause
 from bullpen_operator.scaling.lead import Lead
 from bullpen_operator.scaling.limits import DOWN_SECONDS, UP_SECONDS
 from bullpen_operator.scaling.observation import NO_FLEET, Fleet, QueueReading, ReadingFailed
