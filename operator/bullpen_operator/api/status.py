@@ -1,7 +1,8 @@
 """The status of a WorkerPool, `bullpen.dev/v1alpha1`: what the operator writes."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
@@ -32,6 +33,12 @@ class Condition(Model):
     last_transition_time: Annotated[str, TIME] = Field(description="When status last changed.")
     reason: Annotated[str, Extension("maxLength", 1024)] = Field(description="Why, in one word.")
     message: Annotated[str, Extension("maxLength", 32768)] = Field(description="Why, in a sentence.")
+
+    @staticmethod
+    def turned_at(written: Mapping[str, Any], status: ConditionStatus, *, time: str) -> str:
+        """The transition time of a condition that is `status` from `time` on: as `written` last, unless that differs."""
+        turned: str = written.get("lastTransitionTime", time) if written.get("status") == status else time
+        return turned
 
 
 class QueueNumbers(Model):

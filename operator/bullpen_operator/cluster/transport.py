@@ -18,6 +18,7 @@ from kubernetes.aio.config import ConfigException
 
 from bullpen_operator.cluster.fence import FencedError
 from bullpen_operator.cluster.port import ClusterError
+from bullpen_operator.request import JSON, send
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from bullpen_operator.cluster.fence import Fence
     from bullpen_operator.cluster.port import Raw
 
-JSON = "application/json"
 AGENT = "bullpen-operator"
 _READS = frozenset({"GET", "LIST", "WATCH"})
 
@@ -148,17 +148,8 @@ class Transport:
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         client = self._reader if verb in _READS else self._writer
-        call = await client.param_serialize(
-            method="GET" if verb in _READS else verb,
-            resource_path=path,
-            query_params=list(query.items()),
-            header_params={"Accept": JSON, "Content-Type": content_type},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        answer = await client.call_api(*call, _request_timeout=timeout)
-        response: aiohttp.ClientResponse = answer.response
-        return response
+        method = "GET" if verb in _READS else verb
+        return await send(client, method, path, query=query, body=body, content_type=content_type, timeout=timeout)
 
 
 def _fenced(configuration: Configuration, fence: Fence) -> Configuration:
