@@ -36,7 +36,7 @@ class Condition(Model):
 
     @staticmethod
     def turned_at(written: Mapping[str, Any], status: ConditionStatus, *, time: str) -> str:
-        """The transition time of a condition that is `status` from `time` on: as `written` last, unless that differs."""
+        """When a condition that is `status` now turned: at `time`, unless it was `written` with that status already."""
         turned: str = written.get("lastTransitionTime", time) if written.get("status") == status else time
         return turned
 

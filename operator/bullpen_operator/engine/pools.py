@@ -14,6 +14,7 @@ from bullpen_operator.cluster.deployment import fleet_of
 from bullpen_operator.engine.announce import scaled, unguarded
 from bullpen_operator.engine.drain import NO_ORDERS, Orders
 from bullpen_operator.engine.guard import Guard, Unguard, guard
+from bullpen_operator.engine.shard import WHOLE, Shard
 from bullpen_operator.engine.telling import Telling
 from bullpen_operator.engine.track import Track, served
 from bullpen_operator.engine.turn import Apply, Refused, Scale, effect
@@ -41,7 +42,7 @@ REST_SECONDS = 5.0
 
 
 class Pools:
-    """Every pool's turn. `spawn` starts a write task and owns it; `clock` is in seconds since the epoch."""
+    """Every pool's turn, of those that the `shard` owns. `spawn` starts a write task and owns it; `clock` is in seconds since the epoch."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Pools:
         meter: Meter,
         clock: Callable[[], float],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        shard: Shard = WHOLE,
     ) -> None:
         self._cache = cache
         self._executor = executor
@@ -59,6 +61,7 @@ class Pools:
         self._meter = meter
         self._clock = clock
         self._spawn = spawn
+        self._shard = shard
         self._tracks: dict[str, Track] = {}
         self._telling = Telling(cache=cache, executor=executor, recorder=recorder, clock=clock, known=self._known)
 
@@ -73,6 +76,8 @@ class Pools:
         """The pools to take turns with, by uid: those that are understood and not being deleted."""
         for raw in list(self._cache.pools()):
             uid = raw["metadata"]["uid"]
+            if not self._shard.owns(uid):
+                continue
             track = self._tracks.setdefault(uid, Track())
             track.read(raw)
             if track.pool is None:

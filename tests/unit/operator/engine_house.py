@@ -9,6 +9,7 @@ from bullpen_operator.cluster.recorder import Recorder
 from bullpen_operator.engine.cache import Cache
 from bullpen_operator.engine.execute import Executor
 from bullpen_operator.engine.pools import Pools
+from bullpen_operator.engine.shard import WHOLE, Shard
 from tests.unit.operator.facts import NOW, reading
 from tests.unit.operator.fake_cluster import FakeCluster
 
@@ -69,7 +70,7 @@ class Tally:
 class EngineHouse:
     """Turns of pools, one by one."""
 
-    def __init__(self, cluster: FakeCluster | None = None) -> None:
+    def __init__(self, cluster: FakeCluster | None = None, *, shard: Shard = WHOLE) -> None:
         self.cluster = cluster or FakeCluster()
         self.now = NOW
         self.leader = True
@@ -87,6 +88,7 @@ class EngineHouse:
             meter=self.meter,
             clock=lambda: self.now,
             spawn=self.pending.append,
+            shard=shard,
         )
 
     def see(self, *pools: Raw) -> None:
