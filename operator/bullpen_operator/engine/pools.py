@@ -42,7 +42,9 @@ REST_SECONDS = 5.0
 
 
 class Pools:
-    """Every pool's turn, of those that the `shard` owns. `spawn` starts a write task and owns it; `clock` is in seconds since the epoch."""
+    """Every pool's turn, of those that the `shard` owns. `spawn` starts a write task and owns it; `clock` is in seconds
+    since the epoch.
+    """
 
     def __init__(
         self,
