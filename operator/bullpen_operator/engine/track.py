@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -79,7 +79,9 @@ class Track:
         before = self.pool
         try:
             self.pool, self.misread = WorkerPool.model_validate(raw), None
-            if before is not None and served(before) != served(self.pool):
+            if before is None:
+                self.memory = remembered(self.memory, self.pool)
+            elif served(before) != served(self.pool):
                 self.memory, self.starts = self.memory.of_another_queue(), Starts()
         except ValidationError as error:
             self.pool = None
@@ -91,6 +93,14 @@ class Track:
             )
             place = {"pool": raw["metadata"]["name"], "namespace": raw["metadata"]["namespace"]}
             log.error(self.misread, extra=place)  # noqa: TRY400 - the trace of a validation says nothing more
+
+
+def remembered(memory: Memory, pool: WorkerPool) -> Memory:
+    """With what an operator before this one learned of the same spec, as the status tells it, for a first guess."""
+    seconds = pool.status.get("rates", {}).get("serviceSeconds")
+    if seconds is None or pool.status.get("observedGeneration") != pool.metadata.generation:
+        return memory
+    return replace(memory, rates=replace(memory.rates, expected=seconds))
 
 
 def served(pool: WorkerPool) -> object:
