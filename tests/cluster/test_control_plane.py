@@ -10,6 +10,7 @@ import pytest
 
 from hack.stage.kubectl import Kubectl, until
 from hack.stage.node import Node
+from hack.stage.site import Site
 from tests.cluster.conftest import MakePool
 from tests.cluster.pool import Pool
 
@@ -51,7 +52,7 @@ def ready_since(pool: Pool) -> tuple[str, str]:
     return ready["status"], ready["lastTransitionTime"]
 
 
-def test_the_api_server_goes_and_comes_back(make_pool: MakePool, kubectl: Kubectl, redis_url: str, node: Node) -> None:
+def test_the_api_server_goes_and_comes_back(make_pool: MakePool, site: Site, kubectl: Kubectl, node: Node) -> None:
     busy = make_pool(concurrency=2, scaling={"minReplicas": 1, "maxReplicas": 2, "idleSeconds": 5})
     idle = make_pool(concurrency=2, scaling={"maxReplicas": 1, "idleSeconds": 5})
     busy.await_pods(ready=1)
@@ -59,7 +60,7 @@ def test_the_api_server_goes_and_comes_back(make_pool: MakePool, kubectl: Kubect
         pool.await_condition("Ready", "True")
     before, ready = restarts(kubectl), [ready_since(pool) for pool in (busy, idle)]
 
-    with node.without_kubelet():
+    with site.redis.reached_directly() as redis_url, node.without_kubelet():
         for process in node.kubernetes("kube-apiserver"):
             node.kill(process, "KILL")
         gone_at = time.monotonic()
@@ -67,7 +68,8 @@ def test_the_api_server_goes_and_comes_back(make_pool: MakePool, kubectl: Kubect
         woken = idle.produce(redis_url, 2, seconds=0.1)
         until(lambda: time.monotonic() - gone_at > AWAY_SECONDS, "a Lease to run out", within=60)
         assert not answers(kubectl)
-    until(lambda: answers(kubectl), "the API server to come back", within=60)
+        node.shell("systemctl start kubelet")
+        until(lambda: answers(kubectl), "the API server to come back", within=60)
 
     assert idle.await_ended(woken, within=60).starts == dict.fromkeys(woken, 1)
     account = busy.await_ended(more)
