@@ -150,6 +150,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.posting.enabled = False
     chosen.process.ultimate_exiting_timeout = None  # it would SIGKILL the process it is a guest in
     chosen.networking.request_timeout = 30
+    # Its own pauses grow to 34 s, for which the API server may be back already; each attempt is a line in the log.
+    chosen.networking.error_backoffs = (1, 1, 2, 3, 5) + (8,) * 100
     chosen.queueing.exit_timeout = 0.2
     chosen.watching.server_timeout = 300
     chosen.watching.client_timeout = 310
