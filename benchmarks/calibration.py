@@ -93,7 +93,7 @@ def within(name: str, lives: Lives, rows: dict[str, dict[str, Any]]) -> bool:
         f" ({waits:.2f}); pod-seconds {lives.seconds:.0f} / {seconds:.0f} ({pods:.2f})",
         flush=True,
     )
-    return abs(waits - 1) <= ALLOWED and abs(pods - 1) <= ALLOWED
+    return bool(abs(waits - 1) <= ALLOWED and abs(pods - 1) <= ALLOWED)
 
 
 async def measure(options: argparse.Namespace) -> int:

@@ -140,10 +140,18 @@ class Cache:
         self._before[kind] = self._newest[kind]
 
     def is_ahead_of(self, kind: Kind, listing: Listing) -> bool:
-        """Whether a list is older than what was known before it was asked for: etcd was restored from a snapshot, and
-        its versions count from there again.
+        """Whether the list cannot be of the same history as what is known: etcd was restored from a snapshot.
+
+        Then the versions count from an earlier point again, or (`--bump-revision`) go on, and single objects are older
+        than they were known to be at the time of the list.
         """
-        return int(listing.resource_version) < self._before[kind]
+        listed_at = int(listing.resource_version)
+        known = self._objects[kind]
+        return listed_at < self._before[kind] or any(
+            version(raw) < version(known[raw["metadata"]["uid"]]) <= listed_at
+            for raw in listing.items
+            if raw["metadata"]["uid"] in known
+        )
 
     def replace(self, kind: Kind, listing: Listing, *, namespace: str | None, rewound: bool = False) -> int:
         """The whole truth of a moment: what it lacks is gone, unless it is newer than the list. Returns how

@@ -166,6 +166,13 @@ def test_a_list_that_is_merely_older_than_what_came_meanwhile_is_no_restored_etc
     assert versions(cache) == {"a": "900"}
 
 
+def test_an_object_that_became_older_than_it_was_tells_of_a_restored_etcd_whose_versions_go_on(cache: Cache) -> None:
+    cache.put(Kind.POOL, raw("a", 900))
+    cache.start_relist(Kind.POOL)
+    assert cache.is_ahead_of(Kind.POOL, Listing([raw("a", 400)], "1000500"))
+    assert not cache.is_ahead_of(Kind.POOL, Listing([raw("a", 900)], "1000500"))
+
+
 def test_a_list_tells_how_far_the_versions_had_counted_though_nothing_changed_since(cache: Cache) -> None:
     cache.replace(Kind.POOL, Listing([raw("a", 400)], "900"), namespace=None)
     cache.start_relist(Kind.POOL)
