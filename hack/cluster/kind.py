@@ -1,6 +1,7 @@
 """The kind cluster named `bullpen`: looked at, made, repaired, removed, and given images."""
 
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,16 +12,23 @@ from hack.cluster.engine import Engine
 from hack.cluster.health import Condition, Container, Sight, Verdict, diagnose, ready_nodes, renewed_since
 from hack.cluster.keys import key_of
 from hack.cluster.node_content import holds
+from hack.cluster.places import HARNESS
 from hack.cluster.steps import CommandFailed, HarnessError, Steps, ask
 
 NAME = "bullpen"
 LABEL = f"io.x-k8s.kind.cluster={NAME}"
 NETWORK = "kind"
 DNS_PROBE = "/api/v1/namespaces/kube-system/services/kube-dns:9153/proxy/metrics"
+AUDIT_POLICY = HARNESS / "audit-policy.yaml"
+AUDIT_LOGS = "/var/log/bullpen-audit"
+"""Where the API server's audit log is inside the control plane's node: `audit.log`, and two older ones at most."""
+
+_POLICY_INSIDE = "/etc/kubernetes/audit-policy.yaml"
+_LOG_MEGABYTES, _OLDER_LOGS = 10, 2
 
 
-def configuration(nodes: int) -> str:
-    """The kind configuration.
+def configuration(nodes: int, *, audit_policy: Path) -> str:
+    """The kind configuration; the audit policy is a file of the machine.
 
     One control plane needs no leader election, and without it works again 15 s sooner after a restart. Nothing has to
     keep pods from being evicted off a busy disk: kind sets the kubelet's disk thresholds to zero itself.
@@ -33,12 +41,30 @@ def configuration(nodes: int) -> str:
         "  kind: ClusterConfiguration",
     ]
     lines += [f'  {part}: {{extraArgs: {{leader-elect: "false"}}}}' for part in ("controllerManager", "scheduler")]
-    return "\n".join([*lines, "nodes:", "- role: control-plane", *["- role: worker"] * (nodes - 1), ""])
+    lines += _audited()
+    mount = f"{{hostPath: {json.dumps(str(audit_policy))}, containerPath: {_POLICY_INSIDE}, readOnly: true}}"
+    lines += ["nodes:", "- role: control-plane", f"  extraMounts: [{mount}]"]
+    return "\n".join([*lines, *["- role: worker"] * (nodes - 1), ""])
+
+
+def _audited() -> list[str]:
+    """The API server's part: arguments, and its pod's mounts of the node's files."""
+    arguments = {
+        "audit-policy-file": _POLICY_INSIDE,
+        "audit-log-path": f"{AUDIT_LOGS}/audit.log",
+        "audit-log-maxsize": str(_LOG_MEGABYTES),
+        "audit-log-maxbackup": str(_OLDER_LOGS),
+    }
+    policy = {"name": "audit-policy", "hostPath": _POLICY_INSIDE, "mountPath": _POLICY_INSIDE, "readOnly": True}
+    logs = {"name": "audit-logs", "hostPath": AUDIT_LOGS, "mountPath": AUDIT_LOGS}
+    volumes = [policy | {"pathType": "File"}, logs | {"pathType": "DirectoryOrCreate"}]
+    return [f"  apiServer: {json.dumps({'extraArgs': arguments, 'extraVolumes': volumes})}"]
 
 
 def definition(nodes: int) -> str:
-    """The key of everything a cluster of this many nodes is made from."""
-    return key_of(configuration(nodes), node_image.PUBLISHED, node_image.key())
+    """The key of everything a cluster of this many nodes is made from, wherever this checkout is."""
+    made_from = configuration(nodes, audit_policy=Path(AUDIT_POLICY.name)), AUDIT_POLICY.read_text()
+    return key_of(*made_from, node_image.PUBLISHED, node_image.key())
 
 
 def containers(engine: Engine) -> tuple[Container, ...]:
@@ -137,7 +163,10 @@ class Cluster:
                 "-",
             ]
             words += ["--kubeconfig", self._places.kubeconfig]
-            self._steps.run(words, timeout=600, env=self._env, stdin=configuration(nodes).encode())
+            # A copy, because the nodes outlive checkouts, and mount it anew whenever they start.
+            shutil.copyfile(AUDIT_POLICY, self._places.audit_policy)
+            stdin = configuration(nodes, audit_policy=self._places.audit_policy)
+            self._steps.run(words, timeout=600, env=self._env, stdin=stdin.encode())
             made = {node.name: node.id for node in containers(self._engine)}
             record.write(self._places, record.Record(definition(nodes), image, made))
             if not self._wait(definition(nodes), since=None, within=120):

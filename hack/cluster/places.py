@@ -32,6 +32,11 @@ class Places:
         return self.root / "cluster.json"
 
     @property
+    def audit_policy(self) -> Path:
+        """The file that the control plane's node mounts."""
+        return self.root / "audit-policy.yaml"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -44,6 +44,19 @@ class StagedRedis:
         with self.kubectl.forward(f"service/{self.name}", 6379) as port:
             yield self.url.replace(f"{self.name}:6379", f"127.0.0.1:{port}")
 
+    @contextmanager
+    def reached_directly(self) -> Iterator[str]:
+        """The same without the API server, by a port of the nodes: only where this machine has a route to them."""
+        service = f"{self.name}-direct"
+        expose = ("expose", f"deployment/{self.name}", f"--name={service}", "--type=NodePort", "--port=6379")
+        self.kubectl(*expose)
+        try:
+            port = self.kubectl("get", "service", service, "--output=jsonpath={.spec.ports[0].nodePort}")
+            where = "--output=jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}"
+            yield self.url.replace(f"{self.name}:6379", f"{self.kubectl('get', 'nodes', where)}:{port}")
+        finally:
+            self.kubectl("delete", "service", service)
+
     def flush(self) -> None:
         self._run(CLI + "FLUSHALL")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import signal
 import sys
 import time
 from contextlib import asynccontextmanager
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from bullpen_operator.cluster.access import NoClusterError, access
@@ -17,6 +19,7 @@ from bullpen_operator.cluster.fence import Fence, uptime
 from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
 from bullpen_operator.cluster.lease import LeaseClient
 from bullpen_operator.cluster.recorder import Recorder
+from bullpen_operator.cluster.transport import AGENT
 from bullpen_operator.engine.cache import Cache
 from bullpen_operator.engine.elector import Elector, Timing
 from bullpen_operator.engine.execute import Executor
@@ -81,14 +84,38 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
     metrics = Metrics()
     fence = Fence()
     metrics.leads_while(fence.open)
+    # A name may come back with another process behind it, which must not take itself for the one before.
+    identity = f"{settings.pod_name}_{secrets.token_hex(4)}"
     async with (
-        KubernetesCluster(configuration, fence=fence, on_request=metrics.requested) as cluster,
-        _leadership(settings, configuration, fence=fence, metrics=metrics) as leadership,
+        KubernetesCluster(
+            configuration, fence=fence, on_request=metrics.requested, agent=agent_of(identity)
+        ) as cluster,
+        _leadership(
+            settings,
+            configuration,
+            fence=fence,
+            metrics=metrics,
+            identity=identity,
+            on_rewound=lambda: relist.rewound(),
+        ) as leadership,
     ):
         cache = Cache(forgotten=lambda raw: pools.forget(raw))
         recorder = Recorder(cluster, instance=settings.pod_name)
-        relist = Relist(cluster=cluster, cache=cache, namespaces=settings.namespaces, on_listed=metrics.listed)
-        executor = Executor(cluster=cluster, cache=cache, may_write=fence.open, clock=time.time, outdated=relist.soon)
+        rewound = asyncio.Event()
+        relist = Relist(
+            cluster=cluster,
+            cache=cache,
+            namespaces=settings.namespaces,
+            on_listed=metrics.listed,
+            on_rewound=rewound.set,
+        )
+        executor = Executor(
+            cluster=cluster,
+            cache=cache,
+            may_write=lambda: fence.open() and relist.sound,
+            clock=time.time,
+            outdated=relist.soon,
+        )
         group = asyncio.TaskGroup()
         pools = Pools(
             cache=cache, executor=executor, recorder=recorder, meter=metrics, clock=time.time, spawn=group.create_task
@@ -118,7 +145,7 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
             group.create_task(recorder.run(), name="recorder")
             group.create_task(relist.run(), name="relist")
             await relist.filled.wait()
-            group.create_task(_watching(settings, hear), name="watch")
+            group.create_task(_watching(settings, hear, anew=rewound), name="watch")
             group.create_task(leadership.run(), name="leadership")
             await leadership.won.wait()
             relist.soon()  # a standby's watch may have been silent, and nobody would have noticed
@@ -134,9 +161,20 @@ async def operate(settings: Settings, configuration: Configuration, *, stop: asy
             log.info("stopped")
 
 
+def agent_of(identity: str) -> str:
+    """The User-Agent of a replica, RFC 9110's product and comment: `bullpen-operator/1.2.0 (<holder identity>)`."""
+    return f"{AGENT}/{version('bullpen')} ({re.sub(r'[^A-Za-z0-9._-]', '-', identity)})"
+
+
 @asynccontextmanager
 async def _leadership(
-    settings: Settings, configuration: Configuration, *, fence: Fence, metrics: Metrics
+    settings: Settings,
+    configuration: Configuration,
+    *,
+    fence: Fence,
+    metrics: Metrics,
+    identity: str,
+    on_rewound: Callable[[], None],
 ) -> AsyncIterator[Leadership | Alone]:
     """By the Lease, or, without leader election, from the start."""
     if not settings.leader_election:
@@ -150,15 +188,15 @@ async def _leadership(
         timeout=timing.retry,
         clock=time.time,
         on_request=metrics.requested,
+        agent=agent_of(identity),
     )
     async with client:
-        # A name may come back with another process behind it, which must not take itself for the one before.
-        identity = f"{settings.pod_name}_{secrets.token_hex(4)}"
         yield Leadership(
             lease=client,
             elector=Elector(identity=identity, timing=timing),
             fence=fence,
             clock=uptime,
+            on_rewound=on_rewound,
         )
 
 
@@ -175,8 +213,8 @@ def _not_ready(relist: Relist, leadership: Leadership | Alone) -> str | None:
     return None if leadership.informed else "the API server has not yet said who leads"
 
 
-async def _watching(settings: Settings, hear: Callable[[Kind, bool, Raw], None]) -> None:
+async def _watching(settings: Settings, hear: Callable[[Kind, bool, Raw], None], *, anew: asyncio.Event) -> None:
     """Watch until cancelled. Kopf is imported now and on a thread: it would have held up the first lists."""
     module = await asyncio.to_thread(import_module, "bullpen_operator.cluster.watch")
-    watch: Watch = module.Watch(kubeconfig=settings.kubeconfig, namespaces=settings.namespaces, hear=hear)
+    watch: Watch = module.Watch(kubeconfig=settings.kubeconfig, namespaces=settings.namespaces, hear=hear, anew=anew)
     await watch.run()

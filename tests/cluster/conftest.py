@@ -21,11 +21,13 @@ from tests.cluster.pool import Pool
 
 OWN_NAMESPACE = os.environ.get("BULLPEN_TEST_NAMESPACE")
 NAMESPACE = OWN_NAMESPACE or "bullpen-test"
+LAST = ("test_control_plane.py", "test_harness.py")
+"""In this order: forwarded ports do not outlive the API server, and the last one ends with no cluster."""
 SECRETS = ("bullpen-redis", "rotating-redis", "absent-redis", "bullpen-redis-flap")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name == "test_harness.py")  # last: it ends with no cluster
+    items.sort(key=lambda item: LAST.index(item.path.name) if item.path.name in LAST else -1)
 
 
 @pytest.fixture(scope="session")

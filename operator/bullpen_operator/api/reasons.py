@@ -122,8 +122,8 @@ class Reason(StrEnum):
     DRAINING = "Draining", "Pods finish their jobs and take no more; they are ended then."
 
     # What came of the promise, and what is in its way.
-    OBJECTIVE_MET = "ObjectiveMet", "No job has waited longer than scaling.waitObjective.seconds."
-    OBJECTIVE_MISSED = "ObjectiveMissed", "A job has waited longer than scaling.waitObjective.seconds."
+    OBJECTIVE_MET = "ObjectiveMet", "No more jobs start late than scaling.waitObjective allows."
+    OBJECTIVE_MISSED = "ObjectiveMissed", "More jobs start late than scaling.waitObjective allows."
     NOT_LIMITED = "NotLimited", "The pool has as many pods as its queue asks for, or is on the way there."
     SOLE_POOL = "SolePool", "No other pool is known to serve the queue."
     QUEUE_SHARED = (

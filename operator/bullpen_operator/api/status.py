@@ -1,11 +1,12 @@
 """The status of a WorkerPool, `bullpen.dev/v1alpha1`: what the operator writes."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from bullpen_operator.api.pool import INT32, Model
+from bullpen_operator.api.model import INT32, Model
 from bullpen_operator.api.rules import Extension
 
 TIME: Final = Extension("format", "date-time")
@@ -32,6 +33,12 @@ class Condition(Model):
     last_transition_time: Annotated[str, TIME] = Field(description="When status last changed.")
     reason: Annotated[str, Extension("maxLength", 1024)] = Field(description="Why, in one word.")
     message: Annotated[str, Extension("maxLength", 32768)] = Field(description="Why, in a sentence.")
+
+    @staticmethod
+    def turned_at(written: Mapping[str, Any], status: ConditionStatus, *, time: str) -> str:
+        """When a condition that is `status` now turned: at `time`, unless it was `written` with that status already."""
+        turned: str = written.get("lastTransitionTime", time) if written.get("status") == status else time
+        return turned
 
 
 class QueueNumbers(Model):

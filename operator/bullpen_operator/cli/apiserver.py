@@ -15,6 +15,7 @@ import click
 from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost, WrongState
 from bullpen_operator.api.pool import GROUP, PLURAL, VERSION
 from bullpen_operator.cli.extra import needed
+from bullpen_operator.request import MERGE, send
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -157,22 +158,17 @@ class ApiServer:
         import aiohttp
 
         asked = {**(query or {}), **({"fieldManager": FIELD_MANAGER} if body is not None else {})}
-        call = await self._client.param_serialize(
-            method=method,
-            resource_path=path,
-            query_params=list(asked.items()),
-            header_params={"Accept": "application/json", "Content-Type": "application/merge-patch+json"},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
         try:
-            response = await self._client.call_api(*call, _request_timeout=aiohttp.ClientTimeout(total=_TIMEOUT))
-            payload = await response.read()  # type: ignore[no-untyped-call]
+            response = await send(
+                self._client, method, path, query=asked, body=body, content_type=MERGE, timeout=timeout
+            )
+            payload = await response.read()
         except (aiohttp.ClientError, OSError) as error:
             words = f"no answer within {_TIMEOUT:g} s" if isinstance(error, TimeoutError) else str(error)
             raise ConnectionLost(f"cannot reach the API server: {words}", sent=method != "GET") from error
         if response.status >= 400:
-            raise _refusal(int(response.status), payload)
+            raise _refusal(response.status, payload)
         answer: Raw = json.loads(payload)
         return answer
 

@@ -25,7 +25,8 @@ from bullpen_operator.scaling.observation import NO_FLEET, Fleet
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bullpen_operator.api.pool import Redis, WorkerPool, WorkerPoolSpec
+    from bullpen_operator.api.pool import WorkerPool, WorkerPoolSpec
+    from bullpen_operator.api.redis import Redis
 
 Raw = dict[str, Any]
 

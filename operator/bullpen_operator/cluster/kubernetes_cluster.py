@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from bullpen_operator.api.pods import POOL_LABEL
 from bullpen_operator.api.pool import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from bullpen_operator.cluster.port import FIELD_MANAGER, ClusterError, Kind, Listing, Raw
-from bullpen_operator.cluster.transport import Transport
+from bullpen_operator.cluster.transport import AGENT, Transport
+from bullpen_operator.request import MERGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from bullpen_operator.cluster.fence import Fence
 
 _APPLY = "application/apply-patch+yaml"
-_MERGE = "application/merge-patch+json"
 _CHUNK = 500
 
 OWNED = f"app.kubernetes.io/managed-by={FIELD_MANAGER}"
@@ -57,7 +57,7 @@ SERVED: Final[Mapping[Kind, Served]] = {
 
 class KubernetesCluster:
     """The `Cluster` protocol over HTTP. `on_request` hears of every answer: verb, resource, status code (0:
-    none came). Every write passes the `fence`.
+    none came). Every write passes the `fence`. `agent` as in `Transport`.
     """
 
     def __init__(
@@ -68,9 +68,10 @@ class KubernetesCluster:
         timeout: float = 10.0,
         concurrency: int = 16,
         on_request: Callable[[str, str, int], None],
+        agent: str = AGENT,
     ) -> None:
         self._transport = Transport(
-            configuration, timeout=timeout, concurrency=concurrency, on_request=on_request, fence=fence
+            configuration, timeout=timeout, concurrency=concurrency, on_request=on_request, fence=fence, agent=agent
         )
         self._call = self._transport.call
 
@@ -128,7 +129,7 @@ class KubernetesCluster:
             f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
             query={"fieldManager": FIELD_MANAGER},
             body={"metadata": {"resourceVersion": resource_version}, "spec": {"replicas": replicas}},
-            content_type=_MERGE,
+            content_type=MERGE,
         )
 
     async def write_budget(self, budget: Raw) -> Raw:
@@ -138,7 +139,7 @@ class KubernetesCluster:
         if "resourceVersion" not in metadata:  # a create, because an apply would take over somebody else's
             return await self._call("POST", "poddisruptionbudgets", path, query=query, body=budget)
         path += f"/{metadata['name']}"
-        return await self._call("PATCH", "poddisruptionbudgets", path, query=query, body=budget, content_type=_MERGE)
+        return await self._call("PATCH", "poddisruptionbudgets", path, query=query, body=budget, content_type=MERGE)
 
     async def delete_budget(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
         preconditions = {"uid": uid, "resourceVersion": resource_version}
@@ -165,7 +166,7 @@ class KubernetesCluster:
             f"/api/v1/namespaces/{namespace}/pods/{name}",
             query={"fieldManager": FIELD_MANAGER},
             body={"metadata": metadata},
-            content_type=_MERGE,
+            content_type=MERGE,
         )
 
     async def apply_status(
@@ -215,5 +216,5 @@ class KubernetesCluster:
             f"/apis/events.k8s.io/v1/namespaces/{namespace}/events/{name}",
             query={"fieldManager": FIELD_MANAGER},
             body=patch,
-            content_type=_MERGE,
+            content_type=MERGE,
         )

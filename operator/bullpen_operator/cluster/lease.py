@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from bullpen_operator.cluster.port import FIELD_MANAGER, ClusterError
-from bullpen_operator.cluster.transport import Transport
+from bullpen_operator.cluster.transport import AGENT, Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -46,7 +46,8 @@ class Bid:
 
 
 class LeaseClient:
-    """Reads, watches and replaces one Lease; each call but the watch takes at most `timeout` seconds.
+    """Reads, watches and replaces one Lease; each call but the watch takes at most `timeout` seconds. `agent` as in
+    `Transport`.
 
     On connections of its own, so that a renewal never waits behind other requests.
     """
@@ -60,8 +61,9 @@ class LeaseClient:
         timeout: float,
         clock: Callable[[], float],
         on_request: Callable[[str, str, int], None],
+        agent: str = AGENT,
     ) -> None:
-        self._transport = Transport(configuration, timeout=timeout, concurrency=4, on_request=on_request)
+        self._transport = Transport(configuration, timeout=timeout, concurrency=4, on_request=on_request, agent=agent)
         self._namespace = namespace
         self._name = name
         self._clock = clock

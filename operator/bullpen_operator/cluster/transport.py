@@ -18,6 +18,7 @@ from kubernetes.aio.config import ConfigException
 
 from bullpen_operator.cluster.fence import FencedError
 from bullpen_operator.cluster.port import ClusterError
+from bullpen_operator.request import JSON, send
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from bullpen_operator.cluster.fence import Fence
     from bullpen_operator.cluster.port import Raw
 
-JSON = "application/json"
+AGENT = "bullpen-operator"
 _READS = frozenset({"GET", "LIST", "WATCH"})
 
 # ConfigException: the token, read again each minute, is just being replaced. OSError: TimeoutError is one.
@@ -39,7 +40,8 @@ class Transport:
     """Sends one request at a time for each of `concurrency` callers, each for at most `timeout` seconds.
 
     `on_request` hears of every answer: verb, resource, status code (0: none came). What writes passes the `fence`, if
-    there is one, and waits for its answer no longer than the fence is open.
+    there is one, and waits for its answer no longer than the fence is open. `agent`: the User-Agent, by which
+    the API server's audit log tells replicas apart, who share a service account.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Transport:
         concurrency: int,
         on_request: Callable[[str, str, int], None],
         fence: Fence | None = None,
+        agent: str = AGENT,
     ) -> None:
         self._timeout = timeout
         self._slots = asyncio.Semaphore(concurrency)
@@ -57,6 +60,8 @@ class Transport:
         self._fence = fence
         self._reader = ApiClient(configuration)
         self._writer = ApiClient(_fenced(configuration, fence)) if fence is not None else self._reader
+        for client in (self._reader, self._writer):
+            client.user_agent = agent
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,17 +148,8 @@ class Transport:
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         client = self._reader if verb in _READS else self._writer
-        call = await client.param_serialize(
-            method="GET" if verb in _READS else verb,
-            resource_path=path,
-            query_params=list(query.items()),
-            header_params={"Accept": JSON, "Content-Type": content_type},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        answer = await client.call_api(*call, _request_timeout=timeout)
-        response: aiohttp.ClientResponse = answer.response
-        return response
+        method = "GET" if verb in _READS else verb
+        return await send(client, method, path, query=query, body=body, content_type=content_type, timeout=timeout)
 
 
 def _fenced(configuration: Configuration, fence: Fence) -> Configuration:

@@ -39,7 +39,7 @@ class Watch:
     """Watches pools, what they own, their pods, and autoscalers in the namespaces (none: in all of them).
 
     `hear(kind, gone, object)` is called on the event loop that awaits `run`, in the order of events for each
-    object.
+    object. When `anew` is set, all begins with new lists.
     """
 
     def __init__(
@@ -48,10 +48,12 @@ class Watch:
         kubeconfig: Path | None,
         namespaces: Sequence[str],
         hear: Callable[[Kind, bool, Raw], None],
+        anew: asyncio.Event | None = None,
     ) -> None:
         self._kubeconfig = kubeconfig
         self._namespaces = namespaces
         self._hear = hear
+        self._anew = anew or asyncio.Event()
 
     async def run(self) -> None:
         """Watch until cancelled. When kopf gives up (the API server refused it for too long), it is started
@@ -61,7 +63,10 @@ class Watch:
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
+            self._anew.clear()
             error = await self._watch_once()
+            if self._anew.is_set():
+                continue
             if loop.time() - started > _LONGEST_PAUSE:
                 pause = _FIRST_PAUSE
             log.warning("the watch ended and is started again in about %.0f s: %s", pause, error or "no error")
@@ -69,7 +74,7 @@ class Watch:
             pause = min(_LONGEST_PAUSE, pause * 2)
 
     async def _watch_once(self) -> BaseException | None:
-        """Run kopf on its thread until it ends; on cancellation stop it, for at most _STOP_SECONDS."""
+        """Run kopf on its thread until it ends; stop it on cancellation or to begin anew, for at most _STOP_SECONDS."""
         ours = asyncio.get_running_loop()
         theirs = asyncio.new_event_loop()
         stop = asyncio.Event()
@@ -88,9 +93,12 @@ class Watch:
         # A daemon: if kopf hangs while it stops, the process ends all the same; there is nothing here to
         # save.
         threading.Thread(target=body, name="watch", daemon=True).start()
+        to_begin_anew = asyncio.create_task(self._anew.wait())
         try:
-            return await asyncio.shield(ended)
+            await asyncio.wait((ended, to_begin_anew), return_when=asyncio.FIRST_COMPLETED)
+            return ended.result() if ended.done() else None
         finally:
+            to_begin_anew.cancel()
             if not ended.done():
                 theirs.call_soon_threadsafe(stop.set)
                 await asyncio.wait([ended], timeout=_STOP_SECONDS)
@@ -142,6 +150,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.posting.enabled = False
     chosen.process.ultimate_exiting_timeout = None  # it would SIGKILL the process it is a guest in
     chosen.networking.request_timeout = 30
+    # Its own pauses grow to 34 s, for which the API server may be back already; each attempt is a line in the log.
+    chosen.networking.error_backoffs = (1, 1, 2, 3, 5) + (8,) * 100
     chosen.queueing.exit_timeout = 0.2
     chosen.watching.server_timeout = 300
     chosen.watching.client_timeout = 310

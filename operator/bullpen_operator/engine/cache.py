@@ -139,11 +139,25 @@ class Cache:
         self._gone[kind].clear()
         self._before[kind] = self._newest[kind]
 
-    def replace(self, kind: Kind, listing: Listing, *, namespace: str | None) -> int:
-        """The whole truth of a moment: what it lacks is gone, unless it is newer than the list. Returns how
-        many were gone.
+    def is_ahead_of(self, kind: Kind, listing: Listing) -> bool:
+        """Whether the list cannot be of the same history as what is known: etcd was restored from a snapshot.
+
+        Then the versions count from an earlier point again, or (`--bump-revision`) go on, and single objects are older
+        than they were known to be at the time of the list.
         """
-        if int(listing.resource_version) < self._before[kind]:
+        listed_at = int(listing.resource_version)
+        known = self._objects[kind]
+        return listed_at < self._before[kind] or any(
+            version(raw) < version(known[raw["metadata"]["uid"]]) <= listed_at
+            for raw in listing.items
+            if raw["metadata"]["uid"] in known
+        )
+
+    def replace(self, kind: Kind, listing: Listing, *, namespace: str | None, rewound: bool = False) -> int:
+        """The whole truth of a moment: what it lacks is gone, unless it is newer than the list. Returns how
+        many were gone. `rewound`: nothing of what is known is newer than anything.
+        """
+        if rewound:
             self._wind_back(kind, namespace)
         listed = {raw["metadata"]["uid"] for raw in listing.items}
         missed = [
@@ -157,12 +171,11 @@ class Cache:
             self.remove(kind, raw)
         for raw in listing.items:
             self.put(kind, raw)
+        self._newest[kind] = max(self._newest[kind], int(listing.resource_version))
         return len(missed)
 
     def _wind_back(self, kind: Kind, namespace: str | None) -> None:
-        """The list is older than what was known before it was asked for: etcd was restored from a snapshot, and its
-        versions count from there again. Then nothing of what is known is newer than anything.
-        """
+        """Forget how new all is that is known of the kind."""
         self._newest[kind] = 0
         self._gone[kind].clear()
         for raw in self._objects[kind].values():

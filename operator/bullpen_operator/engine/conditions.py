@@ -56,13 +56,12 @@ def conditions_of(view: View, *, time: str) -> list[Condition]:
             finding = Finding(
                 status=ConditionStatus(written["status"]), reason=written["reason"], message=written["message"]
             )
-        same = written.get("status") == finding.status
         found.append(
             Condition(
                 type=kind,
                 status=finding.status,
                 observed_generation=view.generation if finding.generation is None else finding.generation,
-                last_transition_time=written.get("lastTransitionTime", time) if same else time,
+                last_transition_time=Condition.turned_at(written, finding.status, time=time),
                 reason=finding.reason,
                 message=_cut(finding.message),
             )

@@ -52,6 +52,8 @@ class Elector:
         """Holds the Lease, or did until nobody knows when; only before `valid_until` it may act."""
         self.lost = False
         """Led, and somebody else has the Lease now: for good."""
+        self.rewound = False
+        """The Lease came back at an older version: etcd was restored. Who tells of it takes this back."""
         self.valid_until = -math.inf
         self._lease: Lease | None = None
         self._since = math.nan  # when this lease, or its absence, was first seen
@@ -84,9 +86,12 @@ class Elector:
 
     def see(self, lease: Lease | None, *, now: float) -> None:
         """The API server said, at `now` or before, that this is the Lease; None: there is none."""
+        rewound = lease is not None and self._lease is not None and int(lease.version) < int(self._lease.version)
+        self.rewound = self.rewound or rewound
         if not self.informed or lease != self._lease:
-            # The first one to come may make it; who saw it vanish cannot know whether its holder has noticed.
-            self._free = lease.holder == "" if lease is not None else not self.informed
+            # The first one to come may make it; who saw it vanish cannot know whether its holder has noticed, nor can
+            # who sees a time come back in which nobody held it.
+            self._free = lease.holder == "" and not rewound if lease is not None else not self.informed
             self._lease, self._since = lease, now
         self._doubt = False
         mine = lease is not None and lease.holder == self.identity

@@ -42,7 +42,9 @@ class LeaseApi(Protocol):
 
 
 class Leadership:
-    """Campaigns, then renews. `clock` is that of the fence."""
+    """Campaigns, then renews. `clock` is that of the fence. `on_rewound` hears when the Lease shows that the API
+    server's data went back in time, before anything may be written on it.
+    """
 
     def __init__(
         self,
@@ -51,7 +53,9 @@ class Leadership:
         elector: Elector,
         fence: Fence,
         clock: Callable[[], float],
+        on_rewound: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_rewound = on_rewound
         self._lease = lease
         self._elector = elector
         self._fence = fence
@@ -174,6 +178,9 @@ class Leadership:
     def _tell(self) -> None:
         """What has changed: on the log, and to who waits for leadership."""
         elector = self._elector
+        if elector.rewound:
+            elector.rewound = False
+            self._on_rewound()
         if elector.lost:
             self._fence.close()
             holder = elector.lease.holder if elector.lease is not None else ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bullpen_operator.api.pool import WorkerPool
     from bullpen_operator.scaling.decision import Decision
     from bullpen_operator.scaling.observation import Fleet, QueueReading
@@ -15,6 +17,9 @@ class Meter(Protocol):
 
     def pool_seen(self, pool: WorkerPool, *, reading: QueueReading | None, fleet: Fleet, decision: Decision) -> None:
         """One turn of a pool; no reading: its queue could not be read."""
+
+    def pool_misread(self, namespace: str, name: str, *, status: Mapping[str, Any], fleet: Fleet) -> None:
+        """A pool whose spec cannot be understood; `status` is what was last written of it."""
 
     def pool_gone(self, namespace: str, name: str) -> None:
         """The pool was deleted: none of its numbers may stay."""

@@ -33,7 +33,7 @@ def misread_status(raw: Raw, *, message: str, time: str) -> dict[str, Any]:
             type=kind,
             status=status,
             observed_generation=generation,
-            last_transition_time=before.get("lastTransitionTime", time) if before.get("status") == status else time,
+            last_transition_time=Condition.turned_at(before, status, time=time),
             reason=Reason.SPEC_NOT_UNDERSTOOD,
             message=message,
         )

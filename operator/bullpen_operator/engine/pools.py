@@ -8,35 +8,29 @@ from __future__ import annotations
 
 import logging
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from bullpen_operator.api.pool import Metadata, WorkerPool
 from bullpen_operator.cluster.deployment import fleet_of
-from bullpen_operator.engine.announce import changed, misread, scaled, unguarded
-from bullpen_operator.engine.conditions import held
+from bullpen_operator.engine.announce import scaled, unguarded
 from bullpen_operator.engine.drain import NO_ORDERS, Orders
 from bullpen_operator.engine.guard import Guard, Unguard, guard
-from bullpen_operator.engine.misread import misread_status
-from bullpen_operator.engine.queue_conditions import late
-from bullpen_operator.engine.status import status_of, timestamp, urgent, write_due
-from bullpen_operator.engine.track import Track
+from bullpen_operator.engine.shard import WHOLE, Shard
+from bullpen_operator.engine.telling import Telling
+from bullpen_operator.engine.track import Track, served
 from bullpen_operator.engine.turn import Apply, Refused, Scale, effect
-from bullpen_operator.engine.view import View
 from bullpen_operator.scaling.observation import HORIZONS, QueueReading
 from bullpen_operator.scaling.plan import Rules, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from bullpen_operator.api.pool import Metadata, WorkerPool
     from bullpen_operator.cluster.port import Raw
     from bullpen_operator.cluster.recorder import Recorder
     from bullpen_operator.engine.cache import Cache
     from bullpen_operator.engine.execute import Executor
     from bullpen_operator.engine.meter import Meter
-    from bullpen_operator.scaling.decision import Decision, Memory
+    from bullpen_operator.scaling.decision import Decision
     from bullpen_operator.scaling.observation import Fleet, ReadingFailed
 
     Observed = QueueReading | ReadingFailed
@@ -46,12 +40,11 @@ log = logging.getLogger(__name__)
 REST_SECONDS = 5.0
 """Between the turns of a pool that rests, jittered down to 3.5, so that those of many fall on different ticks."""
 
-LOOK_AGAIN_SECONDS = 60.0
-"""A status is built at least this often, changed or not: a number that may be written once a minute is then due."""
-
 
 class Pools:
-    """Every pool's turn. `spawn` starts a write task and owns it; `clock` is in seconds since the epoch."""
+    """Every pool's turn, of those that the `shard` owns. `spawn` starts a write task and owns it; `clock` is in seconds
+    since the epoch.
+    """
 
     def __init__(
         self,
@@ -62,6 +55,7 @@ class Pools:
         meter: Meter,
         clock: Callable[[], float],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        shard: Shard = WHOLE,
     ) -> None:
         self._cache = cache
         self._executor = executor
@@ -69,7 +63,9 @@ class Pools:
         self._meter = meter
         self._clock = clock
         self._spawn = spawn
+        self._shard = shard
         self._tracks: dict[str, Track] = {}
+        self._telling = Telling(cache=cache, executor=executor, recorder=recorder, clock=clock, known=self._known)
 
     def forget(self, raw: Raw) -> None:
         """The pool was deleted. Its Deployment goes by its owner reference, its queue is nobody's business here."""
@@ -82,25 +78,19 @@ class Pools:
         """The pools to take turns with, by uid: those that are understood and not being deleted."""
         for raw in list(self._cache.pools()):
             uid = raw["metadata"]["uid"]
+            if not self._shard.owns(uid):
+                continue
             track = self._tracks.setdefault(uid, Track())
-            _read(track, raw)
+            track.read(raw)
             if track.pool is None:
-                self._tell_misread(track, raw)
+                self._misread(track, raw)
             elif track.pool.metadata.deletion_timestamp is None:
                 yield uid, track.pool
 
-    def _tell_misread(self, track: Track, raw: Raw) -> None:
-        now, going = self._clock(), raw["metadata"].get("deletionTimestamp")
-        if track.writing or going or track.misread is None or not track.status_pause.open(now):
-            return
-        status = misread_status(raw, message=track.misread, time=timestamp(now))
-        if status != raw.get("status"):
-            metadata = Metadata.model_validate(raw["metadata"])
-            self._start(track, self._write_misread(track, metadata, status, track.misread))
-
-    async def _write_misread(self, track: Track, pool: Metadata, status: Raw, message: str) -> None:
-        if await self._executor.write_status(track, pool, status) and self._known(track, pool):
-            self._recorder.record(misread(pool, message), now=self._clock())
+    def _misread(self, track: Track, raw: Raw) -> None:
+        metadata, fleet = raw["metadata"], fleet_of(self._cache.deployment(raw))
+        self._meter.pool_misread(metadata["namespace"], metadata["name"], status=raw.get("status") or {}, fleet=fleet)
+        self._start(track, self._telling.misread(track, raw))
 
     def resting(self, uid: str) -> bool:
         """Whether nothing is lost when the pool has no turn now, provided that the doorbell tells of new jobs."""
@@ -127,9 +117,9 @@ class Pools:
         if track is None or raw is None:
             return NO_ORDERS
         try:
-            _read(track, raw)
+            track.read(raw)
             track.sharing = sharing
-            if track.pool is None or (asked is not None and _served(asked) != _served(track.pool)):
+            if track.pool is None or (asked is not None and served(asked) != served(track.pool)):
                 return NO_ORDERS
             if track.pool.metadata.deletion_timestamp is None:
                 self._turn(track, track.pool, raw, observed)
@@ -146,6 +136,7 @@ class Pools:
         track.draining.observe(pool, self._cache.pods(raw), observed, scaler=self._cache.scaler(raw), now=now)
         fleet = track.draining.on(fleet_of(seen))
         decision = plan(rules=Rules.of(pool.spec), reading=observed, fleet=fleet, memory=track.memory, now=now)
+        track.starts.observe(observed, promised=pool.spec.scaling.wait_objective.seconds, now=now)
         reading = observed if isinstance(observed, QueueReading) else None
         self._meter.pool_seen(pool, reading=reading, fleet=fleet, decision=decision)
         if reading is not None and reading.at_rest:
@@ -173,7 +164,7 @@ class Pools:
             self._start(track, self._executor.annotate(track, pool, orders.annotate))
         elif track.status_pause.open(now) and (not decision.changes or track.obstacle is not None):
             # A number that waits for its turn is shown once it was taken, or once something stands in its way.
-            self._show_if_changed(track, pool, observed, decision, now)
+            self._start(track, self._telling.due(track, pool, observed, decision, now))
             _let_rest(track, observed, fleet, decision, now)
 
     def _guarding(self, track: Track, pool: WorkerPool, raw: Raw, fleet: Fleet, now: float) -> Guard | Unguard | None:
@@ -188,22 +179,6 @@ class Pools:
         trouble = await self._executor.guard(track, pool, wanted)
         if trouble is not None and self._known(track, pool.metadata):
             self._recorder.record(unguarded(pool, trouble), now=self._clock())
-
-    def _show_if_changed(
-        self, track: Track, pool: WorkerPool, observed: Observed, decision: Decision, now: float
-    ) -> None:
-        view = self._view(track, pool, observed, decision, now)
-        # How many run jobs just now, and with how much CPU, changes each tick and is never urgent.
-        fleet = replace(view.fleet, busy=None, drained=None, cpu_use=None)
-        seen = (fleet, view.applied, view.obstacle, view.sharing, late(pool, observed))
-        basis = (track.version, facts(observed), outcome(decision), *seen)
-        if basis == track.shown and 0 <= now - track.shown_at < LOOK_AGAIN_SECONDS:
-            return
-        status = self._executor.writable(status_of(view))
-        if _due(track, pool, status, now):
-            self._start(track, self._show(track, pool, status))
-        elif not held(view):
-            track.shown, track.shown_at = basis, now
 
     def _wanted(
         self, track: Track, pool: WorkerPool, seen: Raw | None, decision: Decision, now: float
@@ -227,9 +202,10 @@ class Pools:
             track.unsettled, track.obstacle = False, None
         return wanted if wanted is not None and track.scale_pause.open(now) else None
 
-    def _start(self, track: Track, write: Coroutine[Any, Any, None]) -> None:
-        track.writing = True
-        self._spawn(self._bounded(track, write))
+    def _start(self, track: Track, write: Coroutine[Any, Any, None] | None) -> None:
+        if write is not None:
+            track.writing = True
+            self._spawn(self._bounded(track, write))
 
     async def _bounded(self, track: Track, write: Coroutine[Any, Any, None]) -> None:
         try:
@@ -266,12 +242,8 @@ class Pools:
                     self._recorder.record(notice, now=now)
             log.info(decision.message, extra=_context(pool, decision))
         if taken or track.obstacle is not None:
-            status = self._executor.writable(status_of(self._view(track, pool, observed, decision, now)))
             made = taken and isinstance(wanted, Apply) and wanted.resource_version is None
-            # After a Deployment was made always: the answer tells whether the pool still exists. One whose end the
-            # watch missed would make it again and again, and the garbage collector take it away.
-            if made or _due(track, pool, status, now):
-                await self._show(track, pool, status)
+            await self._telling.after_write(track, pool, observed, decision, made=made, now=now)
 
     def _tell_wake(self, track: Track, pool: WorkerPool, observed: Observed, decision: Decision, now: float) -> None:
         """How long the first job waited for this, unless something else than the operator's speed held it up."""
@@ -281,45 +253,8 @@ class Pools:
             since = max(observed.at - waited, track.rested_at)
             self._meter.woken(pool, seconds=max(0.0, now - since))
 
-    async def _show(self, track: Track, pool: WorkerPool, status: Raw) -> None:
-        if await self._executor.write_status(track, pool.metadata, status):
-            now = self._clock()
-            track.status_written_at = now
-            if not urgent(pool.status, status):
-                track.status_refreshed_at = now
-            if not self._known(track, pool.metadata):
-                return
-            for notice in changed(pool, pool.status, status):
-                self._recorder.record(notice, now=now)
-
     def _known(self, track: Track, pool: Metadata) -> bool:
         return self._tracks.get(pool.uid) is track
-
-    def _view(self, track: Track, pool: WorkerPool, observed: Observed, decision: Decision, now: float) -> View:
-        raw = self._cache.pool(pool.metadata.uid)
-        fleet = track.draining.on(fleet_of(self._cache.deployment(raw) if raw is not None else None))
-        if raw is not None:
-            fleet = replace(fleet, trouble=self._cache.trouble(raw))
-        return View(
-            pool=pool,
-            fleet=fleet,
-            reading=observed,
-            applied=not track.unsettled,
-            obstacle=track.obstacle,
-            decision=decision,
-            now=now,
-            sharing=track.sharing,
-        )
-
-
-def _due(track: Track, pool: WorkerPool, status: Raw, now: float) -> bool:
-    return write_due(
-        before=pool.status,
-        after=status,
-        written_at=track.status_written_at,
-        refreshed_at=track.status_refreshed_at,
-        now=now,
-    )
 
 
 def _let_rest(track: Track, observed: Observed, fleet: Fleet, decision: Decision, now: float) -> None:
@@ -330,66 +265,6 @@ def _let_rest(track: Track, observed: Observed, fleet: Fleet, decision: Decision
     soon = due is not None and due - now < HORIZONS[-1]
     if not (soon or track.writing or track.unsettled or track.unguarded or track.obstacle or decision.changes):
         track.turned_at, track.rests_until = now, now + REST_SECONDS * random.uniform(0.7, 1.0)
-
-
-def _read(track: Track, raw: Raw) -> None:
-    """Bring the track to the object's present version."""
-    version = raw["metadata"]["resourceVersion"]
-    if version == track.version:
-        return
-    track.version = version
-    before = track.pool
-    try:
-        track.pool, track.misread = WorkerPool.model_validate(raw), None
-        if before is None:
-            track.memory = remembered(track.memory, track.pool)
-        elif _served(before) != _served(track.pool):
-            track.memory = track.memory.of_another_queue()
-    except ValidationError as error:
-        track.pool = None
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        track.misread = (
-            f"this version of the operator does not understand {where} ({first['msg']}): "
-            "correct it, or bring the operator to the version of the CRD"
-        )
-        place = {"pool": raw["metadata"]["name"], "namespace": raw["metadata"]["namespace"]}
-        log.error(track.misread, extra=place)  # noqa: TRY400 - the trace of a validation says nothing more
-
-
-def remembered(memory: Memory, pool: WorkerPool) -> Memory:
-    """With what an operator before this one learned of the same spec, as the status tells it, for a first guess."""
-    seconds = pool.status.get("rates", {}).get("serviceSeconds")
-    if seconds is None or pool.status.get("observedGeneration") != pool.metadata.generation:
-        return memory
-    return replace(memory, rates=replace(memory.rates, expected=seconds))
-
-
-def _served(pool: WorkerPool) -> object:
-    """What tells the pool's queue apart from others."""
-    return pool.spec.redis, pool.spec.prefix, pool.spec.queue
-
-
-def facts(observed: Observed) -> object:
-    """What an observation says apart from when: a wait that merely grows is no news."""
-    if not isinstance(observed, QueueReading):
-        return observed.reason, observed.message
-    return (
-        observed.exists,
-        observed.paused,
-        observed.waiting,
-        observed.due,
-        observed.active,
-        observed.delayed,
-        observed.failed,
-        observed.completed,
-        observed.next_due_at,
-        observed.global_concurrency,
-    )
-
-
-def outcome(decision: Decision) -> object:
-    return decision.from_, decision.to, decision.reason, decision.limited_by
 
 
 def _context(pool: WorkerPool, decision: Decision) -> dict[str, Any]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bullpen_operator.api.reasons import ConditionType, Reason
+from bullpen_operator.engine.promise import WINDOW_SECONDS
 from bullpen_operator.engine.view import FALSE, TRUE, UNKNOWN, Finding, known_before
 from bullpen_operator.scaling.observation import QueueReading
 
 if TYPE_CHECKING:
-    from bullpen_operator.api.pool import WorkerPool
     from bullpen_operator.engine.view import View
-    from bullpen_operator.scaling.observation import ReadingFailed
 
 
 def queue_reachable(view: View) -> Finding:
@@ -51,22 +50,19 @@ def queue_shared(view: View) -> Finding:
 
 
 def objective_met(view: View) -> Finding:
-    """Whether a waiting job has waited longer than was promised; while the queue is paused nobody can know."""
-    reading = view.reading
+    """Whether the promised share of jobs starts in time; while the queue is paused nobody can know."""
+    reading, objective, promise = view.reading, view.pool.spec.scaling.wait_objective, view.promise
     if not isinstance(reading, QueueReading):
         return known_before(view, ConditionType.OBJECTIVE_MET)
     if reading.paused:
         return Finding(status=UNKNOWN, reason=Reason.QUEUE_PAUSED, message=Reason.QUEUE_PAUSED.meaning)
-    if not late(view.pool, reading):
+    if not promise.missed(objective):
         return Finding(status=TRUE, reason=Reason.OBJECTIVE_MET, message=Reason.OBJECTIVE_MET.meaning)
-    promised = view.pool.spec.scaling.wait_objective.seconds
     limit = view.decision.limited_by
     cause = f"; the number of pods is limited by {limit}" if limit is not None else ""
-    message = f"the oldest job has waited longer than the {promised} s of scaling.waitObjective{cause}"
+    share = "all" if promise.late >= promise.jobs else f"{100 * promise.late / promise.jobs:.2g} % of the"
+    message = (
+        f"{share} jobs of the last {WINDOW_SECONDS / 60:.0f} min waited longer than the {objective.seconds} s of "
+        f"scaling.waitObjective, which allows {100 - objective.percentile:g} %{cause}"
+    )
     return Finding(status=FALSE, reason=Reason.OBJECTIVE_MISSED, message=message)
-
-
-def late(pool: WorkerPool, reading: QueueReading | ReadingFailed) -> bool:
-    """Whether the oldest waiting job has waited longer than the wait objective allows."""
-    waited = reading.oldest_wait_seconds if isinstance(reading, QueueReading) else None
-    return waited is not None and waited > pool.spec.scaling.wait_objective.seconds

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bullpen_operator.api.pool import ScalingPause
 from bullpen_operator.api.reasons import ConditionType, Reason
+from bullpen_operator.api.scaling import ScalingPause
 from bullpen_operator.engine.queue_conditions import queue_found
 from bullpen_operator.engine.view import FALSE, TRUE, Finding, known_before
 from bullpen_operator.scaling.observation import QueueReading

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
+from bullpen_operator.api.pool import WorkerPool
 from bullpen_operator.engine.backoff import Backoff
 from bullpen_operator.engine.draining import Draining
+from bullpen_operator.engine.promise import Starts
 from bullpen_operator.scaling.decision import Memory
 
 if TYPE_CHECKING:
-    from bullpen_operator.api.pool import WorkerPool
+    from bullpen_operator.cluster.port import Raw
     from bullpen_operator.engine.difference import Differences
     from bullpen_operator.engine.view import Obstacle
     from bullpen_operator.scaling.observation import QueueReading, ReadingFailed
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +35,7 @@ class Track:
     """Why it cannot, a sentence."""
     memory: Memory = field(default_factory=Memory)
     draining: Draining = field(default_factory=Draining)
+    starts: Starts = field(default_factory=Starts)
     unsettled: bool = True
     """The Deployment has to be compared with what it should be."""
     obstacle: Obstacle | None = None
@@ -61,3 +69,40 @@ class Track:
     shown: object = None
     """What the status was last built from."""
     shown_at: float = 0.0
+
+    def read(self, raw: Raw) -> None:
+        """Bring it to the object's present version."""
+        version = raw["metadata"]["resourceVersion"]
+        if version == self.version:
+            return
+        self.version = version
+        before = self.pool
+        try:
+            self.pool, self.misread = WorkerPool.model_validate(raw), None
+            if before is None:
+                self.memory = remembered(self.memory, self.pool)
+            elif served(before) != served(self.pool):
+                self.memory, self.starts = self.memory.of_another_queue(), Starts()
+        except ValidationError as error:
+            self.pool = None
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            self.misread = (
+                f"this version of the operator does not understand {where} ({first['msg']}): "
+                "correct it, or bring the operator to the version of the CRD"
+            )
+            place = {"pool": raw["metadata"]["name"], "namespace": raw["metadata"]["namespace"]}
+            log.error(self.misread, extra=place)  # noqa: TRY400 - the trace of a validation says nothing more
+
+
+def remembered(memory: Memory, pool: WorkerPool) -> Memory:
+    """With what an operator before this one learned of the same spec, as the status tells it, for a first guess."""
+    seconds = pool.status.get("rates", {}).get("serviceSeconds")
+    if seconds is None or pool.status.get("observedGeneration") != pool.metadata.generation:
+        return memory
+    return replace(memory, rates=replace(memory.rates, expected=seconds))
+
+
+def served(pool: WorkerPool) -> object:
+    """What tells the pool's queue apart from others."""
+    return pool.spec.redis, pool.spec.prefix, pool.spec.queue

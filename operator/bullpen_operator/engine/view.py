@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bullpen_operator.api.reasons import ConditionType, Reason
 from bullpen_operator.api.status import ConditionStatus
+from bullpen_operator.engine.promise import NO_JOBS, Promise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,7 @@ class View:
     """Seconds since the epoch."""
     sharing: tuple[str, ...] = ()
     """Other pools that serve the same queue, as namespace/name; not more than a few."""
+    promise: Promise = NO_JOBS
 
     @property
     def generation(self) -> int:

@@ -19,7 +19,7 @@ from bullpen_operator.scaling.observation import ReadingFailed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from bullpen_operator.api.pool import Redis, SecretKey
+    from bullpen_operator.api.redis import Redis, SecretKey
 
 REFRESH_SECONDS = 50.0
 """Jittered down to 40; with the tick and the read itself a rotation is seen within a minute."""

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from bullpen_operator.api.pool import ScalingPause
 from bullpen_operator.api.reasons import Reason
+from bullpen_operator.api.scaling import ScalingPause
 from bullpen_operator.scaling.bounds import (
     fallback,
     global_concurrency,
@@ -205,7 +205,10 @@ def await_drain(proposal: Proposal) -> Proposal:
     if fleet.drained is None:
         if proposal.replicas == 0:
             return proposal
-        clause = f"so {proposal.replicas} would do, but the pool shrinks only to zero, when nothing runs"
+        # A rollout has two ReplicaSets, each of which chooses its victims for itself.
+        when = "in the middle of a rollout" if fleet.rolling else "now"
+        undrained = f"but no pod can be drained {when}, and undrained it shrinks only to zero, when nothing runs"
+        clause = f"so {proposal.replicas} would do, {undrained}"
         return replace(proposal.held(Reason.AWAITING_DRAIN, clause), desired=desired)
     free = max(situation.replicas - count(fleet.drained), count(fleet.busy))
     least = min(max(proposal.replicas, free), situation.replicas)

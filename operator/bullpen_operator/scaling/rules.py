@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, Self
 from bullpen_operator.scaling.schedule import Window
 
 if TYPE_CHECKING:
-    from bullpen_operator.api.pool import ScalingPause, WorkerPoolSpec
+    from bullpen_operator.api.pool import WorkerPoolSpec
+    from bullpen_operator.api.scaling import ScalingPause
 
 LEAD_SECONDS: Final = 10.0
 """What a pod takes to start, until one was seen to."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from bullpen_operator.serving.pool_metrics import PoolCollector, Seen
+from bullpen_operator.serving.pool_metrics import Misread, PoolCollector, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from bullpen_operator.api.pool import WorkerPool
     from bullpen_operator.scaling.decision import Decision
@@ -102,6 +102,9 @@ class Metrics:
 
     def pool_seen(self, pool: WorkerPool, *, reading: QueueReading | None, fleet: Fleet, decision: Decision) -> None:
         self._pools.saw(Seen(pool, reading, fleet, decision))
+
+    def pool_misread(self, namespace: str, name: str, *, status: Mapping[str, Any], fleet: Fleet) -> None:
+        self._pools.misread(Misread((namespace, name), status, fleet))
 
     def pool_gone(self, namespace: str, name: str) -> None:
         self._pools.forget((namespace, name))

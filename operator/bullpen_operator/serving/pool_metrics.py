@@ -7,7 +7,7 @@ an assignment, a deleted pool takes its series along, and what is not known has 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from bullpen_operator.scaling.rates import GAP_SECONDS, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from prometheus_client.metrics_core import Metric
 
@@ -45,10 +45,23 @@ class Seen:
     def place(self) -> Place:
         return self.pool.metadata.namespace, self.pool.metadata.name
 
+    @property
+    def status(self) -> Mapping[str, Any]:
+        return self.pool.status
+
+
+@dataclass(frozen=True, slots=True)
+class Misread:
+    """A pool whose spec the operator does not understand: what its Deployment has, and what was written of it."""
+
+    place: Place
+    status: Mapping[str, Any]
+    fleet: Fleet
+
 
 @dataclass(slots=True)
 class _Row:
-    seen: Seen
+    seen: Seen | Misread
     read_at: float | None = None
     violated: float = 0.0
     """Seconds so far in which the wait objective was missed."""
@@ -76,6 +89,14 @@ class PoolCollector(Collector):
         if not reading.paused and waited > seen.pool.spec.scaling.wait_objective.seconds:
             row.violated += min(max(since, 0.0), GAP_SECONDS)
 
+    def misread(self, misread: Misread) -> None:
+        """A pool cannot be understood, any more or at all; what was counted of it stays."""
+        row = self._rows.get(misread.place)
+        if row is None:
+            self._rows[misread.place] = _Row(misread)
+        else:
+            row.seen, row.read_at = misread, None
+
     def scaled(self, place: Place, *, direction: str, reason: str) -> None:
         """A change of the number was accepted."""
         row = self._rows.get(place)
@@ -88,11 +109,14 @@ class PoolCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         rows = list(self._rows.values())
-        read = [row.seen for row in rows if row.seen.reading is not None]
+        all_seen = [row.seen for row in rows]
+        understood = [seen for seen in all_seen if isinstance(seen, Seen)]
+        read = [seen for seen in understood if seen.reading is not None]
         yield from _queues(read)
         yield from _rates(read)
-        yield from _pools([row.seen for row in rows])
-        yield _conditions([row.seen for row in rows])
+        yield from _pools(understood)
+        yield _replicas(all_seen)
+        yield _conditions(all_seen)
         yield from _totals(rows)
 
 
@@ -142,12 +166,6 @@ def _pools(rows: Sequence[Seen]) -> Iterator[Metric]:
     objective = GaugeMetricFamily(
         "bullpen_pool_objective_seconds", "The wait objective of the pool's spec.", labels=_POOL
     )
-    replicas = GaugeMetricFamily(
-        "bullpen_pool_replicas",
-        "Pods of the pool by kind; desired: what was decided, spec: what the Deployment asks for, minimum and "
-        "maximum: the bounds of the pool's spec, busy and drained: only while workers report.",
-        labels=(*_POOL, "kind"),
-    )
     decision = GaugeMetricFamily(
         "bullpen_pool_decision",
         "1 for why the number of pods is what it is: what it follows from, and the last limit that changed it.",
@@ -157,36 +175,48 @@ def _pools(rows: Sequence[Seen]) -> Iterator[Metric]:
         place, decided = seen.place, seen.decision
         reachable.add_metric(place, seen.reading is not None)
         objective.add_metric(place, seen.pool.spec.scaling.wait_objective.seconds)
-        for kind, number in _replicas(seen):
-            replicas.add_metric((*place, kind), number)
         limit = decided.limited_by.value if decided.limited_by is not None else ""
         decision.add_metric((*place, decided.reason.value, limit), 1)
-    yield from (reachable, objective, replicas, decision)
+    yield from (reachable, objective, decision)
 
 
-def _replicas(seen: Seen) -> Iterator[tuple[str, int]]:
-    fleet, scaling = seen.fleet, seen.pool.spec.scaling
-    yield "desired", seen.decision.to
+def _replicas(rows: Sequence[Seen | Misread]) -> Metric:
+    replicas = GaugeMetricFamily(
+        "bullpen_pool_replicas",
+        "Pods of the pool by kind; desired: what was decided, spec: what the Deployment asks for, minimum and "
+        "maximum: the bounds of the pool's spec, busy and drained: only while workers report.",
+        labels=(*_POOL, "kind"),
+    )
+    for seen in rows:
+        for kind, number in _numbers(seen):
+            replicas.add_metric((*seen.place, kind), number)
+    return replicas
+
+
+def _numbers(seen: Seen | Misread) -> Iterator[tuple[str, int]]:
+    fleet = seen.fleet
+    if isinstance(seen, Seen):
+        yield "desired", seen.decision.to
+        yield "minimum", seen.pool.spec.scaling.min_replicas
+        yield "maximum", seen.pool.spec.scaling.max_replicas
     yield "spec", fleet.replicas
     yield "present", fleet.pods
     yield "ready", fleet.ready
     yield "updated", fleet.updated
-    yield "minimum", scaling.min_replicas
-    yield "maximum", scaling.max_replicas
     if fleet.busy is not None:
         yield "busy", fleet.busy
     if fleet.drained is not None:
         yield "drained", fleet.drained
 
 
-def _conditions(rows: Sequence[Seen]) -> Metric:
+def _conditions(rows: Sequence[Seen | Misread]) -> Metric:
     conditions = GaugeMetricFamily(
         "bullpen_pool_condition",
         "Conditions on the pool's status: 1 True, 0 False, -1 Unknown.",
         labels=(*_POOL, "condition"),
     )
     for seen in rows:
-        for condition in seen.pool.status.get("conditions") or ():
+        for condition in seen.status.get("conditions") or ():
             conditions.add_metric((*seen.place, condition["type"]), _TRUTH.get(condition["status"], -1))
     return conditions
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bullpen_operator.api.pool import ScalingPause
+from bullpen_operator.api.scaling import ScalingPause
 from bullpen_operator.scaling.drain import Pod as DrainPod
 from bullpen_operator.scaling.drain import victims
 from bullpen_operator.scaling.observation import Fleet, QueueReading

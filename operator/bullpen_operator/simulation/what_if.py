@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from bullpen_operator.api.pool import ScalingPause
+from bullpen_operator.api.scaling import ScalingPause
 from bullpen_operator.simulation.bullpen_policy import TICK_SECONDS, Bullpen
 from bullpen_operator.simulation.figures import Figures
 from bullpen_operator.simulation.peers import LIST_LENGTH, Fixed, keda_list_length

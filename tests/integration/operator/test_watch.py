@@ -175,6 +175,21 @@ async def test_a_watch_whose_connection_ends_goes_on_where_it_was(api: ApiServer
     await stop(task)
 
 
+async def test_all_begins_with_new_lists_when_asked_though_the_watches_are_silent(
+    api: ApiServer, kubeconfig: Path
+) -> None:
+    api.listed["workerpools"] = [raw("video", 90)]
+    ear, anew = Ear(), asyncio.Event()
+    task = asyncio.create_task(Watch(kubeconfig=kubeconfig, namespaces=["media"], hear=ear, anew=anew).run())
+    assert await ear.next() == (Kind.POOL, False, "video")
+    for name in ("audio", "text"):
+        api.listed["workerpools"] = [raw(name, 60)]
+        anew.set()
+        while await ear.next() != (Kind.POOL, False, name):
+            pass
+    await stop(task)
+
+
 async def test_our_signal_handlers_and_tasks_are_left_alone(api: ApiServer, kubeconfig: Path) -> None:
     api.listed["workerpools"] = [raw("video", 90)]
     ear, loop = Ear(), asyncio.get_running_loop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,18 @@ def test_the_number_of_nodes_is_part_of_the_definition() -> None:
 
 
 def test_a_configuration_has_one_control_plane_and_the_rest_workers() -> None:
-    lines = kind.configuration(3).splitlines()
+    lines = kind.configuration(3, audit_policy=Path("policy.yaml")).splitlines()
     assert lines.count("- role: control-plane") == 1
     assert lines.count("- role: worker") == 2
+
+
+def test_the_api_server_is_given_its_audit_policy_by_the_node_that_mounts_it() -> None:
+    configuration = yaml.safe_load(kind.configuration(2, audit_policy=Path("/a path/policy.yaml")))
+    (patch,) = configuration["kubeadmConfigPatches"]
+    api_server = yaml.safe_load(patch)["apiServer"]
+    (mount,) = configuration["nodes"][0]["extraMounts"]
+    assert mount["hostPath"] == "/a path/policy.yaml"
+    assert api_server["extraArgs"]["audit-policy-file"] == mount["containerPath"]
+    assert mount["containerPath"] in {volume["hostPath"] for volume in api_server["extraVolumes"]}
+    assert api_server["extraArgs"]["audit-log-path"].startswith(kind.AUDIT_LOGS)
+    assert yaml.safe_load(kind.AUDIT_POLICY.read_text())["kind"] == "Policy"

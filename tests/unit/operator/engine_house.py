@@ -9,11 +9,12 @@ from bullpen_operator.cluster.recorder import Recorder
 from bullpen_operator.engine.cache import Cache
 from bullpen_operator.engine.execute import Executor
 from bullpen_operator.engine.pools import Pools
+from bullpen_operator.engine.shard import WHOLE, Shard
 from tests.unit.operator.facts import NOW, reading
 from tests.unit.operator.fake_cluster import FakeCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
 
     from bullpen_operator.api.pool import WorkerPool
     from bullpen_operator.cluster.port import Raw
@@ -39,12 +40,16 @@ class Tally:
     def __init__(self) -> None:
         self.scales: list[tuple[int, int]] = []
         self.gone: list[str] = []
+        self.misread: list[tuple[str, int]] = []
         self.errors = 0
         self.wakes: list[float] = []
         self.seen: list[Decision] = []
 
     def pool_seen(self, pool: WorkerPool, *, reading: QueueReading | None, fleet: Fleet, decision: Decision) -> None:
         self.seen.append(decision)
+
+    def pool_misread(self, namespace: str, name: str, *, status: Mapping[str, Any], fleet: Fleet) -> None:
+        self.misread.append((name, fleet.replicas))
 
     def pool_gone(self, namespace: str, name: str) -> None:
         self.gone.append(name)
@@ -65,7 +70,7 @@ class Tally:
 class EngineHouse:
     """Turns of pools, one by one."""
 
-    def __init__(self, cluster: FakeCluster | None = None) -> None:
+    def __init__(self, cluster: FakeCluster | None = None, *, shard: Shard = WHOLE) -> None:
         self.cluster = cluster or FakeCluster()
         self.now = NOW
         self.leader = True
@@ -83,6 +88,7 @@ class EngineHouse:
             meter=self.meter,
             clock=lambda: self.now,
             spawn=self.pending.append,
+            shard=shard,
         )
 
     def see(self, *pools: Raw) -> None:

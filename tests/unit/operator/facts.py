@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bullpen_operator.api.pool import ScalingPause, WorkerPool
+from bullpen_operator.api.pool import WorkerPool
 from bullpen_operator.api.reasons import Reason
+from bullpen_operator.api.scaling import ScalingPause
 from bullpen_operator.scaling.observation import Fleet, QueueReading, ReadingFailed
 from bullpen_operator.scaling.rules import Rules
 

@@ -84,6 +84,12 @@ class FakeCluster:
         self.pods[name]["status"] |= status
         return self._changed(self.pods[name])
 
+    def restore(self, *, count_from: int) -> None:
+        """As if etcd came back from a snapshot: versions are counted from there; what there is of objects stays."""
+        self._versions = itertools.count(count_from)
+        for pool in self.pools.values():
+            self._changed(pool)
+
     def writes(self) -> list[str]:
         """The verbs of what was asked, but for lists."""
         return [verb for verb, _ in self.calls if verb not in ("list", "find")]

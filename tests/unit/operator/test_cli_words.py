@@ -21,6 +21,7 @@ from bullpen_operator.cli.arithmetic import Terms, explained
 from bullpen_operator.cli.look import COLUMNS, row
 from bullpen_operator.cli.waiting import awaited
 from bullpen_operator.cli.words import described
+from bullpen_operator.engine.promise import Starts
 from bullpen_operator.engine.status import status_of
 from bullpen_operator.engine.view import Obstacle, View
 from bullpen_operator.scaling.observation import Fleet, QueueReading, ReadingFailed
@@ -59,7 +60,16 @@ def written(
     asked = pool(concurrency=5, **spec)
     decision = plan(rules=Rules.of(asked.spec), reading=seen, fleet=fleet, memory=memory, now=NOW)
     after = replace(fleet, replicas=decision.to, exists=True)
-    view = View(pool=asked, fleet=after, reading=seen, applied=True, obstacle=obstacle, decision=decision, now=NOW)
+    view = View(
+        pool=asked,
+        fleet=after,
+        reading=seen,
+        applied=True,
+        obstacle=obstacle,
+        decision=decision,
+        now=NOW,
+        promise=Starts().promise(seen, promised=asked.spec.scaling.wait_objective.seconds),
+    )
     return {
         "metadata": {"name": "video", "namespace": "media", "generation": 1},
         "spec": asked.spec.model_dump(mode="json", by_alias=True, exclude_none=True),

@@ -7,6 +7,7 @@ import base64
 import json
 import math
 from datetime import timedelta
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 from bullpen_operator.cluster.fence import Fence
 from bullpen_operator.cluster.kubernetes_cluster import KubernetesCluster
 from bullpen_operator.cluster.port import ClusterError, Kind
+from bullpen_operator.main import agent_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -37,11 +39,13 @@ class ApiServer:
         self.hang = asyncio.Event()
         self.hangs = False
         self.counted: list[tuple[str, str, int]] = []
+        self.agents: set[str] = set()
 
     async def handle(self, request: web.Request) -> web.Response:
         text = await request.text()
         body = json.loads(text) if text else None
         self.requests.append((request.method, request.path, dict(request.query), request.content_type, body))
+        self.agents.add(request.headers["User-Agent"])
         if self.hangs:
             await self.hang.wait()
         return self.answers.pop(0) if self.answers else web.json_response({"kind": "Deployment"})
@@ -244,6 +248,15 @@ async def host(api: ApiServer) -> AsyncIterator[Configuration]:
         configuration.host = str(server.make_url("")).rstrip("/")
         yield configuration
         api.hang.set()
+
+
+async def test_reads_and_writes_say_which_replica_they_are_from(api: ApiServer, host: Configuration) -> None:
+    api.answers = [web.json_response({"items": []}), web.json_response(DEPLOYMENT)]
+    agent = agent_of("one pod_1f")
+    async with KubernetesCluster(host, fence=OPEN, on_request=lambda *_: None, agent=agent) as cluster:
+        await cluster.find_deployment(namespace="media", name="video")
+        await cluster.apply_deployment(DEPLOYMENT)
+    assert api.agents == {f"bullpen-operator/{version('bullpen')} (one-pod_1f)"}
 
 
 WRITES = {name: call for name, call in CALLS.items() if name not in ("list", "find", "secret")}

@@ -9,11 +9,13 @@ import pytest
 from bullpen_operator.api.pool import WorkerPool
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.engine.announce import changed
+from bullpen_operator.engine.promise import Starts
 from bullpen_operator.engine.status import status_of, write_due
 from bullpen_operator.engine.view import View
 from bullpen_operator.scaling.observation import Fleet, PodTrouble, QueueReading, ReadingFailed
 from bullpen_operator.scaling.plan import Memory, Rules, plan
 from tests.unit.operator.facts import NOW, fleet, pool, reading, unreachable
+from tests.unit.operator.test_promise import counted
 
 
 def status(
@@ -24,6 +26,7 @@ def status(
     now: float = NOW,
     unread_since: float | None = None,
     sharing: tuple[str, ...] = (),
+    starts: Starts | None = None,
     written: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The status of a pool of ten slots a pod whose size was just decided, over the one `written` before."""
@@ -42,6 +45,7 @@ def status(
         decision=decision,
         now=now,
         sharing=sharing,
+        promise=(starts or Starts()).promise(known, promised=made.spec.scaling.wait_objective.seconds),
     )
     return status_of(view)
 
@@ -102,6 +106,19 @@ class TestObjectiveMet:
         assert says(status(observed=reading(waiting=3, oldest_wait_seconds=30)), "ObjectiveMet")[0] == "True"
         missed = status(observed=reading(waiting=3, oldest_wait_seconds=30.5))
         assert says(missed, "ObjectiveMet") == ("False", "ObjectiveMissed")
+
+    def test_says_how_many_were_late_and_how_many_may_be(self) -> None:
+        starts = Starts()
+        for on_time, late in ((0, 0), (950, 50)):
+            starts.observe(reading(workers=counted(on_time, late)), promised=30, now=NOW)
+        known = status(observed=reading(), starts=starts)
+        assert says(known, "ObjectiveMet") == ("False", "ObjectiveMissed")
+        (message,) = (entry["message"] for entry in known["conditions"] if entry["type"] == "ObjectiveMet")
+        assert message.startswith(
+            "5 % of the jobs of the last 5 min waited longer than the 30 s of scaling.waitObjective, which allows 1 %"
+        )
+        generous = pool(scaling={"waitObjective": {"percentile": 95}})
+        assert says(status(generous, observed=reading(), starts=starts), "ObjectiveMet")[0] == "True"
 
     def test_nobody_is_promised_anything_of_a_paused_queue(self) -> None:
         observed = reading(paused=True, waiting=3, oldest_wait_seconds=300)

@@ -149,8 +149,9 @@ def test_a_list_of_an_etcd_that_was_restored_takes_the_place_of_what_was_newer(c
     cache.put(Kind.POOL, raw("made-later", 950, name="made-later"))
     cache.remove(Kind.POOL, raw("deleted-later", 960, name="deleted-later"))
     cache.start_relist(Kind.POOL)
-    restored = [raw("kept", 400, name="kept"), raw("deleted-later", 410, name="deleted-later")]
-    cache.replace(Kind.POOL, Listing(restored, "500"), namespace=None)
+    restored = Listing([raw("kept", 400, name="kept"), raw("deleted-later", 410, name="deleted-later")], "500")
+    assert cache.is_ahead_of(Kind.POOL, restored)
+    cache.replace(Kind.POOL, restored, namespace=None, rewound=True)
     assert versions(cache) == {"kept": "400", "deleted-later": "410"}
     cache.put(Kind.POOL, raw("kept", 501, name="kept"))
     assert versions(cache)["kept"] == "501"
@@ -159,5 +160,20 @@ def test_a_list_of_an_etcd_that_was_restored_takes_the_place_of_what_was_newer(c
 def test_a_list_that_is_merely_older_than_what_came_meanwhile_is_no_restored_etcd(cache: Cache) -> None:
     cache.start_relist(Kind.POOL)
     cache.put(Kind.POOL, raw("a", 900))
-    cache.replace(Kind.POOL, Listing([raw("a", 400)], "500"), namespace=None)
+    older = Listing([raw("a", 400)], "500")
+    assert not cache.is_ahead_of(Kind.POOL, older)
+    cache.replace(Kind.POOL, older, namespace=None)
     assert versions(cache) == {"a": "900"}
+
+
+def test_an_object_that_became_older_than_it_was_tells_of_a_restored_etcd_whose_versions_go_on(cache: Cache) -> None:
+    cache.put(Kind.POOL, raw("a", 900))
+    cache.start_relist(Kind.POOL)
+    assert cache.is_ahead_of(Kind.POOL, Listing([raw("a", 400)], "1000500"))
+    assert not cache.is_ahead_of(Kind.POOL, Listing([raw("a", 900)], "1000500"))
+
+
+def test_a_list_tells_how_far_the_versions_had_counted_though_nothing_changed_since(cache: Cache) -> None:
+    cache.replace(Kind.POOL, Listing([raw("a", 400)], "900"), namespace=None)
+    cache.start_relist(Kind.POOL)
+    assert cache.is_ahead_of(Kind.POOL, Listing([raw("a", 400)], "500"))

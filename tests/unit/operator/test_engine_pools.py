@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -10,6 +10,7 @@ from bullpen_operator.cluster.deployment import INTENT_ANNOTATION
 from bullpen_operator.cluster.port import ClusterError, Kind
 from tests.unit.operator.engine_house import EngineHouse
 from tests.unit.operator.facts import NOW, reading, unreachable
+from tests.unit.operator.fake_cluster import FakeCluster
 
 INVALID = ClusterError(status=422, reason="Invalid", message="spec.template is invalid: no such thing")
 AWAY = ClusterError(status=0, reason="NoAnswer", message="no answer within 10 s")
@@ -341,7 +342,29 @@ async def test_a_pool_that_this_version_cannot_read_is_told_so_once_and_left_alo
     assert house.condition("Ready")["reason"] == "SpecNotUnderstood"
     assert "spec.scaling.paused" in house.condition("Ready")["message"]
     assert house.told().count("SpecNotUnderstood") == 1
+    assert house.meter.misread[-1] == ("video", 0)
     assert house.cluster.deployments["audio"]["spec"]["replicas"] == 1
+
+
+async def test_two_shards_divide_the_pools_between_them() -> None:
+    cluster = FakeCluster()
+    pools = [cluster.add_pool(f"pool-{number}") for number in range(4)]
+    pools.append(cluster.add_pool("unreadable", scaling={"paused": "Sideways"}))
+    uids = [pool["metadata"]["uid"] for pool in pools]
+    houses = [EngineHouse(cluster, shard=Part(frozenset(uids[start::2]))) for start in range(2)]
+    for house in houses:
+        house.see(*pools)
+        await house.turn(reading(waiting=5))
+    assert sorted(name for verb, name in cluster.calls if verb == "apply") == [f"pool-{number}" for number in range(4)]
+    assert [name for verb, name in cluster.calls if verb == "status"].count("unreadable") == 1
+
+
+@dataclass
+class Part:
+    uids: frozenset[str]
+
+    def owns(self, uid: str) -> bool:
+        return uid in self.uids
 
 
 async def test_an_unforeseen_error_in_one_pool_leaves_the_others_alone(at_rest: EngineHouse) -> None:

@@ -71,6 +71,53 @@ async def test_who_doubts_the_watch_has_it_listed_at_once_but_not_twice() -> Non
             task.cancel()
 
 
+async def test_a_list_of_an_earlier_time_begins_the_watches_anew_and_nothing_is_sound_until_all_is_listed_again() -> (
+    None
+):
+    cluster = FakeCluster()
+    cluster.add_pool("kept")
+    told: list[bool] = []
+    cache = Cache(forgotten=lambda _: None)
+    relist = Relist(
+        cluster=cluster,
+        cache=cache,
+        namespaces=(),
+        on_listed=lambda *_: sound.append(relist.sound),
+        on_rewound=lambda: told.append(True),
+    )
+    sound: list[bool] = []
+    await relist.once()
+    assert (told, set(sound)) == ([], {True})
+
+    cluster.restore(count_from=500)
+    sound.clear()
+    for _ in range(2):
+        assert told == [] or not relist.sound
+        await relist.once()
+    assert (told, set(sound)) == ([True], {False})
+    assert relist.sound
+    assert [raw["metadata"]["resourceVersion"] for raw in cache.pools()] == ["500"]
+    await relist.once()
+    assert (told, relist.sound) == ([True], True)
+
+
+async def test_who_is_told_that_time_went_back_lists_at_once_though_the_versions_have_counted_up_again() -> None:
+    cluster = FakeCluster()
+    cluster.add_pool("kept")
+    relist, cache = of(cluster)
+    task = asyncio.create_task(relist.run())
+    async with asyncio.timeout(10):
+        await relist.filled.wait()
+        cluster.restore(count_from=5000)
+        (pool,) = cluster.pools.values()
+        pool["metadata"]["resourceVersion"] = "501"
+        relist.rewound()
+        while not relist.sound:  # noqa: ASYNC110 - the list has no event
+            await asyncio.sleep(0.005)
+    assert [raw["metadata"]["resourceVersion"] for raw in cache.pools()] == ["501"]
+    task.cancel()
+
+
 TROUBLE = {
     "the CRD is missing": (ClusterError(status=404, reason="NotFound", message="no"), "install the WorkerPool CRD"),
     "the role is missing": (ClusterError(status=403, reason="Forbidden", message="no"), "grant"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,13 +84,16 @@ def lease() -> FakeLease:
 
 
 @asynccontextmanager
-async def replica(lease: FakeLease, name: str) -> AsyncIterator[Replica]:
+async def replica(
+    lease: FakeLease, name: str, *, on_rewound: Callable[[], None] = lambda: None
+) -> AsyncIterator[Replica]:
     fence = Fence(asyncio.get_running_loop().time)
     leadership = Leadership(
         lease=lease,
         elector=Elector(identity=f"{name}_1", timing=QUICK),
         fence=fence,
         clock=asyncio.get_running_loop().time,
+        on_rewound=on_rewound,
     )
     made = Replica(leadership, fence)
     made.task = asyncio.create_task(leadership.run())
@@ -154,6 +157,29 @@ async def test_without_an_api_server_the_fence_closes_by_itself_and_opens_when_i
         await until(lambda: not only.fence.open())
         lease.trouble.clear()
         await until(only.fence.open)
+
+
+async def test_a_lease_of_an_earlier_time_is_told_before_anything_may_be_written_again(lease: FakeLease) -> None:
+    told: list[bool] = []
+    async with replica(lease, "a", on_rewound=lambda: told.append(only.fence.open())) as only:
+        await until(only.leadership.won.is_set)
+        lease.trouble += [NO_ANSWER] * 100_000
+        await until(lambda: not only.fence.open())
+        assert lease.lease is not None
+        lease.lease = replace(lease.lease, version="0")
+        lease.trouble.clear()
+        await until(only.fence.open)
+        assert told == [False]
+
+
+async def test_a_standby_is_told_too(lease: FakeLease) -> None:
+    told: list[None] = []
+    await lease.become("a_1", duration=0)
+    async with replica(lease, "b", on_rewound=lambda: told.append(None)) as second:
+        await until(lambda: second.leadership.informed)
+        assert lease.lease is not None
+        lease.lease = replace(lease.lease, version="0")  # nobody tells its watch
+        await until(lambda: told)
 
 
 async def test_what_is_wrong_is_told_once_with_what_to_do(lease: FakeLease, caplog: pytest.LogCaptureFixture) -> None:

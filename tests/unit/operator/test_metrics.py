@@ -115,6 +115,30 @@ def test_a_condition_is_a_number() -> None:
     assert Scrape(metrics)["bullpen_pool_condition"] == {"Ready": 1, "Stalled": 0, "QueueFound": -1}
 
 
+def test_a_pool_that_is_not_understood_has_series_and_none_of_what_nobody_can_know() -> None:
+    status = {"conditions": [{"type": "Stalled", "status": "True"}]}
+    metrics = Metrics()
+    metrics.pool_misread("media", "video", status=status, fleet=fleet(3, ready=2))
+    scrape = Scrape(metrics)
+    assert scrape["bullpen_pool_condition"] == {"Stalled": 1}
+    assert scrape["bullpen_pool_replicas"] == {"spec": 3, "present": 3, "ready": 2, "updated": 3}
+    assert "bullpen_pool_decision{" not in scrape.text
+    metrics.pool_gone("media", "video")
+    assert 'pool="video"' not in Scrape(metrics).text
+
+
+def test_a_pool_that_is_not_understood_any_more_shows_nothing_of_before_but_what_was_counted() -> None:
+    metrics = Metrics()
+    metrics.scaled(pool(), see(metrics))
+    metrics.pool_misread("media", "video", status={}, fleet=fleet(3))
+    scrape = Scrape(metrics)
+    assert scrape["bullpen_queue_jobs"] == {}
+    assert "desired" not in scrape["bullpen_pool_replicas"]
+    assert scrape["bullpen_scale_writes_total"] == {"up Backlog": 1}
+    see(metrics)
+    assert Scrape(metrics)["bullpen_pool_replicas"]["desired"] == 4
+
+
 def test_what_was_learned_of_the_traffic_is_shown_once_something_was() -> None:
     metrics = Metrics()
     first = see(metrics, reading(added=100, finished=0, active=1))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bullpen_operator.api.pool import Redis
 from bullpen_operator.api.reasons import Reason
+from bullpen_operator.api.redis import Redis
 from bullpen_operator.cluster.port import ClusterError
 from bullpen_operator.engine.secret_reader import secret_reader
 from bullpen_operator.queues.location import Certificates, Location

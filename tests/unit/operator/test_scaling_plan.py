@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bullpen_operator.api.pool import ScalingPause
 from bullpen_operator.api.reasons import Reason
+from bullpen_operator.api.scaling import ScalingPause
 from bullpen_operator.scaling.lead import Lead
 from bullpen_operator.scaling.limits import DOWN_SECONDS, UP_SECONDS
 from bullpen_operator.scaling.observation import NO_FLEET, Fleet, QueueReading, ReadingFailed
@@ -364,7 +364,18 @@ MOVING = {
         reason=Reason.BACKLOG,
         limited_by=Reason.AWAITING_DRAIN,
         message="stays at 5: 12 active × 500000 s, budget 19 s, so 2 would do, "
-        "but the pool shrinks only to zero, when nothing runs",
+        "but no pod can be drained now, and undrained it shrinks only to zero, when nothing runs",
+    ),
+    "in a rollout that gave up too, and says so": Row(
+        rules=long(),
+        reading=reading(active=12),
+        fleet=fleet(5, rolling=True, stalled=True),
+        to=5,
+        reason=Reason.BACKLOG,
+        limited_by=Reason.AWAITING_DRAIN,
+        message="stays at 5: 12 active × 500000 s, budget 19 s, so 2 would do, "
+        "but no pod can be drained in the middle of a rollout, "
+        "and undrained it shrinks only to zero, when nothing runs",
     ),
     "a lowered maximum waits for drain": Row(
         rules=long(max_replicas=3),
