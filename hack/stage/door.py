@@ -1,7 +1,7 @@
 """A proxy in front of the API server, one for each process that is to be watched.
 
-It writes down every request that writes and what the API server said to it, and can hold such requests back, as a
-process does that is stopped between its last check and the send.
+It writes down every request, of those that write also what the API server said, and can hold these back, as a process
+does that is stopped between its last check and the send.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,11 +47,30 @@ class Write:
         return holder
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A request that reads, sent at that `time.monotonic()`."""
+
+    path: str
+    query: Mapping[str, str]
+    sent_at: float
+
+    @property
+    def watches(self) -> bool:
+        return self.query.get("watch") in ("1", "true")
+
+    @property
+    def lists(self) -> bool:
+        """It asks for a page of a list: what is bounded by no name."""
+        return "limit" in self.query
+
+
 @dataclass(slots=True)
 class Door:
     """`writes` in the order of their answers; `held` are the paths of those that wait. Dry runs are no writes."""
 
     kubeconfig: Path
+    reads: list[Read] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     holds: Callable[[str, str], bool] = lambda method, path: False
@@ -146,6 +165,8 @@ class _Building:
     async def _pass(self, door: Door, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         writes = request.method != "GET" and "dryRun" not in request.query
+        if request.method == "GET":
+            door.reads.append(Read(request.path, dict(request.query), time.monotonic()))
         if writes and door.holds(request.method, request.path):
             door.held.append(request.path)
             while not door.open.is_set():  # noqa: ASYNC110 - an event of threads, which has no await
