@@ -82,7 +82,9 @@ class Pools:
         """The pools to take turns with, by uid: those that are understood and not being deleted."""
         for raw in list(self._cache.pools()):
             uid = raw["metadata"]["uid"]
-            track = self._tracks.setdefault(uid, Track())
+            track = self._tracks.get(uid)
+            if track is None:  # no setdefault: a Track that is thrown away costs more than the rest of this loop
+                track = self._tracks[uid] = Track()
             _read(track, raw)
             if track.pool is None:
                 self._tell_misread(track, raw)
