@@ -78,11 +78,11 @@ class Changes:
         wanted = frozenset(kinds)
         return [write for write in self.writes if since <= write.at < until and write.kind in wanted]
 
-    def unsettled(self, pools: int, *, quiet: float, unmoved: float) -> str | None:
+    def unsettled(self, pools: int, *, quiet: float) -> str | None:
         """What is not yet as it is when nothing but jobs comes and goes; None when all is.
 
-        `quiet`: seconds for which no idle pool was written to and no Deployment of one changed; `unmoved`: seconds for
-        which no number of replicas changed.
+        `quiet`: seconds for which no number of replicas changed, no idle pool was written to, and no Deployment of one
+        changed.
         """
         now = time.monotonic()
         for number in range(pools):
@@ -97,7 +97,7 @@ class Changes:
                 return f"{name_of(number)} is idle and has pods"
             if not is_active(number) and now - seen.at < quiet:
                 return f"the Deployment of {name_of(number)}, which is idle, changed a moment ago"
-            if now - self.scaled_at[number] < unmoved:
+            if now - self.scaled_at[number] < quiet:
                 return f"{name_of(number)} was scaled a moment ago"
         for write in reversed(self.writes):
             if now - write.at >= quiet:

@@ -48,14 +48,13 @@ async def test_writes_are_counted_by_what_the_api_server_says_of_them(objects: l
 
 async def test_pools_are_at_rest_once_all_of_them_are_seen_and_the_active_ones_have_their_pods() -> None:
     heard = await _heard(_deployment(0), _deployment(1))
-    assert heard.unsettled(2, quiet=0, unmoved=0) == "pool-0 has no Deployment, or no status"
+    assert heard.unsettled(2, quiet=0) == "pool-0 has no Deployment, or no status"
     for number in range(2):
         await heard.hear("workerpools", False, {"metadata": {"name": name_of(number)}, "status": {"replicas": 0}})
-    assert heard.unsettled(2, quiet=0, unmoved=0) == "pool-0 is active, and 0 of its 0 pods are ready"
+    assert heard.unsettled(2, quiet=0) == "pool-0 is active, and 0 of its 0 pods are ready"
     await heard.hear("deployments", False, _deployment(0, replicas=1))
-    assert heard.unsettled(2, quiet=0, unmoved=0) is None
-    assert heard.unsettled(2, quiet=60, unmoved=0) == "the Deployment of pool-1, which is idle, changed a moment ago"
-    assert heard.unsettled(2, quiet=0, unmoved=60) == "pool-0 was scaled a moment ago"
+    assert heard.unsettled(2, quiet=0) is None
+    assert heard.unsettled(2, quiet=60) == "pool-0 was scaled a moment ago"
 
 
 def test_numbers_and_names_of_pools_are_one_to_one() -> None:
