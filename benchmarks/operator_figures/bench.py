@@ -17,9 +17,10 @@ from private_redis import redis_server
 
 from bullpen.client.connection import Link
 from bullpen.protocol.location import RedisLocation
+from bullpen_operator.cluster.kubernetes_cluster import SERVED
 from bullpen_operator.cluster.transport import Transport
 from hack.stage.door import Door, doors
-from hack.stage.kubectl import ROOT, Kubectl
+from hack.stage.kubectl import ROOT, Kubectl, until
 from operator_figures import pools
 from operator_figures.changes import Changes, changes
 from operator_figures.fake_nodes import fake_nodes, template
@@ -32,6 +33,7 @@ QUIET_SECONDS = 65.0
 """Numbers that changed are written once a minute: what comes later than that was not brought about before."""
 TELL_SECONDS = 30.0
 REMOVAL_SECONDS = 1800
+_WATCHED = frozenset([*(served.plural for served in SERVED.values()), "leases"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class Bench:
         door = self.open_door(f"door-{count}")
         begun = time.monotonic()
         await asyncio.to_thread(self.start, door.kubeconfig)
+        await asyncio.to_thread(until, lambda: door.watched >= _WATCHED, "all watches to have begun", within=60)
         rested = await self._rest(count)
         restarted = self.changes.written(since=begun, until=rested, kinds=OBJECTS)
         idle = sum(each.pool is None or not pools.is_active(each.pool) for each in restarted)

@@ -48,6 +48,7 @@ MEASURES = (
     Measure("a scrape of the metrics, s", ("steady", "scrape s"), {}),
     Measure("its size, MiB", ("steady", "scrape MiB"), {}),
     Measure("pools made → all at rest, s", ("rest s",), {}),
+    Measure("load average meanwhile", ("steady", "load average"), {}),
 )
 
 

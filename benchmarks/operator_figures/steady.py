@@ -97,6 +97,7 @@ def requests(door: Door, *, since: float, until: float) -> dict[str, Any]:
     return {
         "seconds": round(until - since, 1),
         "polling GETs": len(polls),
+        "polled": sorted({each.path for each in polls}),
         "watches begun": sum(each.watches for each in reads),
         "pages of lists": sum(each.lists for each in reads),
         "writes": dict(Counter(each.method for each in writes if each.lease_holder is None)),

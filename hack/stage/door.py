@@ -88,6 +88,11 @@ class Door:
         """What was sent since then and taken, but for the Lease."""
         return [w for w in self.writes if w.accepted and w.sent_at >= since and w.lease_holder is None]
 
+    @property
+    def watched(self) -> set[str]:
+        """Of what kinds, by their plurals, watches were begun."""
+        return {read.path.rpartition("/")[2] for read in list(self.reads) if read.watches}
+
     def led_at(self) -> float | None:
         """When the API server first made who is behind this door the holder of the Lease."""
         return next((w.answered_at for w in list(self.writes) if w.accepted and w.lease_holder), None)
