@@ -65,14 +65,10 @@ class Changes:
         async with self._news:
             self._news.notify_all()
 
-    async def until(self, look: Callable[[], bool], *, within: float) -> None:
-        """Wait until `look` says so, asked at every change. Raises TimeoutError."""
+    async def until_replicas(self, pool: int, right: Callable[[int], bool], *, within: float) -> None:
+        """Wait until the pool's Deployment asks for a right number. Raises TimeoutError."""
         async with asyncio.timeout(within), self._news:
-            await self._news.wait_for(look)
-
-    def replicas(self, pool: int) -> int | None:
-        seen = self.deployments.get(pool)
-        return None if seen is None else seen.replicas
+            await self._news.wait_for(lambda: (seen := self.deployments.get(pool)) is not None and right(seen.replicas))
 
     def written(self, *, since: float, until: float, kinds: Iterable[str] = KINDS) -> list[Write]:
         wanted = frozenset(kinds)

@@ -22,7 +22,7 @@ class Measure:
         found: Any = figures
         for step in self.place:
             found = found.get(step) if isinstance(found, Mapping) else None
-        return found
+        return None if found is None else float(found)
 
     def target(self, count: int) -> float | None:
         return self.most.get(count, self.most.get(EVERYWHERE))
@@ -79,7 +79,8 @@ def _cell(measure: Measure, count: int, figures: Mapping[str, Any]) -> str:
     value, most = measure.value(figures), measure.target(count)
     if value is None:
         return ""
-    return f"**{value:,}**" if most is not None and value > most else f"{value:,}"
+    shown = f"{value:,g}" if value < 1000 else f"{value:,.0f}"
+    return f"**{shown}**" if most is not None and value > most else shown
 
 
 def _targets(measure: Measure) -> str:

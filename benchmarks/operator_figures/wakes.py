@@ -23,11 +23,11 @@ async def wakes(link: Link, changes: Changes, *, pools: int, count: int) -> dict
     taken: list[float] = []
     for turn in range(count):
         number = idle[turn % len(idle)]
-        await changes.until(lambda number=number: changes.replicas(number) == 0, within=PATIENCE_SECONDS)
+        await changes.until_replicas(number, lambda replicas: replicas == 0, within=PATIENCE_SECONDS)
         await asyncio.sleep(random.uniform(0, 1))
         begun = time.monotonic()
         await link.run(add(queue_of(number), name="job", data="{}", now=int(time.time() * 1000)))
-        await changes.until(lambda number=number: (changes.replicas(number) or 0) > 0, within=PATIENCE_SECONDS)
+        await changes.until_replicas(number, lambda replicas: replicas > 0, within=PATIENCE_SECONDS)
         taken.append(changes.scaled_at[number] - begun)
         await end_one(link, number)
     cut = statistics.quantiles(taken, n=100, method="inclusive")

@@ -65,7 +65,7 @@ def test_numbers_and_names_of_pools_are_one_to_one() -> None:
 
 def _scrape(*counts: float) -> Scrape:
     """Ticks that were late by at most 0.1 s, by at most 0.2 s, and all of them."""
-    samples = dict(zip([("0.1",), ("0.2",), ("+Inf",)], counts, strict=True))
+    samples: dict[tuple[str, ...], float] = dict(zip([("0.1",), ("0.2",), ("+Inf",)], counts, strict=True))
     return Scrape({f"{LAG}_bucket": samples}, seconds=0.0, mebibytes=0.0)
 
 
