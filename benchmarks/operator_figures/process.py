@@ -74,8 +74,7 @@ class Operator:
     def check(self) -> None:
         """Raises SystemExit when it has ended, with what it said last."""
         if self._process.poll() is not None:
-            said = "\n".join(self._log.read_text().splitlines()[-5:])
-            raise SystemExit(f"the operator ended with {self._process.returncode}: {said}")
+            raise SystemExit(f"the operator ended with {self._process.returncode}: {self._said()}")
 
     def scrape(self) -> Scrape:
         """As Prometheus does it."""
@@ -112,7 +111,10 @@ class Operator:
                     return time.monotonic() - self.started
             except OSError:
                 time.sleep(0.02)
-        raise SystemExit(f"the operator was not ready within {START_SECONDS:g} s")
+        raise SystemExit(f"the operator was not ready within {START_SECONDS:g} s: {self._said()}")
+
+    def _said(self) -> str:
+        return "\n".join(self._log.read_text().splitlines()[-5:])
 
     def stop(self) -> float:
         """Seconds from SIGTERM to the end."""

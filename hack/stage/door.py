@@ -22,7 +22,8 @@ from yarl import URL
 
 from bullpen_operator.cluster.access import access
 
-_PASSED_ON = ("Accept", "Content-Type", "User-Agent")
+_PASSED_ON = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+_HANDED_BACK = ("Content-Encoding", "Content-Type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ class _Building:
             headers={"Authorization": bearer} if bearer else None,
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
+            skip_auto_headers=["Accept-Encoding"],  # whoever asks says what they can read
         )
         return cls(configuration.host, session, folder)
 
@@ -183,7 +185,8 @@ class _Building:
             if writes:
                 now = time.monotonic()
                 door.writes.append(Write(request.method, request.path, body.decode(), sent_at, answer.status, now))
-            response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
+            shown = {name: answer.headers[name] for name in _HANDED_BACK if name in answer.headers}
+            response = web.StreamResponse(status=answer.status, headers=shown)
             with suppress(ConnectionResetError):  # who asked is gone, or has given up
                 await response.prepare(request)
                 async for chunk in answer.content.iter_any():
