@@ -24,6 +24,7 @@ from bullpen_operator.engine.queue_conditions import late
 from bullpen_operator.engine.status import status_of, timestamp, urgent, write_due
 from bullpen_operator.engine.track import Track
 from bullpen_operator.engine.turn import Apply, Refused, Scale, effect
+from bullpen_operator.engine.turnstile import Turnstile
 from bullpen_operator.engine.view import View
 from bullpen_operator.scaling.observation import HORIZONS, QueueReading
 from bullpen_operator.scaling.plan import Rules, plan
@@ -70,11 +71,13 @@ class Pools:
         self._clock = clock
         self._spawn = spawn
         self._tracks: dict[str, Track] = {}
+        self._turnstile = Turnstile()
 
     def forget(self, raw: Raw) -> None:
         """The pool was deleted. Its Deployment goes by its owner reference, its queue is nobody's business here."""
         metadata = raw["metadata"]
         self._tracks.pop(metadata["uid"], None)
+        self._turnstile.forget(metadata["uid"])
         self._recorder.forget(metadata["uid"])
         self._meter.pool_gone(metadata["namespace"], metadata["name"])
 
@@ -166,6 +169,9 @@ class Pools:
             track.memory = decision.memory
         if self._cache.take_dirty(pool.metadata.uid):
             track.unsettled = track.unguarded = True
+        unfinished = track.unsettled or track.unguarded or bool(orders.annotate)
+        if (unfinished or decision.changes) and self._must_wait(track, pool, observed, urgent=decision.changes):
+            return
         wanted = self._wanted(track, pool, seen, decision, now)
         if wanted is not None:
             self._start(track, self._write(track, pool, wanted, observed, decision))
@@ -201,6 +207,8 @@ class Pools:
         basis = (track.version, facts(observed), outcome(decision), *seen)
         if basis == track.shown and 0 <= now - track.shown_at < LOOK_AGAIN_SECONDS:
             return
+        if self._must_wait(track, pool, observed):
+            return
         status = self._executor.writable(status_of(view))
         if _due(track, pool, status, now):
             self._start(track, self._show(track, pool, status))
@@ -229,8 +237,17 @@ class Pools:
             track.unsettled, track.obstacle = False, None
         return wanted if wanted is not None and track.scale_pause.open(now) else None
 
+    def _must_wait(self, track: Track, pool: WorkerPool, observed: Observed, *, urgent: bool = False) -> bool:
+        """Whether too many others write just now; its turn then comes again when one of them has."""
+        if self._turnstile.open(urgent=urgent):
+            return False
+        track.missed = observed
+        self._turnstile.wait(pool.metadata.uid)
+        return True
+
     def _start(self, track: Track, write: Coroutine[Any, Any, None]) -> None:
         track.writing = True
+        self._turnstile.enter()
         self._spawn(self._bounded(track, write))
 
     async def _bounded(self, track: Track, write: Coroutine[Any, Any, None]) -> None:
@@ -241,9 +258,17 @@ class Pools:
             log.exception("write failed", extra={"pool": track.pool.metadata.name if track.pool else None})
         finally:
             track.writing = False
-        if track.missed is not None and track.pool is not None:
+            self._turnstile.leave()
+        if track.pool is not None:
             # Who was rung for meanwhile is not rung for again.
-            self.take_turn(track.pool.metadata.uid, track.missed)
+            self._take_missed_turn(track.pool.metadata.uid)
+        for uid in self._turnstile.next():
+            self._take_missed_turn(uid)
+
+    def _take_missed_turn(self, uid: str) -> None:
+        track = self._tracks.get(uid)
+        if track is not None and track.missed is not None:
+            self.take_turn(uid, track.missed, sharing=track.sharing)
 
     async def _write(
         self, track: Track, pool: WorkerPool, wanted: Apply | Scale, observed: Observed, decision: Decision
