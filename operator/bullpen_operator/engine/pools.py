@@ -169,8 +169,8 @@ class Pools:
             track.memory = decision.memory
         if self._cache.take_dirty(pool.metadata.uid):
             track.unsettled = track.unguarded = True
-        unfinished = track.unsettled or track.unguarded or bool(orders.annotate)
-        if (unfinished or decision.changes) and self._must_wait(track, pool, observed, urgent=decision.changes):
+        wishes = (decision.changes, track.unsettled, track.unguarded, orders.annotate)
+        if any(wishes) and self._must_wait(track, pool, observed, urgent=decision.changes):
             return
         wanted = self._wanted(track, pool, seen, decision, now)
         if wanted is not None:

@@ -42,6 +42,7 @@ async def test_jobs_of_a_pool_at_zero_do_not_wait_for_a_crowd() -> None:
     house.pools.take_turn(uid, reading(at=house.now, waiting=35))
     await house.pending.pop()
     assert house.cluster.deployments["video"]["spec"]["replicas"] == 4
+    await house.finish_writes()
 
 
 async def test_a_pool_that_goes_while_it_waits_is_forgotten() -> None:
