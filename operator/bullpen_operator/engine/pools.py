@@ -169,8 +169,8 @@ class Pools:
             track.memory = decision.memory
         if self._cache.take_dirty(pool.metadata.uid):
             track.unsettled = track.unguarded = True
-        wishes = (decision.changes, track.unsettled, track.unguarded, orders.annotate)
-        if any(wishes) and self._must_wait(track, pool, observed, urgent=decision.changes):
+        wishes = any((decision.changes, track.unsettled, track.unguarded, orders.annotate))
+        if self._must_wait(track, pool, observed, wishes=wishes, urgent=decision.changes):
             return
         wanted = self._wanted(track, pool, seen, decision, now)
         if wanted is not None:
@@ -237,9 +237,11 @@ class Pools:
             track.unsettled, track.obstacle = False, None
         return wanted if wanted is not None and track.scale_pause.open(now) else None
 
-    def _must_wait(self, track: Track, pool: WorkerPool, observed: Observed, *, urgent: bool = False) -> bool:
-        """Whether too many others write just now; its turn then comes again when one of them has."""
-        if self._turnstile.open(urgent=urgent):
+    def _must_wait(
+        self, track: Track, pool: WorkerPool, observed: Observed, *, wishes: bool = True, urgent: bool = False
+    ) -> bool:
+        """Whether it wishes to write and too many others do just now; its turn comes again when one of them has."""
+        if not wishes or self._turnstile.open(urgent=urgent):
             return False
         track.missed = observed
         self._turnstile.wait(pool.metadata.uid)
