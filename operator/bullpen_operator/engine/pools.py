@@ -158,9 +158,7 @@ class Pools:
         elif not decision.changes:  # unread, or work that a pin or a pause leaves alone
             track.rested_at = None
         orders = track.draining.decide(pool, fleet, decision, writing=track.writing, now=now)
-        if self._executor.writes:
-            for notice in track.draining.notices(pool, observed, now=now):
-                self._recorder.record(notice, now=now)
+        self._tell_drain(track, pool, observed, now)
         if track.writing:
             track.missed = observed
             return
@@ -183,6 +181,11 @@ class Pools:
             # A number that waits for its turn is shown once it was taken, or once something stands in its way.
             self._show_if_changed(track, pool, observed, decision, now)
             _let_rest(track, observed, fleet, decision, now)
+
+    def _tell_drain(self, track: Track, pool: WorkerPool, observed: Observed, now: float) -> None:
+        if self._executor.writes:
+            for notice in track.draining.notices(pool, observed, now=now):
+                self._recorder.record(notice, now=now)
 
     def _guarding(self, track: Track, pool: WorkerPool, raw: Raw, fleet: Fleet, now: float) -> Guard | Unguard | None:
         """The write of the PodDisruptionBudget to try in this turn."""
