@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from hack.cluster import app_images, compose, engine, kind, record, tools
+from hack.cluster import app_images, compose, engine, kind, kwok, record, tools
 from hack.cluster.dockerd import Dockerd
 from hack.cluster.health import Condition
 from hack.cluster.places import Places
@@ -50,8 +50,10 @@ def parser() -> argparse.ArgumentParser:
     load_ = commands.add_parser("load", help="put built images into the nodes that do not have them")
     load_.add_argument("images", nargs="*", metavar="IMAGE", help=f"tags or names: {names} (default: all of these)")
     commands.add_parser("kubeconfig", help="print the path of the cluster's kubeconfig")
-    tool_ = commands.add_parser("tool", help="print the path of kubectl, helm or kind; builds it when it is missing")
-    tool_.add_argument("name", choices=sorted(tools.CLIENTS))
+    tool_ = commands.add_parser(
+        "tool", help="print the path of kubectl, helm, kind or kwok; builds it when it is missing"
+    )
+    tool_.add_argument("name", choices=sorted([*tools.CLIENTS, kwok.PROGRAM.name]))
     address_ = commands.add_parser(
         "address", help="print HOST:PORT under which this machine reaches a NodePort service"
     )
@@ -138,7 +140,8 @@ def kubeconfig(steps: Steps, arguments: argparse.Namespace) -> int:
 
 
 def tool(steps: Steps, arguments: argparse.Namespace) -> int:
-    print(tools.ensure(steps, arguments.name)[0])
+    own = arguments.name == kwok.PROGRAM.name
+    print(kwok.PROGRAM.ensure(steps) if own else tools.ensure(steps, arguments.name)[0])
     return 0
 
 

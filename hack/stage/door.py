@@ -1,7 +1,7 @@
 """A proxy in front of the API server, one for each process that is to be watched.
 
-It writes down every request that writes and what the API server said to it, and can hold such requests back, as a
-process does that is stopped between its last check and the send.
+It writes down every request, of those that write also what the API server said, and can hold these back, as a process
+does that is stopped between its last check and the send.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,8 @@ from yarl import URL
 
 from bullpen_operator.cluster.access import access
 
-_PASSED_ON = ("Accept", "Content-Type", "User-Agent")
+_PASSED_ON = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+_HANDED_BACK = ("Content-Encoding", "Content-Type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,30 @@ class Write:
         return holder
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A request that reads, sent at that `time.monotonic()`."""
+
+    path: str
+    query: Mapping[str, str]
+    sent_at: float
+
+    @property
+    def watches(self) -> bool:
+        return self.query.get("watch") in ("1", "true")
+
+    @property
+    def lists(self) -> bool:
+        """It asks for a page of a list: what is bounded by no name."""
+        return "limit" in self.query
+
+
 @dataclass(slots=True)
 class Door:
     """`writes` in the order of their answers; `held` are the paths of those that wait. Dry runs are no writes."""
 
     kubeconfig: Path
+    reads: list[Read] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     holds: Callable[[str, str], bool] = lambda method, path: False
@@ -68,6 +88,11 @@ class Door:
     def accepted(self, *, since: float = 0.0) -> list[Write]:
         """What was sent since then and taken, but for the Lease."""
         return [w for w in self.writes if w.accepted and w.sent_at >= since and w.lease_holder is None]
+
+    @property
+    def watched(self) -> set[str]:
+        """Of what kinds, by their plurals, watches were begun."""
+        return {read.path.rpartition("/")[2] for read in list(self.reads) if read.watches}
 
     def led_at(self) -> float | None:
         """When the API server first made who is behind this door the holder of the Lease."""
@@ -109,6 +134,7 @@ class _Building:
             headers={"Authorization": bearer} if bearer else None,
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
+            skip_auto_headers=["Accept-Encoding"],  # whoever asks says what they can read
         )
         return cls(configuration.host, session, folder)
 
@@ -146,6 +172,8 @@ class _Building:
     async def _pass(self, door: Door, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         writes = request.method != "GET" and "dryRun" not in request.query
+        if request.method == "GET":
+            door.reads.append(Read(request.path, dict(request.query), time.monotonic()))
         if writes and door.holds(request.method, request.path):
             door.held.append(request.path)
             while not door.open.is_set():  # noqa: ASYNC110 - an event of threads, which has no await
@@ -157,7 +185,8 @@ class _Building:
             if writes:
                 now = time.monotonic()
                 door.writes.append(Write(request.method, request.path, body.decode(), sent_at, answer.status, now))
-            response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
+            shown = {name: answer.headers[name] for name in _HANDED_BACK if name in answer.headers}
+            response = web.StreamResponse(status=answer.status, headers=shown)
             with suppress(ConnectionResetError):  # who asked is gone, or has given up
                 await response.prepare(request)
                 async for chunk in answer.content.iter_any():

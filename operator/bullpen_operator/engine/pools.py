@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bullpen_operator.cluster.deployment import fleet_of
@@ -18,6 +19,7 @@ from bullpen_operator.engine.shard import WHOLE, Shard
 from bullpen_operator.engine.telling import Telling
 from bullpen_operator.engine.track import Track, served
 from bullpen_operator.engine.turn import Apply, Refused, Scale, effect
+from bullpen_operator.engine.turnstile import Turnstile
 from bullpen_operator.scaling.observation import HORIZONS, QueueReading
 from bullpen_operator.scaling.plan import Rules, plan
 
@@ -66,11 +68,13 @@ class Pools:
         self._shard = shard
         self._tracks: dict[str, Track] = {}
         self._telling = Telling(cache=cache, executor=executor, recorder=recorder, clock=clock, known=self._known)
+        self._turnstile = Turnstile()
 
     def forget(self, raw: Raw) -> None:
         """The pool was deleted. Its Deployment goes by its owner reference, its queue is nobody's business here."""
         metadata = raw["metadata"]
         self._tracks.pop(metadata["uid"], None)
+        self._turnstile.forget(metadata["uid"])
         self._recorder.forget(metadata["uid"])
         self._meter.pool_gone(metadata["namespace"], metadata["name"])
 
@@ -80,7 +84,9 @@ class Pools:
             uid = raw["metadata"]["uid"]
             if not self._shard.owns(uid):
                 continue
-            track = self._tracks.setdefault(uid, Track())
+            track = self._tracks.get(uid)
+            if track is None:  # no setdefault: a Track that is thrown away costs more than the rest of this loop
+                track = self._tracks[uid] = Track()
             track.read(raw)
             if track.pool is None:
                 self._misread(track, raw)
@@ -144,9 +150,7 @@ class Pools:
         elif not decision.changes:  # unread, or work that a pin or a pause leaves alone
             track.rested_at = None
         orders = track.draining.decide(pool, fleet, decision, writing=track.writing, now=now)
-        if self._executor.writes:
-            for notice in track.draining.notices(pool, observed, now=now):
-                self._recorder.record(notice, now=now)
+        self._tell_drain(track, pool, observed, now)
         if track.writing:
             track.missed = observed
             return
@@ -155,6 +159,9 @@ class Pools:
             track.memory = decision.memory
         if self._cache.take_dirty(pool.metadata.uid):
             track.unsettled = track.unguarded = True
+        wishes = any((decision.changes, track.unsettled, track.unguarded, orders.annotate))
+        if self._must_wait(track, pool, observed, wishes=wishes, urgent=decision.changes):
+            return
         wanted = self._wanted(track, pool, seen, decision, now)
         if wanted is not None:
             self._start(track, self._write(track, pool, wanted, observed, decision))
@@ -164,8 +171,14 @@ class Pools:
             self._start(track, self._executor.annotate(track, pool, orders.annotate))
         elif track.status_pause.open(now) and (not decision.changes or track.obstacle is not None):
             # A number that waits for its turn is shown once it was taken, or once something stands in its way.
-            self._start(track, self._telling.due(track, pool, observed, decision, now))
+            crowded = partial(self._must_wait, track, pool, observed)
+            self._start(track, self._telling.due(track, pool, observed, decision, now, crowded=crowded))
             _let_rest(track, observed, fleet, decision, now)
+
+    def _tell_drain(self, track: Track, pool: WorkerPool, observed: Observed, now: float) -> None:
+        if self._executor.writes:
+            for notice in track.draining.notices(pool, observed, now=now):
+                self._recorder.record(notice, now=now)
 
     def _guarding(self, track: Track, pool: WorkerPool, raw: Raw, fleet: Fleet, now: float) -> Guard | Unguard | None:
         """The write of the PodDisruptionBudget to try in this turn."""
@@ -202,9 +215,20 @@ class Pools:
             track.unsettled, track.obstacle = False, None
         return wanted if wanted is not None and track.scale_pause.open(now) else None
 
+    def _must_wait(
+        self, track: Track, pool: WorkerPool, observed: Observed, *, wishes: bool = True, urgent: bool = False
+    ) -> bool:
+        """Whether it wishes to write and too many others do just now; its turn comes again when one of them has."""
+        if not wishes or self._turnstile.open(urgent=urgent):
+            return False
+        track.missed = observed
+        self._turnstile.wait(pool.metadata.uid)
+        return True
+
     def _start(self, track: Track, write: Coroutine[Any, Any, None] | None) -> None:
         if write is not None:
             track.writing = True
+            self._turnstile.enter()
             self._spawn(self._bounded(track, write))
 
     async def _bounded(self, track: Track, write: Coroutine[Any, Any, None]) -> None:
@@ -215,9 +239,17 @@ class Pools:
             log.exception("write failed", extra={"pool": track.pool.metadata.name if track.pool else None})
         finally:
             track.writing = False
-        if track.missed is not None and track.pool is not None:
+            self._turnstile.leave()
+        if track.pool is not None:
             # Who was rung for meanwhile is not rung for again.
-            self.take_turn(track.pool.metadata.uid, track.missed)
+            self._take_missed_turn(track.pool.metadata.uid)
+        for uid in self._turnstile.next():
+            self._take_missed_turn(uid)
+
+    def _take_missed_turn(self, uid: str) -> None:
+        track = self._tracks.get(uid)
+        if track is not None and track.missed is not None:
+            self.take_turn(uid, track.missed, sharing=track.sharing)
 
     async def _write(
         self, track: Track, pool: WorkerPool, wanted: Apply | Scale, observed: Observed, decision: Decision

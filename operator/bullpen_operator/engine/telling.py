@@ -54,8 +54,17 @@ class Telling:
         self._clock = clock
         self._known = known
 
-    def due(self, track: Track, pool: WorkerPool, observed: Observed, decision: Decision, now: float) -> Write | None:
-        """The write of the status in this turn, if something is to be told."""
+    def due(
+        self,
+        track: Track,
+        pool: WorkerPool,
+        observed: Observed,
+        decision: Decision,
+        now: float,
+        *,
+        crowded: Callable[[], bool],
+    ) -> Write | None:
+        """The write of the status in this turn, if something is to be told; `crowded`: whether that must wait."""
         view = self._view(track, pool, observed, decision, now)
         # How many run jobs just now, and with how much CPU, changes each tick and is never urgent.
         fleet = replace(view.fleet, busy=None, drained=None, cpu_use=None)
@@ -63,6 +72,8 @@ class Telling:
         seen = (fleet, view.applied, view.obstacle, view.sharing, missed)
         basis = (track.version, _facts(observed), _outcome(decision), *seen)
         if basis == track.shown and 0 <= now - track.shown_at < LOOK_AGAIN_SECONDS:
+            return None
+        if crowded():
             return None
         status = self._executor.writable(status_of(view))
         if _due(track, pool, status, now):

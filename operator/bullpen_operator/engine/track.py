@@ -62,7 +62,7 @@ class Track:
     """Other pools that serve the same queue, as namespace/name; not more than a few."""
     writing: bool = False
     missed: QueueReading | ReadingFailed | None = None
-    """What was last observed while it was being written."""
+    """What was last observed while it was being written, or waited for a place to write."""
     status_written_at: float | None = None
     status_refreshed_at: float | None = None
     """When it was last written for what is not urgent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ class Question:
 
     @property
     def keys(self) -> QueueKeys:
-        return QueueKeys(self.prefix, self.queue)
+        return _keys(self.prefix, self.queue)
 
     @property
     def key(self) -> str:
@@ -56,6 +57,11 @@ class Question:
     def _asked(self, now: float) -> tuple[str | int, ...]:
         # Nine words with the head: a client without a password may not send more than ten (see the script).
         return 1, self.key, int(now * 1000), _HORIZONS, LOOKED_AT, int(self.nameless)
+
+
+@lru_cache(maxsize=8192)  # asked for several times for each queue at each tick
+def _keys(prefix: str, queue: str) -> QueueKeys:
+    return QueueKeys(prefix, queue)
 
 
 def reading(reply: object, *, now: float) -> QueueReading:

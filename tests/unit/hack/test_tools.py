@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hack.cluster import compose, kwok
+from hack.cluster.go_program import GoProgram
 from hack.cluster.tools import KUBERNETES, PACKAGES, Toolbox, suits, version_in
 
 
@@ -90,3 +92,13 @@ def test_every_program_is_a_tool_of_the_pinned_modules() -> None:
     pinned = (Path(__file__).parents[3] / "hack/cluster/tools/go.mod").read_text()
     tools = {line.strip() for line in pinned.partition("tool (")[2].splitlines()}
     assert set(PACKAGES.values()) <= tools
+
+
+@pytest.mark.parametrize("program", [compose.PROGRAM, kwok.PROGRAM], ids=lambda each: each.name)
+def test_a_program_with_a_go_mod_of_its_own_is_pinned_there_to_its_version(program: GoProgram) -> None:
+    pinned = (program.source / "go.mod").read_text()
+    assert f"tool {program.package}\n" in pinned
+    required = [words for line in pinned.splitlines() if len(words := line.split()) > 1 and "/" in words[0]]
+    module = next(words for words in required if program.package.startswith(f"{words[0]}/"))
+    assert module[1] == program.version
+    assert (program.source / "go.sum").stat().st_size > 0
