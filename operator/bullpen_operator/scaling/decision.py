@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from bullpen_operator.scaling.hindsight import Arrivals
 from bullpen_operator.scaling.lead import Lead
 from bullpen_operator.scaling.rates import Rates
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bullpen_operator.api.reasons import Reason
+    from bullpen_operator.scaling.hold import Course, Needs
 
 CHURN_SECONDS: Final = 3600.0
 
@@ -49,6 +51,13 @@ class Memory:
     """Recommendations of the stabilisation window, of which no later one is larger: the first is the window's maximum
     (a monotonic queue).
     """
+    needs: Needs = ()
+    """What was needed, in hindsight, for as long as pods may be held."""
+    cold: Needs = ()
+    """The same, had the pods started only then."""
+    courses: tuple[Course, ...] = ()
+    """What each time to hold them has cost."""
+    arrivals: Arrivals = field(default_factory=Arrivals)
     rates: Rates = field(default_factory=Rates)
     lead: Lead = field(default_factory=Lead)
 

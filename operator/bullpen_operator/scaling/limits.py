@@ -23,6 +23,7 @@ from bullpen_operator.scaling.bounds import (
     queue_rate,
     schedule,
 )
+from bullpen_operator.scaling.hold import grown
 from bullpen_operator.scaling.numbers import count
 from bullpen_operator.scaling.proposal import Proposal
 
@@ -32,8 +33,8 @@ DOWN_SECONDS: Final = 30.0
 """At most one step down in this many seconds (scaling.md §5)."""
 SMALL_STEP: Final = 2.0
 """A step up that does not triple the pool waits until the pods of the last one can be there: a pod start."""
-FREE_CHANGES: Final = 4.0
-CHANGE_PRICE: Final = 800.0
+FREE_CHANGES: Final = 16.0
+CHANGE_PRICE: Final = 400.0
 """Up to so many changes an hour cost nothing. Each one beyond must save so many pod-seconds more: large savings are
 taken at once, small ones are collected first. So the writes of a day stay in the hundreds (scaling.md §5) whatever the
 load does.
@@ -44,17 +45,48 @@ DEAD_BAND: Final = 0.05
 """A step down of a smaller share of the pods is not worth a write (scaling.md §5)."""
 
 
-def stabilization(proposal: Proposal) -> Proposal:
-    """Down only to the largest recommendation of the last stabilizationSeconds; an idle pool has its own window."""
+def foresight(proposal: Proposal) -> Proposal:
+    """A pool that must grow grows at once to what sufficed for the last hour's load, as far as there are jobs: a load
+    that comes again is met in one step.
+    """
     situation = proposal.situation
-    if not proposal.shrinks or not situation.memory.recommended or situation.idle:
+    if proposal.replicas <= situation.replicas:
         return proposal
-    highest = situation.memory.recommended[0][1]
+    warm, cold = situation.foreseen
+    sufficed = min(grown(situation.replicas, warm, cold), proposal.most)
+    return proposal.limited(
+        max(sufficed, proposal.replicas), Reason.CHURN, f"raised to the {sufficed} that sufficed before"
+    )
+
+
+def stabilization(proposal: Proposal) -> Proposal:
+    """Down only to the most that was needed in stabilizationSeconds, and not before what a step up was for has shown;
+    an idle pool has its own window.
+    """
+    situation = proposal.situation
+    if not proposal.shrinks or situation.idle:
+        return proposal
+    span = situation.rules.stabilization_seconds
+    if situation.memory.idle_since is not None:
+        return proposal.held(Reason.IDLE_WINDOW, f"but not for {situation.rules.idle_seconds:g} s yet")
+    if situation.within(situation.memory.grown_at, span):
+        return proposal.held(Reason.STABILIZATION, f"but the pool grew less than {span:g} s ago")
+    highest = situation.needed_in(span)
+    if not situation.memory.rates.known and situation.memory.recommended:
+        highest = situation.memory.recommended[0][1]
+    most = min(max(proposal.replicas, highest), situation.replicas)
+    return proposal.limited(most, Reason.STABILIZATION, f"but {highest} were needed in the last {span:g} s")
+
+
+def hold(proposal: Proposal) -> Proposal:
+    """What the load needed when it last came is kept for as long as that was cheapest so far."""
+    situation = proposal.situation
+    if not proposal.shrinks or not situation.span:
+        return proposal
+    highest = situation.needed_in(situation.span)
     most = min(max(proposal.replicas, highest), situation.replicas)
     return proposal.limited(
-        most,
-        Reason.STABILIZATION,
-        f"but {highest} were needed in the last {situation.rules.stabilization_seconds:g} s",
+        most, Reason.CHURN, f"but {highest} were needed in the last {situation.span:g} s and may be again"
     )
 
 
@@ -123,15 +155,16 @@ def dead_band(proposal: Proposal) -> Proposal:
 
 
 def churn(proposal: Proposal) -> Proposal:
-    """A pool whose load comes and goes keeps its pods until letting them go has paid for the change: the rule by which
-    one rents skis until the rent has cost as much as buying them (Karlin et al., 1988), at most twice the best choice.
+    """Pods are kept until letting them go has paid for the change: the rule by which one rents skis until the rent has
+    cost as much as buying them (Karlin et al., 1988), at most twice the best choice.
     """
     situation = proposal.situation
     if not proposal.shrinks or situation.rules.pinned is not None or situation.replicas > situation.rules.max_replicas:
         return proposal
-    changes = situation.memory.churn(situation.now)
-    if situation.memory.spare >= CHANGE_PRICE * (changes - FREE_CHANGES):
+    proposal = replace(proposal, surplus=situation.replicas - proposal.replicas)
+    if situation.memory.spare >= situation.price:
         return proposal
+    changes = situation.memory.churn(situation.now)
     return proposal.held(Reason.CHURN, f"but it was resized {changes:.0f} times in the last hour")
 
 
@@ -232,7 +265,9 @@ QUEUE_LIMITS: Final[tuple[Limit, ...]] = (queue_paused, global_concurrency, queu
 """Asked first: what they leave is the recommendation that the stabilisation window remembers."""
 
 LIMITS: Final[tuple[Limit, ...]] = (
+    foresight,
     stabilization,
+    hold,
     fallback,
     minimum,
     schedule,

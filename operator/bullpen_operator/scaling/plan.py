@@ -6,10 +6,13 @@ then the chain of `limits` passes it on. `Decision`, `Memory` and `Rules` are re
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bullpen_operator.api.reasons import Reason
+from bullpen_operator.scaling import hindsight
+from bullpen_operator.scaling import hold as holds
 from bullpen_operator.scaling import lead as leads
 from bullpen_operator.scaling.decision import Decision, Memory
 from bullpen_operator.scaling.limits import LIMITS, QUEUE_LIMITS
@@ -18,7 +21,7 @@ from bullpen_operator.scaling.observation import QueueReading
 from bullpen_operator.scaling.proposal import Proposal, Situation
 from bullpen_operator.scaling.rates import GAP_SECONDS, updated
 from bullpen_operator.scaling.rules import Rules
-from bullpen_operator.scaling.sizing import Demand, Load, demand
+from bullpen_operator.scaling.sizing import Demand, Load, demand, pods_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +38,8 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
     """
     now = finite(now)
     known = reading if isinstance(reading, QueueReading) and reading.exists else None
+    elapsed = now - memory.at if memory.at is not None and now > memory.at else 0.0
+    rested = memory.idle_since
     memory = _remembered(memory, rules, known, fleet, now)
     if not isinstance(reading, QueueReading):
         memory = replace(memory, unread_since=now if memory.unread_since is None else memory.unread_since)
@@ -47,12 +52,22 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         service_seconds=memory.rates.service_seconds(rules.expected_job_seconds),
         lead_seconds=memory.lead.seconds(rules.lead_seconds),
         now=now,
+        elapsed=elapsed,
         replicas=count(fleet.replicas),
     )
     proposal, load, asked = _asked(reading, situation)
     for limit in QUEUE_LIMITS:
         proposal = limit(proposal)
     recommended = memory.recommended if asked is None else _recommended(memory, proposal.replicas, now)
+    needs, cold = memory.needs, memory.cold
+    if asked is not None and memory.rates.known:
+        span, lead = holds.SPANS[-1], situation.lead_seconds + rules.tick_seconds
+        needs = holds.needed(needs, _needed(situation, asked, proposal, late=0.0), now=now, span=span)
+        cold = holds.needed(cold, _needed(situation, asked, proposal, late=lead), now=now, span=span)
+    price = holds.price(memory.churn(now))
+    import os; FORCE = os.environ.get("FORCE"); span = holds.SPANS[int(FORCE) if FORCE else holds.cheapest(memory.courses, price=price)]
+    situation = replace(situation, needs=needs, cold=cold, span=span, price=price)
+    proposal = replace(proposal, situation=situation)
     for limit in LIMITS:
         proposal = limit(proposal)
     before, after = situation.replicas, proposal.replicas
@@ -65,7 +80,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         limits=proposal.limits,
         message=_sentence(before, proposal),
         inputs=_inputs(load, asked, rules),
-        memory=_moved(memory, recommended, before, after, now),
+        memory=_moved(_held(situation, proposal, rested), recommended, before, after, now),
     )
 
 
@@ -89,7 +104,7 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
     load = Load.of(
         reading,
         arrivals=situation.memory.rates.arrivals,
-        sustained=situation.memory.rates.slow,
+        sustained=situation.memory.rates.sustained,
         present=count(situation.fleet.ready) * rules.concurrency,
         service=situation.service_seconds,
         lead=situation.lead_seconds,
@@ -102,7 +117,10 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
     fleet = situation.fleet
     asked = demand(load=load, rules=rules, replicas=replicas, ready=count(fleet.ready), cpu_use=fleet.cpu_use)
     clause = _explained(asked, load, rules)
-    return Proposal(situation=situation, replicas=asked.pods, reason=asked.reason, clauses=(clause,)), load, asked
+    proposal = Proposal(
+        situation=situation, replicas=asked.pods, reason=asked.reason, clauses=(clause,), most=math.ceil(asked.slots.work)
+    )
+    return proposal, load, asked
 
 
 def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, fleet: Fleet, now: float) -> Memory:
@@ -125,6 +143,7 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
     finished = count(reading.completed) + count(reading.failed) + count(reading.finished)
     active = count(reading.active)
     idle = not active and (reading.paused or not (count(reading.waiting) or count(reading.due)))
+    rates = updated(memory.rates, reading, expected=rules.expected_job_seconds)
     idle_since = memory.idle_since
     if idle_since is None or not idle_since <= now or memory.finished != finished:
         idle_since = now
@@ -136,10 +155,16 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
         writes=memory.writes,
         written_at=memory.written_at,
         at=now,
-        spare=memory.spare + _wasted(memory, fleet, now),
+        spare=memory.spare,
         finished=finished,
         recommended=recommended,
-        rates=updated(memory.rates, reading, expected=rules.expected_job_seconds),
+        needs=memory.needs,
+        cold=memory.cold,
+        courses=memory.courses,
+        arrivals=hindsight.noted(
+            memory.arrivals, came=rates.came, active=active, now=now, objective=rules.objective_seconds
+        ),
+        rates=rates,
         lead=lead,
     )
 
@@ -149,6 +174,58 @@ def _wasted(memory: Memory, fleet: Fleet, now: float) -> float:
     if memory.at is None or not memory.recommended or not 0 <= now - memory.at <= GAP_SECONDS:
         return 0.0
     return max(count(fleet.replicas) - memory.recommended[-1][1], 0) * (now - memory.at)
+
+
+def _needed(situation: Situation, asked: Demand, proposal: Proposal, *, late: float) -> int:
+    """The pods that sufficed for the jobs that came, had they been there from `late` seconds after the first, and for
+    those that keep coming.
+    """
+    memory, slots = situation.memory, float(asked.slots.steady)
+    if memory.rates.came:
+        enough = hindsight.sufficed(
+            memory.arrivals,
+            service=situation.service_seconds,
+            objective=situation.rules.objective_seconds,
+            now=situation.now,
+            late=late,
+        )
+        slots = max(slots, enough)
+    pods = max(pods_for(slots, asked.concurrency), asked.for_cpu)
+    limited = replace(proposal, replicas=pods)
+    for limit in QUEUE_LIMITS:
+        limited = limit(limited)
+    return limited.replicas
+
+
+def _held(situation: Situation, proposal: Proposal, rested: float | None) -> Memory:
+    """The memory with what each time to hold has cost by now."""
+    memory, rules = situation.memory, situation.rules
+    spans = [max(span, rules.stabilization_seconds) for span in holds.SPANS]
+    warm, cold = situation.foreseen
+    courses, left = memory.courses, min(situation.elapsed, 3600.0)
+    while True:
+        step = min(left, 60.0)
+        left -= step
+        now = situation.now - left
+        found = holds.levels(situation.needs if left <= 0 else memory.needs, now=now, spans=spans)
+        since = memory.idle_since if left <= 0 else rested
+        if since is not None:
+            if now - since >= rules.idle_seconds:
+                found[0] = 0
+            elif courses:
+                found[0] = max(found[0], courses[0].level)
+        courses = holds.followed(
+            courses, found, warm=warm, cold=cold, now=now, seconds=step, settle=rules.stabilization_seconds
+        )
+        if left <= 0:
+            break
+    return replace(
+        memory,
+        needs=situation.needs,
+        cold=situation.cold,
+        spare=memory.spare + proposal.surplus * min(situation.elapsed, GAP_SECONDS),
+        courses=courses,
+    )
 
 
 def _recommended(memory: Memory, pods: int, now: float) -> tuple[tuple[float, int], ...]:
@@ -178,6 +255,10 @@ def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: i
         spare=0.0 if changed else memory.spare,
         finished=memory.finished,
         recommended=recommended,
+        needs=memory.needs,
+        cold=memory.cold,
+        courses=memory.courses,
+        arrivals=memory.arrivals,
         rates=memory.rates,
         lead=lead,
     )
