@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bullpen_operator.api.reasons import Reason
-    from bullpen_operator.scaling.hold import Course, Needs
+    from bullpen_operator.scaling.hold import Course, Needs, Visit
 
 CHURN_SECONDS: Final = 3600.0
 
@@ -55,6 +55,8 @@ class Memory:
     """What was needed, in hindsight, for as long as pods may be held."""
     cold: Needs = ()
     """The same, had the pods started only then."""
+    visit: Visit | None = None
+    visits: tuple[Visit, ...] = ()
     courses: tuple[Course, ...] = ()
     """What each time to hold them has cost."""
     arrivals: Arrivals = field(default_factory=Arrivals)

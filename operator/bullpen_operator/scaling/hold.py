@@ -41,6 +41,49 @@ class Course:
     fell_at: float = -math.inf
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One coming of the load, from the first job to when the queue was idle."""
+
+    since: float
+    warm: int = 0
+    """Pods that sufficed, there from the first."""
+    cold: int = 0
+    """Pods that sufficed, started only then."""
+    seconds: float = 0.0
+
+
+VISITS: Final = 16
+
+
+def visited(visit: Visit | None, visits: tuple[Visit, ...], *, warm: int, cold: int, idle: bool, now: float) -> tuple[Visit | None, tuple[Visit, ...]]:
+    if idle or (visit is not None and not 0 <= now - visit.since < SPANS[-1]):
+        if visit is not None and visit.warm:
+            visits = (*visits, Visit(visit.since, visit.warm, visit.cold, now - visit.since))[-VISITS:]
+        visit = None
+        if idle:
+            return None, visits
+    if visit is None:
+        visit = Visit(now)
+    return Visit(visit.since, max(visit.warm, warm), max(visit.cold, cold)), visits
+
+
+def foreseen(visits: tuple[Visit, ...], price: float) -> tuple[int, int]:
+    """The level to which growing at once would have cost least: pod-seconds of what was not needed, or another change."""
+    if not visits:
+        return 0, 0
+    highest = max(visit.cold for visit in visits)
+    best, least = visits[0], math.inf
+    for level in visits:
+        cost = sum(
+            level.cold * visit.seconds if visit.cold <= level.cold else price + highest * visit.seconds
+            for visit in visits
+        )
+        if cost < least or (cost == least and level.cold > best.cold):
+            best, least = level, cost
+    return best.warm, best.cold
+
+
 Needs = tuple[tuple[float, int], ...]
 """When so many pods were needed, without those after which as many were needed again: each is the maximum of what came
 since (a monotonic queue).

@@ -52,7 +52,9 @@ def foresight(proposal: Proposal) -> Proposal:
     situation = proposal.situation
     if proposal.replicas <= situation.replicas:
         return proposal
-    warm, cold = situation.foreseen
+    warm, cold = situation.likely
+    if warm <= situation.replicas:
+        warm, cold = situation.foreseen
     sufficed = min(grown(situation.replicas, warm, cold), proposal.most)
     return proposal.limited(
         max(sufficed, proposal.replicas), Reason.CHURN, f"raised to the {sufficed} that sufficed before"

@@ -160,6 +160,8 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
         recommended=recommended,
         needs=memory.needs,
         cold=memory.cold,
+        visit=memory.visit,
+        visits=memory.visits,
         courses=memory.courses,
         arrivals=hindsight.noted(
             memory.arrivals, came=rates.came, active=active, now=now, objective=rules.objective_seconds
@@ -201,7 +203,7 @@ def _held(situation: Situation, proposal: Proposal, rested: float | None) -> Mem
     """The memory with what each time to hold has cost by now."""
     memory, rules = situation.memory, situation.rules
     spans = [max(span, rules.stabilization_seconds) for span in holds.SPANS]
-    warm, cold = situation.foreseen
+    warm, cold = situation.likely
     courses, left = memory.courses, min(situation.elapsed, 3600.0)
     while True:
         step = min(left, 60.0)
@@ -219,8 +221,14 @@ def _held(situation: Situation, proposal: Proposal, rested: float | None) -> Mem
         )
         if left <= 0:
             break
+    last = [pods[-1][1] if pods and pods[-1][0] == situation.now else 0 for pods in (situation.needs, situation.cold)]
+    visit, visits = holds.visited(
+        memory.visit, memory.visits, warm=last[0], cold=last[1], idle=situation.idle, now=situation.now
+    )
     return replace(
         memory,
+        visit=visit,
+        visits=visits,
         needs=situation.needs,
         cold=situation.cold,
         spare=memory.spare + proposal.surplus * min(situation.elapsed, GAP_SECONDS),
@@ -257,6 +265,8 @@ def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: i
         recommended=recommended,
         needs=memory.needs,
         cold=memory.cold,
+        visit=memory.visit,
+        visits=memory.visits,
         courses=memory.courses,
         arrivals=memory.arrivals,
         rates=memory.rates,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from bullpen_operator.scaling.hold import foreseen
+
 if TYPE_CHECKING:
     from bullpen_operator.api.reasons import Reason
     from bullpen_operator.scaling.decision import Memory
@@ -49,6 +51,10 @@ class Situation:
     def foreseen(self) -> tuple[int, int]:
         """The pods that sufficed for the last hour, there and started only then."""
         return self.needed_in(FORESIGHT_SECONDS), self.needed_in(FORESIGHT_SECONDS, cold=True)
+
+    @property
+    def likely(self) -> tuple[int, int]:
+        return foreseen(self.memory.visits, self.price) if self.memory.visits else self.foreseen
 
     @property
     def idle(self) -> bool:
