@@ -55,6 +55,7 @@ class Memory:
     """What was needed, in hindsight, for as long as pods may be held."""
     cold: Needs = ()
     """The same, had the pods started only then."""
+    course: int = 0
     visit: Visit | None = None
     visits: tuple[Visit, ...] = ()
     courses: tuple[Course, ...] = ()

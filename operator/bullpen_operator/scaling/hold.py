@@ -151,7 +151,8 @@ def followed(
     return tuple(after)
 
 
-def cheapest(courses: Sequence[Course], *, price: float) -> int:
+def cheapest(courses: Sequence[Course], *, price: float, now: int) -> int:
     """Which course has cost least, at `price` pod-seconds for a fall and the rise after it; the shortest of equals."""
     costs = [course.rent + price * course.changes for course in courses]
-    return costs.index(min(costs)) if costs else 0
+    best = min(costs, default=0.0)
+    return now if not costs or costs[now] <= best + 2 * price else costs.index(best)

@@ -73,6 +73,9 @@ def stabilization(proposal: Proposal) -> Proposal:
         return proposal.held(Reason.IDLE_WINDOW, f"but not for {situation.rules.idle_seconds:g} s yet")
     if situation.within(situation.memory.grown_at, span):
         return proposal.held(Reason.STABILIZATION, f"but the pool grew less than {span:g} s ago")
+    visit = situation.memory.visit
+    if visit is not None and situation.within(visit.since, span):
+        return proposal.held(Reason.STABILIZATION, f"but its load came less than {span:g} s ago")
     highest = situation.needed_in(span)
     if not situation.memory.rates.known and situation.memory.recommended:
         highest = situation.memory.recommended[0][1]

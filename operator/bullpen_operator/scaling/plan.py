@@ -65,8 +65,8 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         needs = holds.needed(needs, _needed(situation, asked, proposal, late=0.0), now=now, span=span)
         cold = holds.needed(cold, _needed(situation, asked, proposal, late=lead), now=now, span=span)
     price = holds.price(memory.churn(now))
-    import os; FORCE = os.environ.get("FORCE"); span = holds.SPANS[int(FORCE) if FORCE else holds.cheapest(memory.courses, price=price)]
-    situation = replace(situation, needs=needs, cold=cold, span=span, price=price)
+    import os; FORCE = os.environ.get("FORCE"); memory = replace(memory, course=int(FORCE) if FORCE else holds.cheapest(memory.courses, price=price, now=memory.course)); span = holds.SPANS[memory.course]
+    situation = replace(situation, memory=memory, needs=needs, cold=cold, span=span, price=price)
     proposal = replace(proposal, situation=situation)
     for limit in LIMITS:
         proposal = limit(proposal)
@@ -161,6 +161,7 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
         needs=memory.needs,
         cold=memory.cold,
         visit=memory.visit,
+        course=memory.course,
         visits=memory.visits,
         courses=memory.courses,
         arrivals=hindsight.noted(
@@ -266,6 +267,7 @@ def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: i
         needs=memory.needs,
         cold=memory.cold,
         visit=memory.visit,
+        course=memory.course,
         visits=memory.visits,
         courses=memory.courses,
         arrivals=memory.arrivals,

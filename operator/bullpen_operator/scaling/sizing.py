@@ -25,6 +25,7 @@ _GROWTH: Final = 2
 _MOST_SLOTS: Final = 10_000_000
 _LATE_SHARE: Final = 0.15
 """Of the objective that a late backlog still gets (scaling.md §4)."""
+_KEPT_SHARE: Final = 0.9
 _LEAST_SHARE: Final = 0.1
 """Of a pod's slots that count however busy its CPU is: a wrong reading must not multiply the pool without end."""
 
@@ -175,7 +176,7 @@ def slots(load: Load, objective: Objective) -> Slots:
     expected = arrivals * ahead
     sigma = math.sqrt(expected + load.active * -math.expm1(-ahead / service))
     # Slots that are there need not be waited for; the share is what the late budget leaves (scaling.md §4).
-    kept = max(budget, (1 - _LATE_SHARE) * objective.wait - load.newest_wait_seconds)
+    kept = max(budget, _KEPT_SHARE * objective.wait - load.newest_wait_seconds)
     if load.oldest_wait_seconds > objective.wait:
         kept = min(kept, max(budget, (1 - _LATE_SHARE) * objective.wait * budget / planned))
     deadline = _deadline(load.jobs, spread=z * sigma, present=load.present, kept=kept, budget=budget, service=service)
