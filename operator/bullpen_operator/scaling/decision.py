@@ -6,15 +6,14 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from bullpen_operator.scaling.hindsight import Arrivals
 from bullpen_operator.scaling.lead import Lead
+from bullpen_operator.scaling.past import Past
 from bullpen_operator.scaling.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bullpen_operator.api.reasons import Reason
-    from bullpen_operator.scaling.hold import Course, Needs, Visit
 
 CHURN_SECONDS: Final = 3600.0
 
@@ -44,23 +43,16 @@ class Memory:
     at: float | None = None
     """The last decision."""
     spare: float = 0.0
-    """Pod-seconds that were not needed since the last change of the number."""
+    """Pod-seconds since the last change of the number that would not have been without the price of a change."""
+    surplus: int = 0
+    """Pods that the last decision kept for no other reason."""
     finished: int | None = None
     """Jobs completed and failed at the last reading: if they changed, jobs ran between two idle readings."""
     recommended: tuple[tuple[float, int], ...] = ()
     """Recommendations of the stabilisation window, of which no later one is larger: the first is the window's maximum
     (a monotonic queue).
     """
-    needs: Needs = ()
-    """What was needed, in hindsight, for as long as pods may be held."""
-    cold: Needs = ()
-    """The same, had the pods started only then."""
-    course: int = 0
-    visit: Visit | None = None
-    visits: tuple[Visit, ...] = ()
-    courses: tuple[Course, ...] = ()
-    """What each time to hold them has cost."""
-    arrivals: Arrivals = field(default_factory=Arrivals)
+    past: Past = field(default_factory=Past)
     rates: Rates = field(default_factory=Rates)
     lead: Lead = field(default_factory=Lead)
 

@@ -1,4 +1,4 @@
-"""How few slots would have kept the objective, seen from afterwards: what a pool must hold for its load to come again.
+"""How few slots would have kept the objective, seen from afterwards: what a pool needs for its load to come again.
 
 A recommendation is made for pods that still have to start and for jobs not seen yet; with those slots there throughout,
 fewer would have done. In network calculus the jobs that came are an arrival curve, n slots a service curve, and the
@@ -18,6 +18,8 @@ MARK_SHARE: Final = 1 / 6
 """Of the objective, from one mark to the next: a job's wait is known that precisely."""
 MARGIN: Final = 0.8
 """Of the objective that the wait may take: it is known to a mark, and the next load is not quite like the last."""
+LEAST_MARGIN: Final = 0.15
+"""Of the objective that is left however long pods take to start (scaling.md §4, b)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +41,14 @@ def noted(arrivals: Arrivals, *, came: float, active: int, now: float, objective
 
 
 def sufficed(arrivals: Arrivals, *, service: float, objective: float, now: float, late: float = 0.0) -> float:
-    """The fewest slots that start all jobs since any mark within the objective's margin.
+    """The fewest slots that start all jobs since any mark within the objective's margin, there from `late` seconds on.
 
     From a mark at s until now, t, with T of the objective: the jobs that ran at s and those that came since are to have
     started by t + T, and n slots start n · (1 + (t − s + T) ÷ S) jobs in that time in the fluid first-in-first-out
     model of scaling.md §4. The most of it over t is what sufficed for all jobs; it never takes more than one slot a
     job, and neither more jobs nor longer ones take fewer.
     """
-    total, until, most = arrivals.total, now + max(MARGIN * objective - late, 0.15 * objective), 0.0
+    total, until, most = arrivals.total, now + max(MARGIN * objective - late, LEAST_MARGIN * objective), 0.0
     for at, came_by, active in arrivals.marks:
         came, times = total - came_by, (until - at) / service
         most = max(most, min((active + came) / (1 + times), came / times))

@@ -23,7 +23,6 @@ from bullpen_operator.scaling.bounds import (
     queue_rate,
     schedule,
 )
-from bullpen_operator.scaling.hold import grown
 from bullpen_operator.scaling.numbers import count
 from bullpen_operator.scaling.proposal import Proposal
 
@@ -33,12 +32,6 @@ DOWN_SECONDS: Final = 30.0
 """At most one step down in this many seconds (scaling.md §5)."""
 SMALL_STEP: Final = 2.0
 """A step up that does not triple the pool waits until the pods of the last one can be there: a pod start."""
-FREE_CHANGES: Final = 16.0
-CHANGE_PRICE: Final = 400.0
-"""Up to so many changes an hour cost nothing. Each one beyond must save so many pod-seconds more: large savings are
-taken at once, small ones are collected first. So the writes of a day stay in the hundreds (scaling.md §5) whatever the
-load does.
-"""
 DRAINED_SHARE: Final = 0.5
 """A step down waits until so many of the pods that are to go have finished, so that they go in a few writes."""
 DEAD_BAND: Final = 0.05
@@ -46,39 +39,35 @@ DEAD_BAND: Final = 0.05
 
 
 def foresight(proposal: Proposal) -> Proposal:
-    """A pool that must grow grows at once to what sufficed for the last hour's load, as far as there are jobs: a load
-    that comes again is met in one step.
+    """A pool that must grow grows at once to what the load needed when it came before, as far as there may be jobs for
+    it: so a load that comes again takes one change.
     """
     situation = proposal.situation
     if proposal.replicas <= situation.replicas:
         return proposal
-    warm, cold = situation.likely
-    if warm <= situation.replicas:
-        warm, cold = situation.foreseen
-    sufficed = min(grown(situation.replicas, warm, cold), proposal.most)
+    foreseen = min(situation.memory.past.foreseen(situation.replicas), proposal.most)
     return proposal.limited(
-        max(sufficed, proposal.replicas), Reason.CHURN, f"raised to the {sufficed} that sufficed before"
+        max(foreseen, proposal.replicas), Reason.SEEN_BEFORE, f"raised to the {foreseen} that its load needed before"
     )
 
 
 def stabilization(proposal: Proposal) -> Proposal:
-    """Down only to the most that was needed in stabilizationSeconds, and not before what a step up was for has shown;
-    an idle pool has its own window.
+    """Down only to the most that was needed in stabilizationSeconds, and not while a load that just came, or a step up
+    for it, may still show what it takes; an idle pool has its own window.
+
+    What was needed is what would have sufficed in hindsight; while nobody knows that, what was recommended.
     """
     situation = proposal.situation
     if not proposal.shrinks or situation.idle:
         return proposal
-    span = situation.rules.stabilization_seconds
-    if situation.memory.idle_since is not None:
-        return proposal.held(Reason.IDLE_WINDOW, f"but not for {situation.rules.idle_seconds:g} s yet")
-    if situation.within(situation.memory.grown_at, span):
+    memory, span = situation.memory, situation.rules.stabilization_seconds
+    if situation.within(memory.grown_at, span):
         return proposal.held(Reason.STABILIZATION, f"but the pool grew less than {span:g} s ago")
-    visit = situation.memory.visit
-    if visit is not None and situation.within(visit.since, span):
+    if situation.within(memory.past.came_at, span):
         return proposal.held(Reason.STABILIZATION, f"but its load came less than {span:g} s ago")
-    highest = situation.needed_in(span)
-    if not situation.memory.rates.known and situation.memory.recommended:
-        highest = situation.memory.recommended[0][1]
+    highest = memory.past.needed(span, now=situation.now)
+    if not memory.rates.known and memory.recommended:
+        highest = memory.recommended[0][1]
     most = min(max(proposal.replicas, highest), situation.replicas)
     return proposal.limited(most, Reason.STABILIZATION, f"but {highest} were needed in the last {span:g} s")
 
@@ -86,13 +75,13 @@ def stabilization(proposal: Proposal) -> Proposal:
 def hold(proposal: Proposal) -> Proposal:
     """What the load needed when it last came is kept for as long as that was cheapest so far."""
     situation = proposal.situation
-    if not proposal.shrinks or not situation.span:
+    past = situation.memory.past
+    if not proposal.shrinks or not past.span:
         return proposal
-    highest = situation.needed_in(situation.span)
+    highest = past.needed(past.span, now=situation.now)
     most = min(max(proposal.replicas, highest), situation.replicas)
-    return proposal.limited(
-        most, Reason.CHURN, f"but {highest} were needed in the last {situation.span:g} s and may be again"
-    )
+    clause = f"but {highest} were needed in the last {past.span / 60:.0f} min and may be again"
+    return proposal.limited(most, Reason.MAY_RETURN, clause)
 
 
 def paused(proposal: Proposal) -> Proposal:
@@ -160,17 +149,19 @@ def dead_band(proposal: Proposal) -> Proposal:
 
 
 def churn(proposal: Proposal) -> Proposal:
-    """Pods are kept until letting them go has paid for the change: the rule by which one rents skis until the rent has
+    """Pods are kept until they have cost as much as the change: the rule by which one rents skis until the rent has
     cost as much as buying them (Karlin et al., 1988), at most twice the best choice.
     """
     situation = proposal.situation
     if not proposal.shrinks or situation.rules.pinned is not None or situation.replicas > situation.rules.max_replicas:
         return proposal
     proposal = replace(proposal, surplus=situation.replicas - proposal.replicas)
-    if situation.memory.spare >= situation.price:
+    spare = situation.memory.spare
+    if spare >= situation.price:
         return proposal
-    changes = situation.memory.churn(situation.now)
-    return proposal.held(Reason.CHURN, f"but it was resized {changes:.0f} times in the last hour")
+    return proposal.held(
+        Reason.CHURN, f"but that has not saved the {situation.price:.0f} pod-seconds yet that a change must save"
+    )
 
 
 def shrink_rate(proposal: Proposal) -> Proposal:
@@ -267,10 +258,10 @@ def foreign_scaler(proposal: Proposal) -> Proposal:
 Limit = Callable[[Proposal], Proposal]
 
 QUEUE_LIMITS: Final[tuple[Limit, ...]] = (queue_paused, global_concurrency, queue_rate)
+DEMAND_LIMITS: Final[tuple[Limit, ...]] = (foresight, *QUEUE_LIMITS)
 """Asked first: what they leave is the recommendation that the stabilisation window remembers."""
 
 LIMITS: Final[tuple[Limit, ...]] = (
-    foresight,
     stabilization,
     hold,
     fallback,

@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bullpen_operator.api.reasons import Reason
-from bullpen_operator.scaling import hindsight
-from bullpen_operator.scaling import hold as holds
+from bullpen_operator.scaling import hindsight, hold
 from bullpen_operator.scaling import lead as leads
+from bullpen_operator.scaling import past as pasts
 from bullpen_operator.scaling.decision import Decision, Memory
-from bullpen_operator.scaling.limits import LIMITS, QUEUE_LIMITS
+from bullpen_operator.scaling.limits import DEMAND_LIMITS, LIMITS, QUEUE_LIMITS
 from bullpen_operator.scaling.numbers import count, finite
 from bullpen_operator.scaling.observation import QueueReading
 from bullpen_operator.scaling.proposal import Proposal, Situation
@@ -38,8 +38,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
     """
     now = finite(now)
     known = reading if isinstance(reading, QueueReading) and reading.exists else None
-    elapsed = now - memory.at if memory.at is not None and now > memory.at else 0.0
-    rested = memory.idle_since
+    before = memory
     memory = _remembered(memory, rules, known, fleet, now)
     if not isinstance(reading, QueueReading):
         memory = replace(memory, unread_since=now if memory.unread_since is None else memory.unread_since)
@@ -52,35 +51,30 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         service_seconds=memory.rates.service_seconds(rules.expected_job_seconds),
         lead_seconds=memory.lead.seconds(rules.lead_seconds),
         now=now,
-        elapsed=elapsed,
         replicas=count(fleet.replicas),
+        price=hold.price(memory.churn(now)),
     )
     proposal, load, asked = _asked(reading, situation)
-    for limit in QUEUE_LIMITS:
+    if asked is not None:
+        memory = replace(memory, past=_past(before, proposal, asked))
+        situation = replace(situation, memory=memory)
+        proposal = replace(proposal, situation=situation)
+    for limit in DEMAND_LIMITS:
         proposal = limit(proposal)
     recommended = memory.recommended if asked is None else _recommended(memory, proposal.replicas, now)
-    needs, cold = memory.needs, memory.cold
-    if asked is not None and memory.rates.known:
-        span, lead = holds.SPANS[-1], situation.lead_seconds + rules.tick_seconds
-        needs = holds.needed(needs, _needed(situation, asked, proposal, late=0.0), now=now, span=span)
-        cold = holds.needed(cold, _needed(situation, asked, proposal, late=lead), now=now, span=span)
-    price = holds.price(memory.churn(now))
-    import os; FORCE = os.environ.get("FORCE"); memory = replace(memory, course=int(FORCE) if FORCE else holds.cheapest(memory.courses, price=price, now=memory.course)); span = holds.SPANS[memory.course]
-    situation = replace(situation, memory=memory, needs=needs, cold=cold, span=span, price=price)
-    proposal = replace(proposal, situation=situation)
     for limit in LIMITS:
         proposal = limit(proposal)
-    before, after = situation.replicas, proposal.replicas
+    replicas, after = situation.replicas, proposal.replicas
     return Decision(
-        from_=before,
+        from_=replicas,
         to=after,
         desired=after if proposal.desired is None else proposal.desired,
         reason=proposal.reason,
         limited_by=proposal.limited_by,
         limits=proposal.limits,
-        message=_sentence(before, proposal),
+        message=_sentence(replicas, proposal),
         inputs=_inputs(load, asked, rules),
-        memory=_moved(_held(situation, proposal, rested), recommended, before, after, now),
+        memory=_moved(replace(memory, surplus=proposal.surplus), recommended, replicas, after, now),
     )
 
 
@@ -118,7 +112,11 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
     asked = demand(load=load, rules=rules, replicas=replicas, ready=count(fleet.ready), cpu_use=fleet.cpu_use)
     clause = _explained(asked, load, rules)
     proposal = Proposal(
-        situation=situation, replicas=asked.pods, reason=asked.reason, clauses=(clause,), most=math.ceil(asked.slots.work)
+        situation=situation,
+        replicas=asked.pods,
+        reason=asked.reason,
+        clauses=(clause,),
+        most=math.ceil(asked.slots.work) if load.jobs else 0,
     )
     return proposal, load, asked
 
@@ -155,38 +153,49 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
         writes=memory.writes,
         written_at=memory.written_at,
         at=now,
-        spare=memory.spare,
+        spare=memory.spare + memory.surplus * min(_since(memory.at, now), GAP_SECONDS),
         finished=finished,
         recommended=recommended,
-        needs=memory.needs,
-        cold=memory.cold,
-        visit=memory.visit,
-        course=memory.course,
-        visits=memory.visits,
-        courses=memory.courses,
-        arrivals=hindsight.noted(
-            memory.arrivals, came=rates.came, active=active, now=now, objective=rules.objective_seconds
+        past=replace(
+            memory.past,
+            arrivals=hindsight.noted(
+                memory.past.arrivals, came=rates.came, active=active, now=now, objective=rules.objective_seconds
+            ),
         ),
         rates=rates,
         lead=lead,
     )
 
 
-def _wasted(memory: Memory, fleet: Fleet, now: float) -> float:
-    """Pod-seconds since the last decision that its recommendation did without."""
-    if memory.at is None or not memory.recommended or not 0 <= now - memory.at <= GAP_SECONDS:
-        return 0.0
-    return max(count(fleet.replicas) - memory.recommended[-1][1], 0) * (now - memory.at)
+def _since(at: float | None, now: float) -> float:
+    return now - at if at is not None and now > at else 0.0
 
 
-def _needed(situation: Situation, asked: Demand, proposal: Proposal, *, late: float) -> int:
-    """The pods that sufficed for the jobs that came, had they been there from `late` seconds after the first, and for
-    those that keep coming.
-    """
-    memory, slots = situation.memory, float(asked.slots.steady)
-    if memory.rates.came:
+def _past(before: Memory, proposal: Proposal, asked: Demand) -> pasts.Past:
+    """The past with this reading in it."""
+    situation = proposal.situation
+    memory, rules, warm, cold = situation.memory, situation.rules, None, 0
+    if memory.rates.known:
+        warm = _needed(proposal, asked, late=0.0)
+        cold = _needed(proposal, asked, late=situation.lead_seconds + rules.tick_seconds)
+    look = pasts.Look(
+        now=situation.now,
+        elapsed=_since(before.at, situation.now),
+        rested=before.idle_since,
+        rests=memory.idle_since,
+        warm=warm,
+        cold=cold,
+        price=situation.price,
+    )
+    return pasts.seen(memory.past, look, rules)
+
+
+def _needed(proposal: Proposal, asked: Demand, *, late: float) -> int:
+    """The pods that sufficed for the jobs that came, and for those that keep coming, there from `late` seconds on."""
+    situation, slots = proposal.situation, float(asked.slots.steady)
+    if situation.memory.rates.came:
         enough = hindsight.sufficed(
-            memory.arrivals,
+            situation.memory.past.arrivals,
             service=situation.service_seconds,
             objective=situation.rules.objective_seconds,
             now=situation.now,
@@ -194,47 +203,10 @@ def _needed(situation: Situation, asked: Demand, proposal: Proposal, *, late: fl
         )
         slots = max(slots, enough)
     pods = max(pods_for(slots, asked.concurrency), asked.for_cpu)
-    limited = replace(proposal, replicas=pods)
+    limited = replace(proposal, replicas=min(pods, max(situation.rules.max_replicas, 0)))
     for limit in QUEUE_LIMITS:
         limited = limit(limited)
     return limited.replicas
-
-
-def _held(situation: Situation, proposal: Proposal, rested: float | None) -> Memory:
-    """The memory with what each time to hold has cost by now."""
-    memory, rules = situation.memory, situation.rules
-    spans = [max(span, rules.stabilization_seconds) for span in holds.SPANS]
-    warm, cold = situation.likely
-    courses, left = memory.courses, min(situation.elapsed, 3600.0)
-    while True:
-        step = min(left, 60.0)
-        left -= step
-        now = situation.now - left
-        found = holds.levels(situation.needs if left <= 0 else memory.needs, now=now, spans=spans)
-        since = memory.idle_since if left <= 0 else rested
-        if since is not None:
-            if now - since >= rules.idle_seconds:
-                found[0] = 0
-            elif courses:
-                found[0] = max(found[0], courses[0].level)
-        courses = holds.followed(
-            courses, found, warm=warm, cold=cold, now=now, seconds=step, settle=rules.stabilization_seconds
-        )
-        if left <= 0:
-            break
-    last = [pods[-1][1] if pods and pods[-1][0] == situation.now else 0 for pods in (situation.needs, situation.cold)]
-    visit, visits = holds.visited(
-        memory.visit, memory.visits, warm=last[0], cold=last[1], idle=situation.idle, now=situation.now
-    )
-    return replace(
-        memory,
-        visit=visit,
-        visits=visits,
-        needs=situation.needs,
-        cold=situation.cold,
-        spare=memory.spare + proposal.surplus * min(situation.elapsed, GAP_SECONDS),
-        courses=courses,
-    )
 
 
 def _recommended(memory: Memory, pods: int, now: float) -> tuple[tuple[float, int], ...]:
@@ -262,15 +234,10 @@ def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: i
         written_at=now if changed else memory.written_at,
         at=memory.at,
         spare=0.0 if changed else memory.spare,
+        surplus=0 if changed else memory.surplus,
         finished=memory.finished,
         recommended=recommended,
-        needs=memory.needs,
-        cold=memory.cold,
-        visit=memory.visit,
-        course=memory.course,
-        visits=memory.visits,
-        courses=memory.courses,
-        arrivals=memory.arrivals,
+        past=memory.past,
         rates=memory.rates,
         lead=lead,
     )

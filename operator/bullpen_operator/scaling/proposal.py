@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
-
-from bullpen_operator.scaling.hold import foreseen
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bullpen_operator.api.reasons import Reason
     from bullpen_operator.scaling.decision import Memory
     from bullpen_operator.scaling.observation import Fleet, QueueReading
     from bullpen_operator.scaling.rules import Rules
-
-FORESIGHT_SECONDS: Final = 3600.0
-"""A load that did not come for so long is not expected to come again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,27 +29,8 @@ class Situation:
     now: float
     replicas: int
     """What the Deployment asks for now."""
-    elapsed: float = 0.0
-    """Seconds since the last decision; 0 when that is too long ago to say what was between."""
-    needs: tuple[tuple[float, int], ...] = ()
-    """What was needed, in hindsight, this reading included (hold.Needs)."""
-    cold: tuple[tuple[float, int], ...] = ()
-    span: float = 0.0
     price: float = 0.0
-    """For how many seconds what was needed is kept."""
-
-    def needed_in(self, span: float, *, cold: bool = False) -> int:
-        """The most pods that were needed in so many seconds."""
-        return next((pods for at, pods in (self.cold if cold else self.needs) if at > self.now - span), 0)
-
-    @property
-    def foreseen(self) -> tuple[int, int]:
-        """The pods that sufficed for the last hour, there and started only then."""
-        return self.needed_in(FORESIGHT_SECONDS), self.needed_in(FORESIGHT_SECONDS, cold=True)
-
-    @property
-    def likely(self) -> tuple[int, int]:
-        return foreseen(self.memory.visits, self.price) if self.memory.visits else self.foreseen
+    """Pod-seconds that a change must save."""
 
     @property
     def idle(self) -> bool:
@@ -80,10 +56,10 @@ class Proposal:
     clauses: tuple[str, ...] = ()
     limits: tuple[Reason, ...] = ()
     """Every limit that changed the number so far, in order."""
-    surplus: int = 0
-    """Pods that would have been let go had it cost nothing."""
     most: int = 0
-    """Pods that would have a job."""
+    """Slots that would have a job; no foresight asks for more pods."""
+    surplus: int = 0
+    """Pods that would be let go had a change no price."""
     desired: int | None = None
     """What was left of the demand before only the safety of running pods was looked at."""
 
