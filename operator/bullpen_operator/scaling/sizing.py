@@ -160,7 +160,8 @@ def _deadline(jobs: float, *, spread: float, present: float, kept: float, budget
     served = present * (1 + kept / service)
     if jobs <= served:
         return jobs / (1 + kept / service)
-    return present + (jobs + spread - served) / (1 + budget / service)
+    unserved = 1 - served / jobs
+    return present + (jobs - served + unserved * spread) / (1 + budget / service)
 
 
 def slots(load: Load, objective: Objective) -> Slots:
