@@ -178,6 +178,11 @@ def _past(before: Memory, proposal: Proposal, asked: Demand) -> pasts.Past:
     if memory.rates.known:
         warm = _needed(proposal, asked, late=0.0)
         cold = _needed(proposal, asked, late=situation.lead_seconds + rules.tick_seconds)
+        if asked.pods > situation.replicas > 0 and situation.fleet.ready >= situation.replicas:
+            cold = max(cold, asked.pods)
+            came = memory.past.came_at
+            if came is not None and (memory.grown_at is None or memory.grown_at < came):
+                warm = max(warm, asked.pods)
     look = pasts.Look(
         now=situation.now,
         elapsed=_since(before.at, situation.now),
