@@ -23,7 +23,7 @@ MEMORY_SECONDS: Final = 7200.0
 """What a time to hold has cost is forgotten exponentially."""
 CHANGES_AN_HOUR: Final = 400 / 24
 """What a pool may change its number on average (scaling.md §5)."""
-CHANGE_PRICE: Final = 200.0
+CHANGE_PRICE: Final = 300.0
 """Pod-seconds that a change must save."""
 ONE_CHANGE_SECONDS: Final = 60.0
 """Steps within so many seconds are one change: they would be made together."""
@@ -37,7 +37,7 @@ since (a monotonic queue).
 
 def price(changes: float) -> float:
     """Pod-seconds that a change must save, after so many in the last hour."""
-    return CHANGE_PRICE * max(1.0, changes / CHANGES_AN_HOUR) ** 2
+    return CHANGE_PRICE * (changes / CHANGES_AN_HOUR) ** 2
 
 
 def needed(needs: Needs, pods: int, *, now: float) -> Needs:

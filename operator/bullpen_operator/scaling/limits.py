@@ -61,13 +61,13 @@ def stabilization(proposal: Proposal) -> Proposal:
     if not proposal.shrinks or situation.idle:
         return proposal
     memory, span = situation.memory, situation.rules.stabilization_seconds
-    if situation.within(memory.grown_at, span):
-        return proposal.held(Reason.STABILIZATION, f"but the pool grew less than {span:g} s ago")
-    if situation.within(memory.past.came_at, span):
-        return proposal.held(Reason.STABILIZATION, f"but its load came less than {span:g} s ago")
     highest = memory.past.needed(span, now=situation.now)
-    if not memory.rates.known and memory.recommended:
-        highest = memory.recommended[0][1]
+    if not memory.rates.known:
+        highest = memory.recommended[0][1] if memory.recommended else 0
+    elif situation.within(memory.grown_at, span):
+        return proposal.held(Reason.STABILIZATION, f"but the pool grew less than {span:g} s ago")
+    elif situation.within(memory.past.came_at, span):
+        return proposal.held(Reason.STABILIZATION, f"but its load came less than {span:g} s ago")
     most = min(max(proposal.replicas, highest), situation.replicas)
     return proposal.limited(most, Reason.STABILIZATION, f"but {highest} were needed in the last {span:g} s")
 
