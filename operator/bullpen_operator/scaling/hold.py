@@ -70,9 +70,7 @@ class Course:
     fell_at: float = -math.inf
 
 
-def followed(
-    course: Course, found: int, *, warm: int, cold: int, now: float, seconds: float, settle: float
-) -> Course:
+def followed(course: Course, found: int, *, warm: int, cold: int, now: float, seconds: float, settle: float) -> Course:
     """The course so many seconds later, when `found` are to be held; it rises to what the load is likely to need, and
     falls no sooner than `settle` after, but to zero.
     """

@@ -107,9 +107,7 @@ def _followed(before: Past, after: Past, look: Look, rules: Rules) -> tuple[hold
             return courses
 
 
-def _found(
-    course: hold.Course, span: float, needs: hold.Needs, rests: float | None, now: float, rules: Rules
-) -> int:
+def _found(course: hold.Course, span: float, needs: hold.Needs, rests: float | None, now: float, rules: Rules) -> int:
     """What a course holds now."""
     least = max(rules.min_replicas, 0)
     if not span and rests is not None:

@@ -53,8 +53,7 @@ def likely(visits: Sequence[Visit], *, price: float) -> tuple[int, int]:
     best, least = (0, 0), math.inf
     for level in visits:
         cost = sum(
-            level.cold * visit.seconds if visit.cold <= level.cold else most * visit.seconds + price
-            for visit in visits
+            level.cold * visit.seconds if visit.cold <= level.cold else most * visit.seconds + price for visit in visits
         )
         if (cost, -level.cold) < (least, -best[1]):
             best, least = (level.warm, level.cold), cost
