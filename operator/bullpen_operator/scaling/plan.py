@@ -15,6 +15,7 @@ from bullpen_operator.scaling import hindsight, hold
 from bullpen_operator.scaling import lead as leads
 from bullpen_operator.scaling import past as pasts
 from bullpen_operator.scaling.decision import Decision, Memory
+from bullpen_operator.scaling.explanation import explained, inputs, sentence
 from bullpen_operator.scaling.limits import DEMAND_LIMITS, LIMITS, QUEUE_LIMITS
 from bullpen_operator.scaling.numbers import count, finite
 from bullpen_operator.scaling.observation import QueueReading
@@ -24,8 +25,6 @@ from bullpen_operator.scaling.rules import Rules
 from bullpen_operator.scaling.sizing import Demand, Load, demand, pods_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bullpen_operator.scaling.observation import Fleet, ReadingFailed
 
 __all__ = ["Decision", "Memory", "Rules", "plan"]
@@ -72,8 +71,8 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         reason=proposal.reason,
         limited_by=proposal.limited_by,
         limits=proposal.limits,
-        message=_sentence(replicas, proposal),
-        inputs=_inputs(load, asked, rules),
+        message=sentence(replicas, proposal),
+        inputs=inputs(load, asked, rules),
         memory=_moved(replace(memory, surplus=proposal.surplus), recommended, replicas, after, now),
     )
 
@@ -110,7 +109,7 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
         )  # after idleSeconds without a job, what came before is no sign of more
     fleet = situation.fleet
     asked = demand(load=load, rules=rules, replicas=replicas, ready=count(fleet.ready), cpu_use=fleet.cpu_use)
-    clause = _explained(asked, load, rules)
+    clause = explained(asked, load, rules)
     proposal = Proposal(
         situation=situation,
         replicas=asked.pods,
@@ -246,58 +245,3 @@ def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: i
         rates=memory.rates,
         lead=lead,
     )
-
-
-def _explained(asked: Demand, load: Load, rules: Rules) -> str:
-    if asked.reason is Reason.IDLE:
-        return "nothing waits, is due or runs" if not load.jobs else "nothing needs a pod"
-    if asked.reason is Reason.QUEUE_LENGTH:
-        return f"{load.waiting} waiting at {rules.queue_length} a pod (queueLength)"
-    if asked.reason is Reason.WAIT_TIME:
-        waited = f"{load.oldest_wait_seconds:.0f} s of {rules.wait_seconds:g} s"
-        return f"the oldest job has waited {waited} (waitSeconds)"
-    if asked.reason is Reason.CPU:
-        return f"the workers' CPU use is above {rules.cpu_percent:g} % (cpuPercent)"
-    parts = ((load.waiting, "waiting"), (load.due, "due"), (load.soon, "due soon"), (load.active, "active"))
-    jobs = " + ".join(f"{number} {what}" for number, what in parts if number) or "no job"
-    if asked.reason is Reason.ARRIVALS:
-        jobs += f" and {load.arrivals:.3g}/s more"
-    return f"{jobs} × {_span(load.service_seconds)} s, budget {_span(asked.slots.budget)} s"
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f}" if seconds >= 100 else f"{seconds:.3g}"
-
-
-def _sentence(before: int, proposal: Proposal) -> str:
-    move = f"stays at {before}" if proposal.replicas == before else f"{before} → {proposal.replicas}"
-    return f"{move}: " + ", ".join(proposal.clauses)
-
-
-def _inputs(load: Load | None, asked: Demand | None, rules: Rules) -> Mapping[str, float]:
-    """The numbers of the decision, under the names they have in the status."""
-    if load is None or asked is None:
-        return {"concurrency": rules.concurrency}
-    return {
-        "concurrency": rules.concurrency,
-        "waiting": load.waiting,
-        "due": load.due,
-        "dueSoon": load.soon,
-        "active": load.active,
-        "oldestWaitSeconds": load.oldest_wait_seconds,
-        "newestWaitSeconds": load.newest_wait_seconds,
-        "arrivalsPerSecond": load.arrivals,
-        "sustainedPerSecond": load.sustained,
-        "serviceSeconds": load.service_seconds,
-        "leadSeconds": load.lead_seconds,
-        "budgetSeconds": asked.slots.budget,
-        "slots": asked.slots.needed,
-        "presentSlots": load.present,
-        "deadlineSlots": asked.slots.deadline,
-        "steadySlots": asked.slots.steady,
-        "workSlots": asked.slots.work,
-        "podsForObjective": asked.for_objective,
-        "podsForQueueLength": asked.for_length,
-        "podsForWaitSeconds": asked.for_wait,
-        "podsForCpu": asked.for_cpu,
-    }
