@@ -37,7 +37,9 @@ since (a monotonic queue).
 
 def price(changes: float) -> float:
     """Pod-seconds that a change must save, after so many in the last hour."""
-    return CHANGE_PRICE * (changes / CHANGES_AN_HOUR) ** 2
+    import os
+    P, K, F = (float(x) for x in os.environ.get("PKF", "300,2,0").split(","))
+    return P * (max(changes - F, 0.0) / (CHANGES_AN_HOUR - F)) ** K
 
 
 def needed(needs: Needs, pods: int, *, now: float) -> Needs:

@@ -75,7 +75,7 @@ class Look:
 def seen(past: Past, look: Look, rules: Rules) -> Past:
     """The past with one look more; the same look again changes nothing."""
     course = past.course
-    if look.elapsed > 0:
+    if look.elapsed > 0 and past.visit is not None:
         course = hold.cheapest(past.courses, price=look.price, present=course)
     idle = look.rests is not None and look.now - look.rests >= rules.idle_seconds
     needs, visit, known = past.needs, past.visit, past.visits
