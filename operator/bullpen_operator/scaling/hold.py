@@ -23,8 +23,12 @@ MEMORY_SECONDS: Final = 7200.0
 """What a time to hold has cost is forgotten exponentially."""
 CHANGES_AN_HOUR: Final = 400 / 24
 """What a pool may change its number on average (scaling.md §5)."""
-CHANGE_PRICE: Final = 300.0
-"""Pod-seconds that a change must save."""
+FREE_CHANGES: Final = 2.0
+"""Of an hour: a pool that grew for its first load, and shrinks again, owes nothing."""
+CHANGE_PRICE: Final = 400.0
+"""Pod-seconds that a change must save at `CHANGES_AN_HOUR`: with it, pools whose load comes and goes all day change
+about so often on average (docs/autoscaling.md).
+"""
 ONE_CHANGE_SECONDS: Final = 60.0
 """Steps within so many seconds are one change: they would be made together."""
 LONGEST_QUEUE: Final = 64
@@ -36,10 +40,8 @@ since (a monotonic queue).
 
 
 def price(changes: float) -> float:
-    """Pod-seconds that a change must save, after so many in the last hour."""
-    import os
-    P, K, F = (float(x) for x in os.environ.get("PKF", "300,2,0").split(","))
-    return P * (max(changes - F, 0.0) / (CHANGES_AN_HOUR - F)) ** K
+    """Pod-seconds that a change must save, after so many in the last hour: it rises until no more are worth it."""
+    return CHANGE_PRICE * max(changes - FREE_CHANGES, 0.0) / (CHANGES_AN_HOUR - FREE_CHANGES)
 
 
 def needed(needs: Needs, pods: int, *, now: float) -> Needs:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bullpen_operator.scaling.hold import (
     CHANGE_PRICE,
     CHANGES_AN_HOUR,
+    FREE_CHANGES,
     LONGEST_QUEUE,
     MEMORY_SECONDS,
     SPANS,
@@ -106,6 +107,6 @@ def test_nothing_known_changes_no_course() -> None:
 
 
 def test_a_change_costs_more_the_more_there_were() -> None:
-    assert price(0) == 0
+    assert price(0) == price(FREE_CHANGES) == 0
     assert price(CHANGES_AN_HOUR) == CHANGE_PRICE
-    assert price(2 * CHANGES_AN_HOUR) == 4 * CHANGE_PRICE
+    assert price(2 * CHANGES_AN_HOUR - FREE_CHANGES) == pytest.approx(2 * CHANGE_PRICE)

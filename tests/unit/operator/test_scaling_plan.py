@@ -499,20 +499,20 @@ DRAINING = {
         memory=Memory(**SETTLED, writes=CHANGES_AN_HOUR, written_at=NOW, spare=CHANGE_PRICE - 1),
         limited_by=Reason.CHURN,
         message="stays at 5: 12 active × 500000 s, budget 19 s, "
-        "but that has not saved the 300 pod-seconds yet that a change must save",
+        "but that has not saved the 400 pod-seconds yet that a change must save",
     ),
     "until their idle time has paid for it": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=2, reason=Reason.BACKLOG,
         memory=Memory(**SETTLED, writes=CHANGES_AN_HOUR, written_at=NOW, spare=CHANGE_PRICE),
     ),
-    "twice as many changes must each save four times as much": Row(
+    "more changes must each save more": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=5, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, writes=2 * CHANGES_AN_HOUR, written_at=NOW, spare=4 * CHANGE_PRICE - 1),
+        memory=Memory(**SETTLED, writes=2 * CHANGES_AN_HOUR - 2, written_at=NOW, spare=2 * CHANGE_PRICE - 1),
         limited_by=Reason.CHURN,
     ),
-    "the first changes of an hour cost next to nothing": Row(
+    "the first changes of an hour cost nothing": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=2, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, writes=2, written_at=NOW, spare=6),
+        memory=Memory(**SETTLED, writes=2, written_at=NOW, spare=0),
     ),
     "nor does it hold above a lowered maximum": Row(
         rules=long(max_replicas=4), reading=reading(active=39), fleet=fleet(5, busy=4, drained=1), to=4,
