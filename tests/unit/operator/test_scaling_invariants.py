@@ -306,7 +306,8 @@ def test_never_more_pods_than_work_asks_for(rules: Rules, reading: QueueReading,
     decision = plan(rules=rules, reading=reading, fleet=fleet, memory=memory, now=NOW)
 
     work = math.ceil(decision.inputs.get("workSlots", 0))
-    assert decision.to <= max(work, rules.min_replicas, rules.pinned or 0, fleet.replicas)
+    wished = max(rules.min_replicas, rules.pinned or 0, rules.fallback.replicas if rules.fallback else 0)
+    assert decision.to <= max(work, wished, fleet.replicas)
 
 
 @given(rules=some_rules(), reading=seen, fleet=fleets, memory=memories)
