@@ -181,7 +181,9 @@ def told(rows: list[dict], changes: float) -> None:
     each = sum(bound(row["costs"], changes * row["days"]) for row in rows) / minimum
     sums = [sum(costs) for costs in zip(*(row["costs"] for row in rows), strict=True)]
     shared = bound(sums, changes * sum(row["days"] for row in rows)) / minimum
-    print(f"all: no limit {sums[0] / minimum:.2f}, each {changes:g} a day {each:.2f}, {changes:g} on average {shared:.2f}")
+    print(
+        f"all: no limit {sums[0] / minimum:.2f}, each {changes:g} a day {each:.2f}, {changes:g} on average {shared:.2f}"
+    )
 
 
 if __name__ == "__main__":
