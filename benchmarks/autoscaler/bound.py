@@ -21,7 +21,7 @@ import multiprocessing
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy
 
@@ -34,10 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bullpen_operator.simulation.trace import Trace
-    from numpy.typing import NDArray
 
-    Floats = NDArray[numpy.float64]
-
+Floats = Any
+"""An array of numbers; the types of numpy, which only this file needs, are not there to check it."""
 STEP: Final = 10.0
 """Seconds; it divides the objective."""
 START: Final = 8.0
@@ -111,12 +110,12 @@ def least(day: Day, *, idle: float) -> list[float]:
         fewer = numpy.where(busy, numpy.inf, stay - idle * pods[:, None])
         shrunk = numpy.minimum.accumulate(fewer, axis=1) + idle * pods[:, None]
         value = numpy.minimum(stay, prices + numpy.minimum(grown, shrunk))
-    return [float(cost) for cost in value[:, 0, 0]]
+    return [float(cost) for cost in value[:, 0, 0]]  # no pod, no job at the start
 
 
 def _recent(came: Floats) -> Floats:
     """Jobs that came within the objective before the end of each step."""
-    total = numpy.concatenate(([0.0], numpy.cumsum(came)))
+    total: Floats = numpy.concatenate(([0.0], numpy.cumsum(came)))
     width = round(OBJECTIVE / STEP)
     return total[1:] - total[numpy.maximum(numpy.arange(1, len(total)) - width, 0)]
 
@@ -126,7 +125,7 @@ def bound(costs: Sequence[float], changes: float) -> float:
     return max(cost - price * changes for price, cost in zip(PRICES, costs, strict=True))
 
 
-def _one(job: tuple[str | None, int, int, float]) -> dict[str, object]:
+def _one(job: tuple[str | None, int, int, float]) -> dict[str, Any]:
     folder, index, seed, idle = job
     source = list(traces.every(Path(folder) if folder else None))[index]
     trace = source.make(seed)
@@ -168,15 +167,15 @@ def main() -> None:
         told([row for row in found if row["kind"] == kind], chosen.changes)
 
 
-def told(rows: list[dict], changes: float) -> None:
+def told(rows: list[dict[str, Any]], changes: float) -> None:
     """A line a function, and their sum: each on its own, and with the changes shared between them."""
     print("trace S minimum/h | ÷ minimum: no limit, with the changes, constant")
     minimum = sum(row["minimum"] for row in rows)
     for row in rows:
         few = bound(row["costs"], changes * row["days"])
         print(
-            f"{row['trace'][:10]} {row['service']:.2f} {row['minimum'] / 3600:.1f} | {row['costs'][0] / row['minimum']:.2f}"
-            f" {few / row['minimum']:.2f} {row['constant'] / row['minimum']:.2f}"
+            f"{row['trace'][:10]} {row['service']:.2f} {row['minimum'] / 3600:.1f} | "
+            f"{row['costs'][0] / row['minimum']:.2f} {few / row['minimum']:.2f} {row['constant'] / row['minimum']:.2f}"
         )
     each = sum(bound(row["costs"], changes * row["days"]) for row in rows) / minimum
     sums = [sum(costs) for costs in zip(*(row["costs"] for row in rows), strict=True)]
