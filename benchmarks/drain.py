@@ -210,10 +210,8 @@ async def shrink(pool: Pool, operator: Operator, tally: Tally, store: redis.asyn
     wanted = random.choice([present - 1, present - 1, random.randint(1, present - 1)])
     started = time.monotonic()
     troubles = []
-    unready = tally.take("unready") and random.choice([True, False])
-    victim = None
-    if unready:
-        victim = random.choice(await asyncio.to_thread(pool.pods) or [None])
+    running = await asyncio.to_thread(pool.pods)
+    victim = random.choice(running) if running and tally.take("unready") else None
     async with asyncio.TaskGroup() as group:
         await asyncio.to_thread(pool.resize, wanted)
         if tally.take("kills"):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bullpen_operator.engine.cache import Cache
     from bullpen_operator.engine.execute import Executor
     from bullpen_operator.engine.meter import Meter
-    from bullpen_operator.scaling.decision import Decision
+    from bullpen_operator.scaling.decision import Decision, Memory
     from bullpen_operator.scaling.observation import Fleet, ReadingFailed
 
     Observed = QueueReading | ReadingFailed
@@ -341,7 +341,9 @@ def _read(track: Track, raw: Raw) -> None:
     before = track.pool
     try:
         track.pool, track.misread = WorkerPool.model_validate(raw), None
-        if before is not None and _served(before) != _served(track.pool):
+        if before is None:
+            track.memory = remembered(track.memory, track.pool)
+        elif _served(before) != _served(track.pool):
             track.memory = track.memory.of_another_queue()
     except ValidationError as error:
         track.pool = None
@@ -353,6 +355,14 @@ def _read(track: Track, raw: Raw) -> None:
         )
         place = {"pool": raw["metadata"]["name"], "namespace": raw["metadata"]["namespace"]}
         log.error(track.misread, extra=place)  # noqa: TRY400 - the trace of a validation says nothing more
+
+
+def remembered(memory: Memory, pool: WorkerPool) -> Memory:
+    """With what an operator before this one learned of the same spec, as the status tells it, for a first guess."""
+    seconds = pool.status.get("rates", {}).get("serviceSeconds")
+    if seconds is None or pool.status.get("observedGeneration") != pool.metadata.generation:
+        return memory
+    return replace(memory, rates=replace(memory.rates, expected=seconds))
 
 
 def _served(pool: WorkerPool) -> object:

@@ -250,6 +250,35 @@ async def test_a_restarted_operator_writes_nothing_for_a_pool_at_rest(at_rest: E
     assert anew.told() == []
 
 
+async def test_a_restarted_operator_still_knows_how_long_jobs_run(at_rest: EngineHouse) -> None:
+    for second in range(120):
+        await at_rest.turn(reading(at=at_rest.now + 1, active=1, finished=second // 20))
+    for _ in range(400):
+        await at_rest.turn(reading(at=at_rest.now + 1, finished=6))
+    learned = at_rest.cluster.pools["video"]["status"]["rates"]["serviceSeconds"]
+    assert learned < 86_400
+    at_rest.cluster.calls.clear()
+    anew = EngineHouse(at_rest.cluster)
+    anew.now = at_rest.now
+    anew.see(at_rest.cluster.pools["video"])
+    anew.see_deployment(at_rest.cluster.deployments["video"])
+    for _ in range(100):
+        await anew.turn(reading(at=anew.now + 1, finished=6))
+    assert anew.meter.seen[-1].inputs["serviceSeconds"] == learned
+    assert anew.cluster.calls == []
+
+
+async def test_what_was_learned_of_another_spec_is_not_taken_over(at_rest: EngineHouse) -> None:
+    pool = at_rest.cluster.pools["video"]
+    pool["status"]["rates"] |= {"serviceSeconds": 500}
+    pool["metadata"]["generation"] += 1
+    anew = EngineHouse(at_rest.cluster)
+    anew.see(pool)
+    anew.see_deployment(at_rest.cluster.deployments["video"])
+    await anew.turn()
+    assert anew.meter.seen[-1].inputs["serviceSeconds"] == 86_400
+
+
 async def test_a_restarted_operator_scales_nothing_down_at_once(at_rest: EngineHouse) -> None:
     await at_rest.turn(reading(waiting=35))
     anew = EngineHouse(at_rest.cluster)
