@@ -44,7 +44,9 @@ class Reason(StrEnum):
     FALLBACK = "Fallback", "The queue could not be read for scaling.fallback.afterSeconds."
     STABILIZATION = "Stabilization", "More pods were needed within scaling.stabilizationSeconds."
     DEAD_BAND = "DeadBand", "The step down is too small to be worth it."
-    CHURN = "Churn", "The pool was resized often in the last hour, so it shrinks less eagerly for a while."
+    SEEN_BEFORE = "SeenBefore", "The load came before, and the pool grows at once to what it needed then."
+    MAY_RETURN = "MayReturn", "The load has come back soon so far, so what it needs is kept for it."
+    CHURN = "Churn", "The pods that could go have not cost as much yet as a change of size may."
     JUST_STARTED = "JustStarted", "The operator has not watched the queue long enough to shrink the pool."
     COUNTERS_RESET = (
         "CountersReset",

@@ -160,7 +160,7 @@ def _slots(terms: Terms) -> list[str]:
         )
     ]
     if terms["presentSlots"]:
-        lines += _with_present(need, terms)
+        lines += _with_present(terms)
     else:
         lines.append(
             f"n₁ = (A + L + z·σ) ÷ (1 + b/S) = {num(need)} ÷ (1 + {num(budget)}/{num(service)}) = {num(deadline)}"
@@ -176,21 +176,22 @@ def _slots(terms: Terms) -> list[str]:
     return lines
 
 
-def _with_present(need: float, terms: Terms) -> list[str]:
+def _with_present(terms: Terms) -> list[str]:
     """n₁ when slots are there already, which have more time than the budget: they need not be waited for."""
     service, budget, present = terms["serviceSeconds"], terms["budgetSeconds"], terms["presentSlots"]
-    deadline = terms["deadlineSlots"]
+    deadline, jobs = terms["deadlineSlots"], terms.jobs
     if deadline <= present:
-        kept = (need / deadline - 1) * service if deadline else budget
+        kept = (jobs / deadline - 1) * service if deadline else budget
         return [
-            f"n₁ = (A + L + z·σ) ÷ (1 + k/S) = {num(need)} ÷ (1 + {num(kept)}/{num(service)}) = {num(deadline)}",
+            f"n₁ = (A + L) ÷ (1 + k/S) = {num(jobs)} ÷ (1 + {num(kept)}/{num(service)}) = {num(deadline)}",
             f"     k = {num(kept)} s is the budget of slots that are there already, of which there are {num(present)}",
         ]
     rest = (deadline - present) * (1 + budget / service)
+    unserved = rest / (1 + terms.z * terms.sigma / jobs)
     shared = f"{num(rest)} ÷ (1 + {num(budget)}/{num(service)})"
     return [
-        f"n₁ = P + rest ÷ (1 + b/S) = {num(present)} + {shared} = {num(deadline)}",
-        f"     P slots are there already and start {num(max(need - rest, 0))} of them in time",
+        f"n₁ = P + (u + z·σ·u/(A + L)) ÷ (1 + b/S) = {num(present)} + {shared} = {num(deadline)}",
+        f"     P slots are there already and start all but u = {num(unserved)} in time",
     ]
 
 

@@ -33,7 +33,9 @@ AWAITED: Final[dict[str, Callable[[Spec], str]]] = {
         f"less demand for {_scaling(spec).get('stabilizationSeconds', '?')} s in a row (scaling.stabilizationSeconds)"
     ),
     Reason.DEAD_BAND: lambda _: "a larger difference: this step down is not worth a write",
-    Reason.CHURN: lambda _: "a larger saving: the pool was resized often in the last hour",
+    Reason.SEEN_BEFORE: lambda _: "nothing: its load came before, and the pool grew at once to what it needed then",
+    Reason.MAY_RETURN: lambda _: "the load to stay away for longer than it did before",
+    Reason.CHURN: lambda _: "a larger saving: a change of size must be worth it",
     Reason.JUST_STARTED: lambda spec: (
         f"the operator to have watched the queue for {_scaling(spec).get('stabilizationSeconds', '?')} s"
     ),

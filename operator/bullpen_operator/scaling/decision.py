@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from bullpen_operator.scaling.lead import Lead
+from bullpen_operator.scaling.past import Past
 from bullpen_operator.scaling.rates import Rates
 
 if TYPE_CHECKING:
@@ -42,13 +43,16 @@ class Memory:
     at: float | None = None
     """The last decision."""
     spare: float = 0.0
-    """Pod-seconds that were not needed since the last change of the number."""
+    """Pod-seconds since the last change of the number that would not have been without the price of a change."""
+    surplus: int = 0
+    """Pods that the last decision kept for no other reason."""
     finished: int | None = None
     """Jobs completed and failed at the last reading: if they changed, jobs ran between two idle readings."""
     recommended: tuple[tuple[float, int], ...] = ()
     """Recommendations of the stabilisation window, of which no later one is larger: the first is the window's maximum
     (a monotonic queue).
     """
+    past: Past = field(default_factory=Past)
     rates: Rates = field(default_factory=Rates)
     lead: Lead = field(default_factory=Lead)
 

@@ -32,30 +32,56 @@ DOWN_SECONDS: Final = 30.0
 """At most one step down in this many seconds (scaling.md §5)."""
 SMALL_STEP: Final = 2.0
 """A step up that does not triple the pool waits until the pods of the last one can be there: a pod start."""
-FREE_CHANGES: Final = 4.0
-CHANGE_PRICE: Final = 800.0
-"""Up to so many changes an hour cost nothing. Each one beyond must save so many pod-seconds more: large savings are
-taken at once, small ones are collected first. So the writes of a day stay in the hundreds (scaling.md §5) whatever the
-load does.
-"""
 DRAINED_SHARE: Final = 0.5
 """A step down waits until so many of the pods that are to go have finished, so that they go in a few writes."""
 DEAD_BAND: Final = 0.05
 """A step down of a smaller share of the pods is not worth a write (scaling.md §5)."""
 
 
-def stabilization(proposal: Proposal) -> Proposal:
-    """Down only to the largest recommendation of the last stabilizationSeconds; an idle pool has its own window."""
+def foresight(proposal: Proposal) -> Proposal:
+    """A pool that must grow grows at once to what the load needed when it came before, as far as there may be jobs for
+    it: so a load that comes again takes one change.
+    """
     situation = proposal.situation
-    if not proposal.shrinks or not situation.memory.recommended or situation.idle:
+    if proposal.replicas <= situation.replicas:
         return proposal
-    highest = situation.memory.recommended[0][1]
-    most = min(max(proposal.replicas, highest), situation.replicas)
+    foreseen = min(situation.memory.past.foreseen(situation.replicas), proposal.most)
     return proposal.limited(
-        most,
-        Reason.STABILIZATION,
-        f"but {highest} were needed in the last {situation.rules.stabilization_seconds:g} s",
+        max(foreseen, proposal.replicas), Reason.SEEN_BEFORE, f"raised to the {foreseen} that its load needed before"
     )
+
+
+def stabilization(proposal: Proposal) -> Proposal:
+    """Down only to the most that was needed in stabilizationSeconds, and not while a load that just came, or a step up
+    for it, may still show what it takes; an idle pool has its own window.
+
+    What was needed is what would have sufficed in hindsight; while nobody knows that, what was recommended.
+    """
+    situation = proposal.situation
+    if not proposal.shrinks or situation.idle:
+        return proposal
+    memory, span = situation.memory, situation.rules.stabilization_seconds
+    highest = memory.past.needed(span, now=situation.now)
+    if not memory.rates.known:
+        highest = memory.recommended[0][1] if memory.recommended else 0
+    elif situation.within(memory.grown_at, span):
+        return proposal.held(Reason.STABILIZATION, f"but the pool grew less than {span:g} s ago")
+    elif situation.within(memory.past.came_at, span):
+        return proposal.held(Reason.STABILIZATION, f"but its load came less than {span:g} s ago")
+    most = min(max(proposal.replicas, highest), situation.replicas)
+    return proposal.limited(most, Reason.STABILIZATION, f"but {highest} were needed in the last {span:g} s")
+
+
+def hold(proposal: Proposal) -> Proposal:
+    """What the load needed when it last came is kept for as long as that was cheapest so far."""
+    situation = proposal.situation
+    past = situation.memory.past
+    if not proposal.shrinks or not past.span:
+        return proposal
+    highest = past.needed(past.span, now=situation.now)
+    most = min(max(proposal.replicas, highest), situation.replicas)
+    clause = f"but {highest} were needed in the last {past.span / 60:.0f} min and may be again"
+    return proposal.limited(most, Reason.MAY_RETURN, clause)
 
 
 def paused(proposal: Proposal) -> Proposal:
@@ -123,16 +149,19 @@ def dead_band(proposal: Proposal) -> Proposal:
 
 
 def churn(proposal: Proposal) -> Proposal:
-    """A pool whose load comes and goes keeps its pods until letting them go has paid for the change: the rule by which
-    one rents skis until the rent has cost as much as buying them (Karlin et al., 1988), at most twice the best choice.
+    """Pods are kept until they have cost as much as the change: the rule by which one rents skis until the rent has
+    cost as much as buying them (Karlin et al., 1988), at most twice the best choice.
     """
     situation = proposal.situation
     if not proposal.shrinks or situation.rules.pinned is not None or situation.replicas > situation.rules.max_replicas:
         return proposal
-    changes = situation.memory.churn(situation.now)
-    if situation.memory.spare >= CHANGE_PRICE * (changes - FREE_CHANGES):
+    proposal = replace(proposal, surplus=situation.replicas - proposal.replicas)
+    spare = situation.memory.spare
+    if spare >= situation.price:
         return proposal
-    return proposal.held(Reason.CHURN, f"but it was resized {changes:.0f} times in the last hour")
+    return proposal.held(
+        Reason.CHURN, f"but that has not saved the {situation.price:.0f} pod-seconds yet that a change must save"
+    )
 
 
 def shrink_rate(proposal: Proposal) -> Proposal:
@@ -232,10 +261,12 @@ def foreign_scaler(proposal: Proposal) -> Proposal:
 Limit = Callable[[Proposal], Proposal]
 
 QUEUE_LIMITS: Final[tuple[Limit, ...]] = (queue_paused, global_concurrency, queue_rate)
+DEMAND_LIMITS: Final[tuple[Limit, ...]] = (foresight, *QUEUE_LIMITS)
 """Asked first: what they leave is the recommendation that the stabilisation window remembers."""
 
 LIMITS: Final[tuple[Limit, ...]] = (
     stabilization,
+    hold,
     fallback,
     minimum,
     schedule,

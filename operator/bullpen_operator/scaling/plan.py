@@ -6,23 +6,25 @@ then the chain of `limits` passes it on. `Decision`, `Memory` and `Rules` are re
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bullpen_operator.api.reasons import Reason
+from bullpen_operator.scaling import hindsight, hold
 from bullpen_operator.scaling import lead as leads
+from bullpen_operator.scaling import past as pasts
 from bullpen_operator.scaling.decision import Decision, Memory
-from bullpen_operator.scaling.limits import LIMITS, QUEUE_LIMITS
+from bullpen_operator.scaling.explanation import explained, inputs, sentence
+from bullpen_operator.scaling.limits import DEMAND_LIMITS, LIMITS, QUEUE_LIMITS
 from bullpen_operator.scaling.numbers import count, finite
 from bullpen_operator.scaling.observation import QueueReading
 from bullpen_operator.scaling.proposal import Proposal, Situation
 from bullpen_operator.scaling.rates import GAP_SECONDS, updated
 from bullpen_operator.scaling.rules import Rules
-from bullpen_operator.scaling.sizing import Demand, Load, demand
+from bullpen_operator.scaling.sizing import Demand, Load, demand, pods_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bullpen_operator.scaling.observation import Fleet, ReadingFailed
 
 __all__ = ["Decision", "Memory", "Rules", "plan"]
@@ -35,6 +37,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
     """
     now = finite(now)
     known = reading if isinstance(reading, QueueReading) and reading.exists else None
+    before = memory
     memory = _remembered(memory, rules, known, fleet, now)
     if not isinstance(reading, QueueReading):
         memory = replace(memory, unread_since=now if memory.unread_since is None else memory.unread_since)
@@ -48,24 +51,29 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         lead_seconds=memory.lead.seconds(rules.lead_seconds),
         now=now,
         replicas=count(fleet.replicas),
+        price=hold.price(memory.churn(now)),
     )
     proposal, load, asked = _asked(reading, situation)
-    for limit in QUEUE_LIMITS:
+    if asked is not None:
+        memory = replace(memory, past=_past(before, proposal, asked))
+        situation = replace(situation, memory=memory)
+        proposal = replace(proposal, situation=situation)
+    for limit in DEMAND_LIMITS:
         proposal = limit(proposal)
     recommended = memory.recommended if asked is None else _recommended(memory, proposal.replicas, now)
     for limit in LIMITS:
         proposal = limit(proposal)
-    before, after = situation.replicas, proposal.replicas
+    replicas, after = situation.replicas, proposal.replicas
     return Decision(
-        from_=before,
+        from_=replicas,
         to=after,
         desired=after if proposal.desired is None else proposal.desired,
         reason=proposal.reason,
         limited_by=proposal.limited_by,
         limits=proposal.limits,
-        message=_sentence(before, proposal),
-        inputs=_inputs(load, asked, rules),
-        memory=_moved(memory, recommended, before, after, now),
+        message=sentence(replicas, proposal),
+        inputs=inputs(load, asked, rules),
+        memory=_moved(replace(memory, surplus=proposal.surplus), recommended, replicas, after, now),
     )
 
 
@@ -89,7 +97,7 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
     load = Load.of(
         reading,
         arrivals=situation.memory.rates.arrivals,
-        sustained=situation.memory.rates.slow,
+        sustained=situation.memory.rates.sustained,
         present=count(situation.fleet.ready) * rules.concurrency,
         service=situation.service_seconds,
         lead=situation.lead_seconds,
@@ -101,8 +109,15 @@ def _asked(reading: QueueReading | ReadingFailed, situation: Situation) -> tuple
         )  # after idleSeconds without a job, what came before is no sign of more
     fleet = situation.fleet
     asked = demand(load=load, rules=rules, replicas=replicas, ready=count(fleet.ready), cpu_use=fleet.cpu_use)
-    clause = _explained(asked, load, rules)
-    return Proposal(situation=situation, replicas=asked.pods, reason=asked.reason, clauses=(clause,)), load, asked
+    clause = explained(asked, load, rules)
+    proposal = Proposal(
+        situation=situation,
+        replicas=asked.pods,
+        reason=asked.reason,
+        clauses=(clause,),
+        most=math.ceil(asked.slots.work) if load.jobs else 0,
+    )
+    return proposal, load, asked
 
 
 def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, fleet: Fleet, now: float) -> Memory:
@@ -125,6 +140,7 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
     finished = count(reading.completed) + count(reading.failed) + count(reading.finished)
     active = count(reading.active)
     idle = not active and (reading.paused or not (count(reading.waiting) or count(reading.due)))
+    rates = updated(memory.rates, reading, expected=rules.expected_job_seconds)
     idle_since = memory.idle_since
     if idle_since is None or not idle_since <= now or memory.finished != finished:
         idle_since = now
@@ -136,19 +152,65 @@ def _remembered(memory: Memory, rules: Rules, reading: QueueReading | None, flee
         writes=memory.writes,
         written_at=memory.written_at,
         at=now,
-        spare=memory.spare + _wasted(memory, fleet, now),
+        spare=memory.spare + memory.surplus * min(_since(memory.at, now), GAP_SECONDS),
         finished=finished,
         recommended=recommended,
-        rates=updated(memory.rates, reading, expected=rules.expected_job_seconds),
+        past=replace(
+            memory.past,
+            arrivals=hindsight.noted(
+                memory.past.arrivals, came=rates.came, active=active, now=now, objective=rules.objective_seconds
+            ),
+        ),
+        rates=rates,
         lead=lead,
     )
 
 
-def _wasted(memory: Memory, fleet: Fleet, now: float) -> float:
-    """Pod-seconds since the last decision that its recommendation did without."""
-    if memory.at is None or not memory.recommended or not 0 <= now - memory.at <= GAP_SECONDS:
-        return 0.0
-    return max(count(fleet.replicas) - memory.recommended[-1][1], 0) * (now - memory.at)
+def _since(at: float | None, now: float) -> float:
+    return now - at if at is not None and now > at else 0.0
+
+
+def _past(before: Memory, proposal: Proposal, asked: Demand) -> pasts.Past:
+    """The past with this reading in it."""
+    situation = proposal.situation
+    memory, rules, warm, cold = situation.memory, situation.rules, None, 0
+    if memory.rates.known:
+        warm = _needed(proposal, asked, late=0.0)
+        cold = _needed(proposal, asked, late=situation.lead_seconds + rules.tick_seconds)
+        if asked.pods > situation.replicas > 0 and situation.fleet.ready >= situation.replicas:
+            cold = max(cold, asked.pods)
+            came = memory.past.came_at
+            if came is not None and (memory.grown_at is None or memory.grown_at < came):
+                warm = max(warm, asked.pods)
+    look = pasts.Look(
+        now=situation.now,
+        elapsed=_since(before.at, situation.now),
+        rested=before.idle_since,
+        rests=memory.idle_since,
+        warm=warm,
+        cold=cold,
+        price=situation.price,
+    )
+    return pasts.seen(memory.past, look, rules)
+
+
+def _needed(proposal: Proposal, asked: Demand, *, late: float) -> int:
+    """The pods that sufficed for the jobs that came, and for those that keep coming, there from `late` seconds on."""
+    situation, slots = proposal.situation, float(asked.slots.steady)
+    if situation.memory.rates.came:
+        enough = hindsight.sufficed(
+            situation.memory.past.arrivals,
+            service=situation.service_seconds,
+            objective=situation.rules.objective_seconds,
+            now=situation.now,
+            late=late,
+        )
+        slots = max(slots, enough)
+    pods = max(pods_for(slots, asked.concurrency), asked.for_cpu)
+    limited = replace(proposal, replicas=min(pods, max(situation.rules.max_replicas, 0)))
+    for limit in QUEUE_LIMITS:
+        limited = limit(limited)
+    return limited.replicas
 
 
 def _recommended(memory: Memory, pods: int, now: float) -> tuple[tuple[float, int], ...]:
@@ -176,63 +238,10 @@ def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: i
         written_at=now if changed else memory.written_at,
         at=memory.at,
         spare=0.0 if changed else memory.spare,
+        surplus=0 if changed else memory.surplus,
         finished=memory.finished,
         recommended=recommended,
+        past=memory.past,
         rates=memory.rates,
         lead=lead,
     )
-
-
-def _explained(asked: Demand, load: Load, rules: Rules) -> str:
-    if asked.reason is Reason.IDLE:
-        return "nothing waits, is due or runs" if not load.jobs else "nothing needs a pod"
-    if asked.reason is Reason.QUEUE_LENGTH:
-        return f"{load.waiting} waiting at {rules.queue_length} a pod (queueLength)"
-    if asked.reason is Reason.WAIT_TIME:
-        waited = f"{load.oldest_wait_seconds:.0f} s of {rules.wait_seconds:g} s"
-        return f"the oldest job has waited {waited} (waitSeconds)"
-    if asked.reason is Reason.CPU:
-        return f"the workers' CPU use is above {rules.cpu_percent:g} % (cpuPercent)"
-    parts = ((load.waiting, "waiting"), (load.due, "due"), (load.soon, "due soon"), (load.active, "active"))
-    jobs = " + ".join(f"{number} {what}" for number, what in parts if number) or "no job"
-    if asked.reason is Reason.ARRIVALS:
-        jobs += f" and {load.arrivals:.3g}/s more"
-    return f"{jobs} × {_span(load.service_seconds)} s, budget {_span(asked.slots.budget)} s"
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f}" if seconds >= 100 else f"{seconds:.3g}"
-
-
-def _sentence(before: int, proposal: Proposal) -> str:
-    move = f"stays at {before}" if proposal.replicas == before else f"{before} → {proposal.replicas}"
-    return f"{move}: " + ", ".join(proposal.clauses)
-
-
-def _inputs(load: Load | None, asked: Demand | None, rules: Rules) -> Mapping[str, float]:
-    """The numbers of the decision, under the names they have in the status."""
-    if load is None or asked is None:
-        return {"concurrency": rules.concurrency}
-    return {
-        "concurrency": rules.concurrency,
-        "waiting": load.waiting,
-        "due": load.due,
-        "dueSoon": load.soon,
-        "active": load.active,
-        "oldestWaitSeconds": load.oldest_wait_seconds,
-        "newestWaitSeconds": load.newest_wait_seconds,
-        "arrivalsPerSecond": load.arrivals,
-        "sustainedPerSecond": load.sustained,
-        "serviceSeconds": load.service_seconds,
-        "leadSeconds": load.lead_seconds,
-        "budgetSeconds": asked.slots.budget,
-        "slots": asked.slots.needed,
-        "presentSlots": load.present,
-        "deadlineSlots": asked.slots.deadline,
-        "steadySlots": asked.slots.steady,
-        "workSlots": asked.slots.work,
-        "podsForObjective": asked.for_objective,
-        "podsForQueueLength": asked.for_length,
-        "podsForWaitSeconds": asked.for_wait,
-        "podsForCpu": asked.for_cpu,
-    }

@@ -29,6 +29,8 @@ class Situation:
     now: float
     replicas: int
     """What the Deployment asks for now."""
+    price: float = 0.0
+    """Pod-seconds that a change must save."""
 
     @property
     def idle(self) -> bool:
@@ -54,6 +56,10 @@ class Proposal:
     clauses: tuple[str, ...] = ()
     limits: tuple[Reason, ...] = ()
     """Every limit that changed the number so far, in order."""
+    most: int = 0
+    """Slots that would have a job; no foresight asks for more pods."""
+    surplus: int = 0
+    """Pods that would be let go had a change no price."""
     desired: int | None = None
     """What was left of the demand before only the safety of running pods was looked at."""
 

@@ -26,6 +26,8 @@ SERVICE_MEMORY_JOBS: Final = 10.0
 """Memory of the service time: the longer of so many seconds and so many service times (scaling.md §3)."""
 PSEUDO_OBSERVATIONS: Final = 3.0
 """Jobs of the expected service time that are taken as seen before the first one (scaling.md §3)."""
+KNOWN_JOBS: Final = 10.0
+"""The service time of so many jobs is known to about a third (1 ÷ √10, of exponential ones)."""
 GAP_SECONDS: Final = 60.0
 """After a longer gap in the readings nobody knows for how long how many jobs ran; how many came, the counters tell."""
 _MOST_PER_SECOND: Final = 1e6
@@ -74,6 +76,22 @@ class Rates:
     """The service time that these have, when it is not the rules' own: the last one before a reset."""
     reset_at: float | None = None
     """When a counter last ran backwards."""
+    came: float = 0.0
+    """Jobs that became ready between the last two readings."""
+
+    @property
+    def known(self) -> bool:
+        """Whether as many jobs were seen to end as were taken for granted."""
+        return self.completions >= KNOWN_JOBS
+
+    @property
+    def sustained(self) -> float:
+        """Jobs per second that no burst explains: the slow rate, or the fast one when it is significantly lower.
+
+        The slow rate tells of a burst for minutes after its end.
+        """
+        gate = self.slow - SIGNIFICANT * math.sqrt(self.slow / (2 * FAST_SECONDS))
+        return self.fast if self.fast < gate else self.slow
 
     @property
     def arrivals(self) -> float:
@@ -133,7 +151,7 @@ def updated(rates: Rates, reading: QueueReading, *, expected: float) -> Rates:
 
 
 def _based(rates: Rates, base: Base) -> Rates:
-    return replace(rates, **base._asdict())
+    return replace(rates, **base._asdict(), came=0.0)
 
 
 def _moved(base: Base, *, before: Rates, seconds: float, ended: int, arrived: float, expected: float) -> Rates:
@@ -159,6 +177,7 @@ def _moved(base: Base, *, before: Rates, seconds: float, ended: int, arrived: fl
         prior=keep * before.prior,
         expected=before.expected,
         reset_at=before.reset_at,
+        came=arrived,
     )
 
 

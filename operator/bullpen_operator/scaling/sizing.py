@@ -25,6 +25,7 @@ _GROWTH: Final = 2
 _MOST_SLOTS: Final = 10_000_000
 _LATE_SHARE: Final = 0.15
 """Of the objective that a late backlog still gets (scaling.md §4)."""
+_KEPT_SHARE: Final = 0.9
 _LEAST_SHARE: Final = 0.1
 """Of a pod's slots that count however busy its CPU is: a wrong reading must not multiply the pool without end."""
 
@@ -149,17 +150,18 @@ def budgets(objective: Objective, *, lead: float, oldest: float, newest: float) 
     return planned, max(least, min(planned, wait - lead - objective.tick - newest))
 
 
-def _deadline(need: float, *, present: float, kept: float, budget: float, service: float) -> float:
-    """n1: slots that start `need` jobs in time, where those that are there have `kept` for it, and others `budget`.
+def _deadline(jobs: float, *, spread: float, present: float, kept: float, budget: float, service: float) -> float:
+    """n1: slots that start `jobs` in time, where those that are there have `kept` for it, and others `budget`.
 
     In the fluid first-in-first-out model a slot starts 1 + t/S jobs in a time t (scaling.md §4). Without present slots
-    it is need ÷ (1 + b/S); with enough of them it is what could be kept of them. Neither more need nor less time ever
-    asks for fewer.
+    it is (jobs + spread) ÷ (1 + b/S); with enough of them it is what could be kept of them, and what may change until
+    help arrives (`spread`) is no reason yet to call it. Neither more jobs nor less time ever asks for fewer.
     """
     served = present * (1 + kept / service)
-    if need <= served:
-        return need / (1 + kept / service)
-    return present + (need - served) / (1 + budget / service)
+    if jobs <= served:
+        return jobs / (1 + kept / service)
+    unserved = 1 - served / jobs
+    return present + (jobs - served + unserved * spread) / (1 + budget / service)
 
 
 def slots(load: Load, objective: Objective) -> Slots:
@@ -175,8 +177,10 @@ def slots(load: Load, objective: Objective) -> Slots:
     expected = arrivals * ahead
     sigma = math.sqrt(expected + load.active * -math.expm1(-ahead / service))
     # Slots that are there need not be waited for; the share is what the late budget leaves (scaling.md §4).
-    kept = max(budget, (1 - _LATE_SHARE) * objective.wait * budget / planned)
-    deadline = _deadline(load.jobs + z * sigma, present=load.present, kept=kept, budget=budget, service=service)
+    kept = max(budget, _KEPT_SHARE * objective.wait - load.newest_wait_seconds)
+    if load.oldest_wait_seconds > objective.wait:
+        kept = min(kept, max(budget, (1 - _LATE_SHARE) * objective.wait * budget / planned))
+    deadline = _deadline(load.jobs, spread=z * sigma, present=load.present, kept=kept, budget=budget, service=service)
     work = load.jobs + expected + z * math.sqrt(expected) + 1
     steady = 0
     if service < planned and deadline < work:  # judged by the planned budget, or a longer wait would ask for fewer
@@ -197,6 +201,8 @@ class Demand:
     pods: int
     reason: Reason
     slots: Slots
+    concurrency: float
+    """Jobs that count for a pod."""
     for_objective: int
     for_length: int
     for_wait: int
@@ -274,6 +280,7 @@ def demand(*, load: Load, rules: Rules, replicas: int, ready: int = 0, cpu_use: 
         pods=pods,
         reason=reason if pods else Reason.IDLE,
         slots=asked,
+        concurrency=c,
         for_objective=for_objective,
         for_length=for_length,
         for_wait=for_wait,

@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.api.scaling import ScalingPause
 from bullpen_operator.scaling.decision import Decision
+from bullpen_operator.scaling.hindsight import Arrivals
+from bullpen_operator.scaling.hold import SPANS, Course
 from bullpen_operator.scaling.lead import Lead
 from bullpen_operator.scaling.limits import DOWN_SECONDS
 from bullpen_operator.scaling.observation import Fleet, QueueReading, ReadingFailed
+from bullpen_operator.scaling.past import Past
 from bullpen_operator.scaling.plan import Memory, Rules, plan
 from bullpen_operator.scaling.rates import Rates, Source
 from bullpen_operator.scaling.rules import Fallback
 from bullpen_operator.scaling.sizing import Load, Objective, slots
+from bullpen_operator.scaling.visits import Visit
 from tests.unit.operator.facts import NOW, fleet, unreachable
 
 counts = st.just(0) | st.integers(0, 30) | st.integers(0, 5000)
@@ -107,6 +111,23 @@ traffic = st.builds(
     prior=st.floats(0, 3),
     reset_at=past,
 )
+pods = st.integers(0, 60)
+visits = st.builds(Visit, since=st.floats(NOW - 4000, NOW), warm=pods, cold=pods, seconds=st.floats(0, 3600))
+pasts = st.builds(
+    Past,
+    arrivals=st.just(Arrivals())
+    | st.builds(Arrivals, marks=st.tuples(st.tuples(st.floats(NOW - 240, NOW), st.just(0.0), counts)), total=counts),
+    needs=st.just(()) | st.tuples(st.tuples(st.floats(NOW - 4000, NOW), pods)),
+    visit=st.none() | visits,
+    visits=st.just(()) | st.tuples(visits) | st.tuples(visits, visits),
+    likely=st.tuples(pods, pods),
+    courses=st.lists(
+        st.builds(Course, level=pods, rent=st.floats(0, 1e6), changes=st.floats(0, 50)),
+        min_size=len(SPANS),
+        max_size=len(SPANS),
+    ).map(tuple),
+    course=st.integers(0, len(SPANS) - 1),
+)
 memories = st.builds(
     Memory,
     since=past,
@@ -115,7 +136,13 @@ memories = st.builds(
     grown_at=past,
     shrunk_at=past,
     finished=st.none() | counts,
+    writes=st.floats(0, 100),
+    written_at=past,
+    at=past,
+    spare=st.floats(0, 1e4),
+    surplus=pods,
     recommended=st.just(()) | st.tuples(st.tuples(st.floats(NOW - 200, NOW), st.integers(0, 60))),
+    past=st.just(Past()) | pasts,
     rates=st.just(Rates()) | traffic,
     lead=st.just(Lead()) | st.builds(Lead, mean=st.floats(-1, 6)),
 )
@@ -127,7 +154,15 @@ absurd_memories = st.builds(
     grown_at=absurd_moments,
     shrunk_at=absurd_moments,
     finished=st.none() | st.integers(),
+    at=absurd_moments,
     recommended=st.just(()) | st.tuples(st.tuples(st.floats(), st.integers(0))),
+    past=st.just(Past())
+    | st.builds(
+        Past,
+        needs=st.tuples(st.tuples(st.floats(), st.integers(0, 2**53))),
+        visit=st.builds(Visit, since=st.floats(), warm=st.integers(0), cold=st.integers(0)),
+        visits=st.tuples(st.builds(Visit, since=st.floats(), warm=counts, cold=counts, seconds=st.floats())),
+    ),
     rates=st.just(Rates())
     | st.builds(
         Rates,
@@ -270,9 +305,9 @@ def test_a_longer_wait_never_means_fewer_pods(
 def test_never_more_pods_than_work_asks_for(rules: Rules, reading: QueueReading, fleet: Fleet, memory: Memory) -> None:
     decision = plan(rules=rules, reading=reading, fleet=fleet, memory=memory, now=NOW)
 
-    jobs = reading.waiting + reading.due + reading.active
-    asked = max(jobs, rules.min_replicas, rules.pinned or 0)
-    assert decision.to <= max(asked, fleet.replicas)
+    work = math.ceil(decision.inputs.get("workSlots", 0))
+    wished = max(rules.min_replicas, rules.pinned or 0, rules.fallback.replicas if rules.fallback else 0)
+    assert decision.to <= max(work, wished, fleet.replicas)
 
 
 @given(rules=some_rules(), reading=seen, fleet=fleets, memory=memories)

@@ -9,6 +9,7 @@ import pytest
 
 from bullpen_operator.api.reasons import Reason
 from bullpen_operator.api.scaling import ScalingPause
+from bullpen_operator.scaling.hold import CHANGE_PRICE, CHANGES_AN_HOUR
 from bullpen_operator.scaling.lead import Lead
 from bullpen_operator.scaling.limits import DOWN_SECONDS, UP_SECONDS
 from bullpen_operator.scaling.observation import NO_FLEET, Fleet, QueueReading, ReadingFailed
@@ -68,9 +69,9 @@ DEMAND = {
         rules=rules(concurrency=1, max_replicas=50),
         reading=reading(waiting=100, oldest_wait_seconds=20),
         fleet=fleet(2),
-        to=17,
+        to=16,
         reason=Reason.BACKLOG,
-        message="2 → 17: 100 waiting × 1 s, budget 5 s",
+        message="2 → 16: 100 waiting × 1 s, budget 5 s",
     ),
     "the maximum limits the demand": Row(
         rules=long(),
@@ -91,7 +92,7 @@ DEMAND = {
     ),
     "steady arrivals keep the pods that they need": Row(
         reading=reading(),
-        memory=Memory(**SETTLED, rates=Rates(slow=10, exposure=3000, completions=1000)),
+        memory=Memory(**SETTLED, rates=Rates(slow=10, fast=10, exposure=3000, completions=1000)),
         fleet=fleet(1),
         to=4,
         reason=Reason.ARRIVALS,
@@ -506,16 +507,23 @@ DRAINING = {
     ),
     "a pool that was resized often keeps its pods": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=5, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, writes=10, written_at=NOW, spare=4799), limited_by=Reason.CHURN,
-        message="stays at 5: 12 active × 500000 s, budget 19 s, but it was resized 10 times in the last hour",
+        memory=Memory(**SETTLED, writes=CHANGES_AN_HOUR, written_at=NOW, spare=CHANGE_PRICE - 1),
+        limited_by=Reason.CHURN,
+        message="stays at 5: 12 active × 500000 s, budget 19 s, "
+        "but that has not saved the 400 pod-seconds yet that a change must save",
     ),
     "until their idle time has paid for it": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=2, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, writes=10, written_at=NOW, spare=4800),
+        memory=Memory(**SETTLED, writes=CHANGES_AN_HOUR, written_at=NOW, spare=CHANGE_PRICE),
     ),
-    "or that is long ago": Row(
+    "more changes must each save more": Row(
+        rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=5, reason=Reason.BACKLOG,
+        memory=Memory(**SETTLED, writes=2 * CHANGES_AN_HOUR - 2, written_at=NOW, spare=2 * CHANGE_PRICE - 1),
+        limited_by=Reason.CHURN,
+    ),
+    "the first changes of an hour cost nothing": Row(
         rules=long(), reading=reading(active=12), fleet=fleet(5, busy=2, drained=3), to=2, reason=Reason.BACKLOG,
-        memory=Memory(**SETTLED, writes=10, written_at=NOW - 4000),
+        memory=Memory(**SETTLED, writes=2, written_at=NOW, spare=0),
     ),
     "nor does it hold above a lowered maximum": Row(
         rules=long(max_replicas=4), reading=reading(active=39), fleet=fleet(5, busy=4, drained=1), to=4,
@@ -658,12 +666,12 @@ def test_a_decision_tells_its_inputs() -> None:
         "serviceSeconds": 1,
         "leadSeconds": 10,
         "budgetSeconds": 5,
-        "slots": pytest.approx(48.435, abs=0.001),
+        "slots": pytest.approx(59.384, abs=0.001),
         "presentSlots": 40,
-        "deadlineSlots": pytest.approx(48.435, abs=0.001),
+        "deadlineSlots": pytest.approx(59.384, abs=0.001),
         "steadySlots": 0,
         "workSlots": 356,
-        "podsForObjective": 5,
+        "podsForObjective": 6,
         "podsForQueueLength": 4,
         "podsForWaitSeconds": 6,
         "podsForCpu": 0,
@@ -676,17 +684,18 @@ def test_a_limit_that_agrees_with_the_demand_is_not_named() -> None:
     assert (decision.to, decision.limited_by) == (7, None)
 
 
-def test_idle_pods_are_counted_until_the_number_changes() -> None:
+def test_pods_held_for_the_price_of_a_change_are_counted_until_the_number_changes() -> None:
     """Two pods beyond what 21 long jobs take, for four seconds."""
-    memory, seen = Memory(), fleet(5, busy=3, drained=0)
+    memory, seen = Memory(writes=CHANGES_AN_HOUR, written_at=NOW, **SETTLED), fleet(5, busy=3, drained=0)
     for second in (0, 2, 4):
         decision = plan(
             rules=long(), reading=reading(at=NOW + second, active=21), fleet=seen, memory=memory, now=NOW + second
         )
+        assert decision.limited_by is Reason.CHURN
         memory = decision.memory
     assert memory.spare == 8
     grown = plan(rules=long(), reading=reading(waiting=70), fleet=seen, memory=memory, now=NOW + 5)
-    assert (grown.to, grown.memory.spare, grown.memory.writes) == (7, 0, 1)
+    assert (grown.to, grown.memory.spare, grown.memory.surplus) == (7, 0, 0)
 
 
 def test_changes_are_forgotten_with_the_hour() -> None:

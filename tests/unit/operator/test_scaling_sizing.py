@@ -111,9 +111,17 @@ BOUNDS = {
     "a backlog of jobs as long as the budget: half": (load(waiting=100, service_seconds=20), 50),
     "a backlog of very long jobs: a slot each": (load(waiting=100, service_seconds=2e6), 100),
     "due jobs and those due soon are backlog": (load(due=10, soon=11, service_seconds=1), 1),
-    # kept = 25.5 s for slots that are there, so each of them starts 26.5 jobs of a second
-    "slots that are there serve while others start": (load(waiting=1000, present=20), 20 + (1000 - 530) / 21),
-    "enough slots that are there: what could be kept of them": (load(waiting=265, present=20), 10),
+    # kept = 27 s for slots that are there, so each of them starts 28 jobs of a second
+    "slots that are there serve while others start": (load(waiting=1000, present=20), 20 + (1000 - 560) / 21),
+    "enough slots that are there: what could be kept of them": (load(waiting=280, present=20), 10),
+    "the back of the queue has waited already": (
+        load(waiting=280, oldest_wait_seconds=7, newest_wait_seconds=7, present=20),
+        280 / 21,
+    ),
+    "what may change is a reason to call help as far as the slots that are there do not serve": (
+        load(waiting=560, arrivals=10, present=10),
+        10 + (560 - 280 + 0.5 * 2.3263 * 10) / 21,
+    ),
     "a burst alone is no steady state": (
         load(arrivals=10, sustained=0.5, active=5),
         (5 + 2.3263 * math.sqrt(10 * 10 + 5)) / 21,
