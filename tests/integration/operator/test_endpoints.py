@@ -16,6 +16,7 @@ from bullpen.protocol.calls.add import add
 from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.slots import slot_of
 from bullpen_operator.api.reasons import Reason
+from bullpen_operator.queues.dial import dial, hang_up
 from bullpen_operator.queues.endpoint import Endpoint
 from bullpen_operator.queues.location import BadUrlError, Certificates, Location
 from bullpen_operator.queues.question import Question
@@ -95,6 +96,15 @@ class TestTls:
         async with reader(url, certificates=Certificates(certificate, certificate, key)) as here:
             assert isinstance(await here.read("video"), QueueReading)
             assert here.trips == 1
+
+    async def test_who_hangs_up_does_not_wait_for_a_goodbye(self, server: tuple[str, str, str]) -> None:
+        url, certificate, key = server
+        certificates = Certificates(certificate, certificate, key)
+        connection = await dial(RedisLocation.parse(url), certificates, timeout=5)
+        assert connection._writer is not None
+        socket = connection._writer.get_extra_info("socket")
+        await hang_up(connection)
+        assert socket.fileno() == -1
 
     async def test_an_authority_that_is_not_given_is_not_trusted(self, server: tuple[str, str, str]) -> None:
         answer = await failure(server[0])
