@@ -239,6 +239,57 @@ async def test_a_claim_is_as_old_as_its_question(app: App, redis_url: str, raw: 
         go_on.set()
 
 
+async def test_a_claim_that_is_read_when_its_lock_has_run_out_is_not_run(
+    app: App, redis_url: str, raw: redis.Redis
+) -> None:
+    """The loop is blocked when Redis gives the job: nobody renews its lock, and it goes back to the queue."""
+    videos = app.queue("videos")
+    ran: list[int] = []
+
+    @videos.job()
+    async def note(data: object, ctx: Context) -> None:
+        ran.append(ctx.attempt)
+
+    raw.hset(KEYS.meta, "paused", "1")
+    job = await videos.add("x")
+    async with working(app, redis_url, lock_seconds=LOCK, stalled_seconds=LOCK) as worker:
+        (queue,) = worker.health.queues
+        await until(lambda: queue.slots.claiming == 0, "it knows that the queue is paused")
+        raw.rename(KEYS.paused, KEYS.wait)
+        raw.hdel(KEYS.meta, "paused")
+        raw.client_pause(300)
+        queue.ring()
+        await until(lambda: queue.slots.claiming > 0, "the claim is under way")
+        time.sleep(5 * LOCK)  # noqa: ASYNC251 - the loop does not turn
+        (record,) = await ended(videos, job.id)
+    assert ran == [1]
+    assert record.attempts_made == 1
+
+
+async def test_a_claim_that_is_read_late_but_in_time_goes_back_at_once(
+    app: App, redis_url: str, raw: redis.Redis
+) -> None:
+    videos = app.queue("videos")
+
+    @videos.job()
+    async def nothing(data: object) -> None: ...
+
+    raw.hset(KEYS.meta, "paused", "1")
+    job = await videos.add("x")
+    async with working(app, redis_url, lock_seconds=2.0, stalled_seconds=30) as worker:
+        (queue,) = worker.health.queues
+        await until(lambda: queue.slots.claiming == 0, "it knows that the queue is paused")
+        raw.rename(KEYS.paused, KEYS.wait)
+        raw.hdel(KEYS.meta, "paused")
+        raw.client_pause(300)
+        queue.ring()
+        await until(lambda: queue.slots.claiming > 0, "the claim is under way")
+        time.sleep(1.2)  # noqa: ASYNC251 - the loop does not turn
+        (record,) = await ended(videos, job.id)
+    assert record.stalled_count == 0
+    assert record.attempts_started == 2
+
+
 class Broken:
     """A connection with a fault of ours."""
 

@@ -245,19 +245,26 @@ class QueueLoop:
         self._claimed(reply, asked, asked_at)
 
     async def release_strays(self) -> None:
-        """Give back jobs whose claim was answered to nobody, if there are any; raises what the connection raises."""
+        """Give back jobs whose claim was answered to nobody or too late, if there are any; raises what the connection
+        raises.
+        """
         if released := await self._strays.release():
-            self.setup.logger.warning("%d jobs claimed just before the connection was lost are back", released)
+            self.setup.logger.warning("%d jobs whose claim was answered to nobody, or too late, are back", released)
 
     def _claimed(self, reply: WorkReply, asked: int, asked_at: float) -> None:
-        self.slots.answered(asked=asked, got=len(reply.claimed))
-        for claimed in reply.claimed:
+        claims = reply.claimed
+        if claims and time.monotonic() - asked_at >= self.setup.lock_ms / 2000:
+            # Read late, by a loop that was blocked: nobody renewed these locks, and the jobs may be somebody else's.
+            self._strays.expect(each.token for each in claims)
+            claims = ()
+        self.slots.answered(asked=asked, got=len(claims))
+        for claimed in claims:
             attempt = Attempt(claimed, self._station, asked_at=asked_at)
             self.running[claimed.token] = attempt
             self._unstarted.append(attempt)
             if (waited := attempt.waited()) is not None:
                 attempt.tally.waits.observe(waited)
-        if self.first_claim_at is None and reply.claimed:
+        if self.first_claim_at is None and claims:
             self.first_claim_at = asked_at
         if asked:
             self._hungry = len(reply.claimed) == asked

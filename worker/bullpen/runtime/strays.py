@@ -1,4 +1,5 @@
-"""Jobs that a claim brought to nobody: Redis gave them to this worker, and the reply was lost with the connection.
+"""Jobs that a claim brought to nobody: Redis gave them to this worker, and the reply was lost with the connection, or
+read so late that their locks may have run out.
 
 They would wait for their locks to expire and count as stalled, twice of which fails a job that never ran.
 """
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Strays:
-    """Tokens of claims whose reply never came."""
+    """Tokens of claims whose reply never came, or came too late."""
 
     def __init__(self, keys: QueueKeys, delivery: Delivery) -> None:
         self._keys = keys
