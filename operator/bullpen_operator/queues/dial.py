@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import ssl
 from contextlib import ExitStack, contextmanager
@@ -13,6 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from bullpen.farewell import hang_up
 from bullpen_operator.queues.location import BadUrlError
 
 if TYPE_CHECKING:
@@ -56,16 +56,6 @@ async def dial(redis: RedisLocation, certificates: Certificates, *, timeout: flo
             await hang_up(made)
             raise
         return made
-
-
-async def hang_up(connection: Connection | None) -> None:
-    """End a connection, without waiting for the other side."""
-    if connection is not None:
-        writer = connection._writer  # noqa: SLF001 - redis-py can close, but not abort
-        await connection.disconnect(nowait=True)
-        if writer is not None:
-            writer.transport.abort()  # to close TLS is to say goodbye, and to wait for the other side's
-        await asyncio.sleep(0)  # a transport lets go of its socket in the next turn of the loop
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import ResponseError
 
-from bullpen_operator.queues.dial import dial, hang_up
+from bullpen.farewell import hang_up
+from bullpen_operator.queues.dial import dial
 from bullpen_operator.queues.failures import failed_connection, refused_listening
 from bullpen_operator.queues.outage import pause_after
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from redis.cluster import parse_cluster_slots
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError, ResponseError
 
+from bullpen.farewell import hang_up
 from bullpen_operator.api.reasons import Reason
-from bullpen_operator.queues.dial import dial, hang_up
+from bullpen_operator.queues.dial import dial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from bullpen_operator.queues.dial import dial, hang_up
+from bullpen.farewell import hang_up
+from bullpen_operator.queues.dial import dial
 from bullpen_operator.queues.failures import failed_connection
 from bullpen_operator.queues.outage import Outage
 

@@ -11,12 +11,13 @@ import pytest
 import redis
 
 from bullpen.client.links import Links
+from bullpen.farewell import hang_up
 from bullpen.protocol import QueueKeys
 from bullpen.protocol.calls.add import add
 from bullpen.protocol.location import RedisLocation
 from bullpen.protocol.slots import slot_of
 from bullpen_operator.api.reasons import Reason
-from bullpen_operator.queues.dial import dial, hang_up
+from bullpen_operator.queues.dial import dial
 from bullpen_operator.queues.endpoint import Endpoint
 from bullpen_operator.queues.location import BadUrlError, Certificates, Location
 from bullpen_operator.queues.question import Question

@@ -11,8 +11,9 @@ from redis.exceptions import RedisError, ResponseError
 from bullpen.client.dial import coded, dial, refusal
 from bullpen.client.pauses import Pauses
 from bullpen.client.route import Route
-from bullpen.client.transports import cancellable, hang_up
+from bullpen.client.transports import cancellable
 from bullpen.errors import BullpenError, ConnectionLost
+from bullpen.farewell import hang_up
 
 if TYPE_CHECKING:
     from types import TracebackType

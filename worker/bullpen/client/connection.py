@@ -20,8 +20,8 @@ from bullpen.client.incoming import Incoming
 from bullpen.client.pauses import Pauses
 from bullpen.client.request import Request, pack, packed
 from bullpen.client.route import Route
-from bullpen.client.transports import hang_up
 from bullpen.errors import BullpenError, ConnectionLost
+from bullpen.farewell import hang_up
 
 if TYPE_CHECKING:
     from types import TracebackType

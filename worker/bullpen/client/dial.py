@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
-from bullpen.client.transports import blocking_transport, cancellable, hang_up, nonblocking_transport
+from bullpen.client.transports import blocking_transport, cancellable, nonblocking_transport
 from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost, ProtocolError
+from bullpen.farewell import hang_up
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection

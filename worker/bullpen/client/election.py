@@ -16,8 +16,9 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.sentinel import Sentinel
 
 from bullpen.client.pauses import Pauses
-from bullpen.client.transports import blocking_transport, cancellable, hang_up, nonblocking_transport
+from bullpen.client.transports import blocking_transport, cancellable, nonblocking_transport
 from bullpen.errors import BullpenError, ConfigurationError, ConnectionLost
+from bullpen.farewell import hang_up
 
 if TYPE_CHECKING:
     from bullpen.protocol.location import Address, RedisLocation

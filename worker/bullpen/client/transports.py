@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import redis.connection as blocking
 from redis.asyncio import connection as nonblocking
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.retry import Retry
 
 if TYPE_CHECKING:
@@ -50,19 +49,6 @@ def blocking_transport(
         **_arguments(location, name, connect=CONNECT_SECONDS, timeout=timeout),
         "retry": Retry(NoBackoff(), 0),
     }
-
-
-async def hang_up(connection: nonblocking.AbstractConnection) -> None:
-    """Ends a connection within a few turns of the loop.
-
-    Nobody waits for anything on it any more. A TLS farewell would need the server's answer, and a loop that is closed
-    before that leaves the socket open.
-    """
-    writer = connection._writer  # noqa: SLF001 - redis-py has no public name for it
-    if writer is not None:
-        writer.transport.abort()
-    with suppress(RedisError, OSError):  # it is gone either way
-        await connection.disconnect()
 
 
 @contextmanager
