@@ -6,6 +6,8 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import redis
 from bullpen import App, Context
 from bullpen.protocol import QueueKeys
 from bullpen.protocol.heartbeat import Heartbeat
+from bullpen.runtime.loop import QueueLoop
 from tests.integration.redis_server import RedisServer
 from tests.integration.worker.house import ended, serving, until, working
 from tests.integration.worker.wire import Wire
@@ -212,18 +215,12 @@ async def test_a_worker_whose_greeting_is_cut_off_greets_again(app: App, redis_u
             assert await (await videos.add("x")).result(timeout=10) == "done"
 
 
-async def test_a_claim_is_as_old_as_its_question(app: App, redis_url: str, raw: redis.Redis) -> None:
-    """Its lock runs from the moment Redis gave it, which may be long before a busy loop reads the reply."""
-    videos = app.queue("videos")
-    go_on = asyncio.Event()
-
-    @videos.job()
-    async def wait(data: object) -> None:
-        await go_on.wait()
-
+@asynccontextmanager
+async def claiming(app: App, redis_url: str, raw: redis.Redis, **settings: Any) -> AsyncIterator[tuple[QueueLoop, str]]:
+    """A worker whose claim of the only job, by id, is under way: Redis gives it 0.3 s later."""
     raw.hset(KEYS.meta, "paused", "1")
-    await videos.add("x")
-    async with working(app, redis_url, drain_seconds=0.0) as worker:
+    job = await app.queue("videos").add("x")
+    async with working(app, redis_url, **settings) as worker:
         (queue,) = worker.health.queues
         await until(lambda: queue.slots.claiming == 0, "it knows that the queue is paused")
         # A resume without its marker: nobody wakes up for it.
@@ -232,6 +229,18 @@ async def test_a_claim_is_as_old_as_its_question(app: App, redis_url: str, raw: 
         raw.client_pause(300)
         queue.ring()
         await until(lambda: queue.slots.claiming > 0, "the claim is under way")
+        yield queue, job.id
+
+
+async def test_a_claim_is_as_old_as_its_question(app: App, redis_url: str, raw: redis.Redis) -> None:
+    """Its lock runs from the moment Redis gave it, which may be long before a busy loop reads the reply."""
+    go_on = asyncio.Event()
+
+    @app.queue("videos").job()
+    async def wait(data: object) -> None:
+        await go_on.wait()
+
+    async with claiming(app, redis_url, raw, drain_seconds=0.0) as (queue, _):
         asked_by = time.monotonic()
         await until(lambda: len(queue.running) == 1, "the job runs")
         attempt = next(iter(queue.running.values()))
@@ -250,18 +259,9 @@ async def test_a_claim_that_is_read_when_its_lock_has_run_out_is_not_run(
     async def note(data: object, ctx: Context) -> None:
         ran.append(ctx.attempt)
 
-    raw.hset(KEYS.meta, "paused", "1")
-    job = await videos.add("x")
-    async with working(app, redis_url, lock_seconds=LOCK, stalled_seconds=LOCK) as worker:
-        (queue,) = worker.health.queues
-        await until(lambda: queue.slots.claiming == 0, "it knows that the queue is paused")
-        raw.rename(KEYS.paused, KEYS.wait)
-        raw.hdel(KEYS.meta, "paused")
-        raw.client_pause(300)
-        queue.ring()
-        await until(lambda: queue.slots.claiming > 0, "the claim is under way")
+    async with claiming(app, redis_url, raw, lock_seconds=LOCK, stalled_seconds=LOCK) as (_, job_id):
         time.sleep(5 * LOCK)  # noqa: ASYNC251 - the loop does not turn
-        (record,) = await ended(videos, job.id)
+        (record,) = await ended(videos, job_id)
     assert ran == [1]
     assert record.attempts_made == 1
 
@@ -274,18 +274,9 @@ async def test_a_claim_that_is_read_late_but_in_time_goes_back_at_once(
     @videos.job()
     async def nothing(data: object) -> None: ...
 
-    raw.hset(KEYS.meta, "paused", "1")
-    job = await videos.add("x")
-    async with working(app, redis_url, lock_seconds=2.0, stalled_seconds=30) as worker:
-        (queue,) = worker.health.queues
-        await until(lambda: queue.slots.claiming == 0, "it knows that the queue is paused")
-        raw.rename(KEYS.paused, KEYS.wait)
-        raw.hdel(KEYS.meta, "paused")
-        raw.client_pause(300)
-        queue.ring()
-        await until(lambda: queue.slots.claiming > 0, "the claim is under way")
+    async with claiming(app, redis_url, raw, lock_seconds=2.0, stalled_seconds=30) as (_, job_id):
         time.sleep(1.2)  # noqa: ASYNC251 - the loop does not turn
-        (record,) = await ended(videos, job.id)
+        (record,) = await ended(videos, job_id)
     assert record.stalled_count == 0
     assert record.attempts_started == 2
 

@@ -161,7 +161,7 @@ class Leases:
     # --- locks ---------------------------------------------------------------------------------------------------
 
     def _renew(self, queue: QueueLoop, now: float, *, all_of_them: bool) -> None:
-        half = 0.0 if all_of_them else queue.setup.lock_ms / 2000
+        half = 0.0 if all_of_them else queue.setup.renewal_seconds
         # `copy` is one step under the interpreter's lock; the loop goes on adding and removing.
         due = [
             attempt

@@ -253,7 +253,7 @@ class QueueLoop:
 
     def _claimed(self, reply: WorkReply, asked: int, asked_at: float) -> None:
         claims = reply.claimed
-        if claims and time.monotonic() - asked_at >= self.setup.lock_ms / 2000:
+        if claims and time.monotonic() - asked_at >= self.setup.renewal_seconds:
             # Read late, by a loop that was blocked: nobody renewed these locks, and the jobs may be somebody else's.
             self._strays.expect(each.token for each in claims)
             claims = ()

@@ -41,3 +41,8 @@ class QueueSetup:
     notices: Notices
     telemetry: Telemetry | None = None
     instance: str = ""
+
+    @property
+    def renewal_seconds(self) -> float:
+        """The age at which a lock is renewed; one that is older without may have run out before it is."""
+        return self.lock_ms / 2000
