@@ -14,6 +14,8 @@ LEDGER = Path(__file__).parent / "manifests/ledger.yaml"
 CHART = ROOT / "charts/bullpen"
 APP_IMAGE = "bullpen/quickstart:dev"
 OPERATOR = "deployment/bullpen-operator"
+OF_OPERATORS = "--selector=app.kubernetes.io/name=bullpen-operator"
+"""Its pods, and whatever else is the operator's."""
 OPERATOR_IMAGE = ("image.repository=bullpen/operator", "image.tag=dev")
 
 NAMESPACE = """

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hack.stage.site import Site
+from hack.stage.site import OF_OPERATORS, Site
 from tests.cluster.conftest import MakePool
 
 pytestmark = pytest.mark.cluster
@@ -18,9 +18,7 @@ pytestmark = pytest.mark.cluster
 def said(site: Site) -> dict[str, str]:
     """Logs and metrics of every replica; statuses and Events of every pool of the namespace."""
     kubectl = site.kubectl
-    pods = kubectl.get(
-        "pods", "--selector=app.kubernetes.io/name=bullpen-operator", "--field-selector=status.phase=Running"
-    )
+    pods = kubectl.get("pods", OF_OPERATORS, "--field-selector=status.phase=Running")
     everything = {}
     for pod in (item["metadata"]["name"] for item in pods["items"]):
         everything[f"logs of {pod}"] = kubectl("logs", pod)

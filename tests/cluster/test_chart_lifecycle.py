@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from hack.stage.kubectl import ROOT, Kubectl, until
+from hack.stage.site import OF_OPERATORS
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(600)]
 
@@ -96,4 +97,4 @@ def test_an_upgrade_brings_the_crd_a_rollback_takes_it_back_and_removal_leaves_i
     assert f"[CustomResourceDefinition] {CRD}" in said
     assert "kept due to the resource policy" in said
     assert pool(kubectl) == made
-    assert kubectl.get("deployments", "--selector=app.kubernetes.io/name=bullpen-operator")["items"] == []
+    assert kubectl.get("deployments", OF_OPERATORS)["items"] == []

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from hack.stage.kubectl import ROOT, Kubectl, until
-from hack.stage.site import NAMESPACE, Site
+from hack.stage.site import NAMESPACE, OF_OPERATORS, Site
 from tests.cluster.pool import Pool
 from tests.cluster.test_leadership import apply
 
@@ -62,7 +62,7 @@ def test_a_namespace_that_is_deleted_takes_its_pools_along_and_troubles_nobody(o
 
     said = [line for line in log(operator) if line["level"] != "info" and doomed.namespace in str(line)]
     assert len(said) <= 2 * len(names), said  # each a write or two that crossed the deletion
-    operators = operator.get("pods", "--selector=app.kubernetes.io/name=bullpen-operator")["items"]
+    operators = operator.get("pods", OF_OPERATORS)["items"]
     assert [pod["status"]["containerStatuses"][0]["restartCount"] for pod in operators] == [0, 0]
     assert pool.condition("Ready")["lastTransitionTime"] == since
     assert doomed.namespace not in str(log(operator, "--since=2s"))
@@ -70,7 +70,7 @@ def test_a_namespace_that_is_deleted_takes_its_pools_along_and_troubles_nobody(o
 
 def log(operator: Kubectl, *words: str) -> list[dict[str, Any]]:
     """What both operators said."""
-    lines = operator("logs", "--selector=app.kubernetes.io/name=bullpen-operator", "--tail=-1", *words)
+    lines = operator("logs", OF_OPERATORS, "--tail=-1", *words)
     return [json.loads(line) for line in lines.splitlines()]
 
 

@@ -11,13 +11,12 @@ import pytest
 
 from hack.stage.kubectl import Kubectl, until
 from hack.stage.node import Node
-from hack.stage.site import Site
+from hack.stage.site import OF_OPERATORS, Site
 from tests.cluster.conftest import MakePool
 from tests.cluster.pool import Pool
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
-OPERATORS = "--selector=app.kubernetes.io/name=bullpen-operator"
 AWAY_SECONDS = 12.0
 """Longer than a Lease lasts."""
 DATA, KEPT = "/var/lib/etcd", "/var/lib/etcd-kept"
@@ -44,7 +43,7 @@ def answers(kubectl: Kubectl) -> bool:
 def restarts(kubectl: Kubectl) -> dict[str, int]:
     return {
         pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"]
-        for pod in kubectl.get("pods", OPERATORS)["items"]
+        for pod in kubectl.get("pods", OF_OPERATORS)["items"]
     }
 
 

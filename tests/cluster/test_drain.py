@@ -8,12 +8,12 @@ import pytest
 
 from hack.stage.kubectl import Kubectl, until
 from hack.stage.ledger import Account
+from hack.stage.site import OF_OPERATORS
 from tests.cluster.conftest import MakePool
 from tests.cluster.pool import Pool
 
 pytestmark = pytest.mark.cluster
 
-OPERATOR = "--selector=app.kubernetes.io/name=bullpen-operator"
 COST = "controller.kubernetes.io/pod-deletion-cost"
 UNREADY = "/tmp/unready"
 GRACE = 3
@@ -77,7 +77,7 @@ def test_an_operator_killed_in_the_middle_of_a_drain(make_pool: MakePool, redis_
     pool, jobs = loaded(make_pool, redis_url, pods=3)
     pool.patch({"replicas": 1})
     pool.await_event("DrainStarted")
-    kubectl("delete", "pod", OPERATOR, "--grace-period=0", "--force")
+    kubectl("delete", "pod", OF_OPERATORS, "--grace-period=0", "--force")
     shrunk(pool, 1)
     assert_whole(pool.await_ended(jobs), jobs)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from hack.stage.kubectl import Kubectl, until
+from hack.stage.site import OF_OPERATORS
 from tests.cluster.conftest import MakePool
 
 # Alone: an Event that another test waits for may be lost with the operator that was to post it.
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]
-
-OPERATOR = "--selector=app.kubernetes.io/name=bullpen-operator"
 
 
 def test_a_killed_operator_loses_no_job_and_restarts_no_pod(
@@ -22,14 +21,14 @@ def test_a_killed_operator_loses_no_job_and_restarts_no_pod(
     pods = {pod["metadata"]["uid"] for pod in pool.await_pods(ready=2)}
     until(lambda: pool.account().starts, "the first job to start", within=60)
 
-    killed = {pod["metadata"]["uid"] for pod in kubectl.get("pods", OPERATOR)["items"]}
-    kubectl("delete", "pod", OPERATOR, "--grace-period=0", "--force")
+    killed = {pod["metadata"]["uid"] for pod in kubectl.get("pods", OF_OPERATORS)["items"]}
+    kubectl("delete", "pod", OF_OPERATORS, "--grace-period=0", "--force")
     second = pool.produce(redis_url, 40, seconds=1)
     jobs = {**first, **second}
     account = pool.await_ended(jobs)
 
     kubectl("rollout", "status", "deployment/bullpen-operator", "--timeout=60s")
-    assert killed.isdisjoint(pod["metadata"]["uid"] for pod in kubectl.get("pods", OPERATOR)["items"])
+    assert killed.isdisjoint(pod["metadata"]["uid"] for pod in kubectl.get("pods", OF_OPERATORS)["items"])
     assert account.starts == dict.fromkeys(jobs, 1)
     assert account.interrupted == ()
     assert {pod["metadata"]["uid"] for pod in pool.pods()} <= pods

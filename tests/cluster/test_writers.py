@@ -17,13 +17,12 @@ import pytest
 from hack.stage.audit import out_of_term, terms
 from hack.stage.kubectl import Kubectl, until
 from hack.stage.node import Node
-from hack.stage.site import NAMESPACE, OPERATOR, Site
+from hack.stage.site import NAMESPACE, OF_OPERATORS, OPERATOR, Site
 from tests.cluster.test_leadership import apply
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 STOPPED_SECONDS = float(os.environ.get("LEADERSHIP_STOPPED_SECONDS", "0"))
-OPERATORS = "--selector=app.kubernetes.io/name=bullpen-operator"
 NO_LIVENESS_PROBE = [{"op": "remove", "path": "/spec/template/spec/containers/0/livenessProbe"}]
 
 
@@ -52,7 +51,7 @@ def lead(kubectl: Kubectl, *, instead_of: str = "") -> str:
 
 def container(kubectl: Kubectl, identity: str) -> dict[str, object]:
     """What the status of the leader's pod says of its only container."""
-    pods = kubectl.get("pods", OPERATORS)["items"]
+    pods = kubectl.get("pods", OF_OPERATORS)["items"]
     (found,) = (pod for pod in pods if pod["metadata"]["name"] == identity.rpartition("_")[0])
     status: dict[str, object] = found["status"]["containerStatuses"][0]
     return status
@@ -60,7 +59,7 @@ def container(kubectl: Kubectl, identity: str) -> dict[str, object]:
 
 def test_every_write_that_was_taken_was_made_by_who_held_the_lease_at_that_time(kubectl: Kubectl) -> None:
     node = Node.connect()
-    until(lambda: len(kubectl.get("pods", OPERATORS)["items"]) == 2, "two operators", within=60)
+    until(lambda: len(kubectl.get("pods", OF_OPERATORS)["items"]) == 2, "two operators", within=60)
     first = lead(kubectl)
     names = [f"pool-{number}" for number in range(8)]
     apply(kubectl, *names)
