@@ -68,8 +68,8 @@ def stabilization(proposal: Proposal) -> Proposal:
         return proposal.held(Reason.STABILIZATION, f"but the pool grew less than {span:g} s ago")
     elif situation.within(memory.past.came_at, span):
         return proposal.held(Reason.STABILIZATION, f"but its load came less than {span:g} s ago")
-    most = min(max(proposal.replicas, highest), situation.replicas)
-    return proposal.limited(most, Reason.STABILIZATION, f"but {highest} were needed in the last {span:g} s")
+    clause = f"but {highest} were needed in the last {span:g} s"
+    return proposal.limited(proposal.down_to(highest), Reason.STABILIZATION, clause)
 
 
 def hold(proposal: Proposal) -> Proposal:
@@ -79,9 +79,8 @@ def hold(proposal: Proposal) -> Proposal:
     if not proposal.shrinks or not past.span:
         return proposal
     highest = past.needed(past.span, now=situation.now)
-    most = min(max(proposal.replicas, highest), situation.replicas)
     clause = f"but {highest} were needed in the last {past.span / 60:.0f} min and may be again"
-    return proposal.limited(most, Reason.MAY_RETURN, clause)
+    return proposal.limited(proposal.down_to(highest), Reason.MAY_RETURN, clause)
 
 
 def paused(proposal: Proposal) -> Proposal:
@@ -240,7 +239,7 @@ def await_drain(proposal: Proposal) -> Proposal:
         clause = f"so {proposal.replicas} would do, {undrained}"
         return replace(proposal.held(Reason.AWAITING_DRAIN, clause), desired=desired)
     free = max(situation.replicas - count(fleet.drained), count(fleet.busy))
-    least = min(max(proposal.replicas, free), situation.replicas)
+    least = proposal.down_to(free)
     clause = f"on the way to {proposal.replicas}: pods are ended when they have finished what they run"
     if count(fleet.pods) - count(fleet.ready) > situation.replicas - least:
         held = proposal.held(Reason.AWAITING_DRAIN, "but a pod that is to stay is not ready and would be ended first")

@@ -83,19 +83,21 @@ def seen(past: Past, look: Look, rules: Rules) -> Past:
         needs = hold.needed(needs, look.warm, now=look.now)
     visit, known = visits.seen(visit, known, warm=look.warm or 0, cold=look.cold, idle=idle, now=look.now)
     likely = past.likely if known is past.visits else visits.likely(known, price=look.price)
-    after = replace(past, needs=needs, visit=visit, visits=known, likely=likely, course=course)
-    return replace(after, courses=_followed(past, after, look, rules))
+    courses = _followed(past, needs, likely, look, rules)
+    return replace(past, needs=needs, visit=visit, visits=known, likely=likely, course=course, courses=courses)
 
 
-def _followed(before: Past, after: Past, look: Look, rules: Rules) -> tuple[hold.Course, ...]:
+def _followed(
+    before: Past, needs_now: hold.Needs, likely: tuple[int, int], look: Look, rules: Rules
+) -> tuple[hold.Course, ...]:
     """The courses until now; over a gap with what was known before it."""
     courses, left = before.courses, min(look.elapsed, _LONGEST_GAP)
-    warm, cold = after.likely
+    warm, cold = likely
     while True:
         step = min(left, _STEP_SECONDS)
         left -= step
         now = look.now - left
-        needs, rests = (before.needs, look.rested) if left else (after.needs, look.rests)
+        needs, rests = (before.needs, look.rested) if left else (needs_now, look.rests)
         courses = tuple(
             hold.followed(
                 course, _found(course, span, needs, rests, now, rules),

@@ -73,7 +73,7 @@ def plan(*, rules: Rules, reading: QueueReading | ReadingFailed, fleet: Fleet, m
         limits=proposal.limits,
         message=sentence(replicas, proposal),
         inputs=inputs(load, asked, rules),
-        memory=_moved(replace(memory, surplus=proposal.surplus), recommended, replicas, after, now),
+        memory=_moved(memory, recommended, proposal, now),
     )
 
 
@@ -221,7 +221,8 @@ def _recommended(memory: Memory, pods: int, now: float) -> tuple[tuple[float, in
     return (*kept, (now, pods))
 
 
-def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: int, after: int, now: float) -> Memory:
+def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], proposal: Proposal, now: float) -> Memory:
+    before, after = proposal.situation.replicas, proposal.replicas
     grown_at, shrunk_at, lead = memory.grown_at, memory.shrunk_at, memory.lead
     if after > before:
         grown_at, lead = now, leads.asked(lead, pods=after - before, now=now)
@@ -238,7 +239,7 @@ def _moved(memory: Memory, recommended: tuple[tuple[float, int], ...], before: i
         written_at=now if changed else memory.written_at,
         at=memory.at,
         spare=0.0 if changed else memory.spare,
-        surplus=0 if changed else memory.surplus,
+        surplus=0 if changed else proposal.surplus,
         finished=memory.finished,
         recommended=recommended,
         past=memory.past,

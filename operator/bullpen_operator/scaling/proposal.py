@@ -67,6 +67,10 @@ class Proposal:
     def shrinks(self) -> bool:
         return self.replicas < self.situation.replicas
 
+    def down_to(self, pods: int) -> int:
+        """Its number, but no fewer than `pods` of those that there are."""
+        return min(max(self.replicas, pods), self.situation.replicas)
+
     def limited(self, replicas: int, reason: Reason, clause: str) -> Proposal:
         """The proposal with another number; unchanged, and unexplained, if it has that number already."""
         if replicas == self.replicas:

@@ -81,7 +81,7 @@ class Rates:
 
     @property
     def known(self) -> bool:
-        """Whether as many jobs were seen to end as were taken for granted."""
+        """Whether enough jobs were seen to end for the service time to be known."""
         return self.completions >= KNOWN_JOBS
 
     @property

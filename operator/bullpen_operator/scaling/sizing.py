@@ -26,6 +26,7 @@ _MOST_SLOTS: Final = 10_000_000
 _LATE_SHARE: Final = 0.15
 """Of the objective that a late backlog still gets (scaling.md §4)."""
 _KEPT_SHARE: Final = 0.9
+"""Of the objective, which slots that are there have for the queue, less the newest job's wait (scaling.md §4)."""
 _LEAST_SHARE: Final = 0.1
 """Of a pod's slots that count however busy its CPU is: a wrong reading must not multiply the pool without end."""
 
