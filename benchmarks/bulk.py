@@ -27,8 +27,7 @@ from pathlib import Path
 from statistics import NormalDist, fmean, median
 from typing import Any
 
-from kubernetes.aio import watch
-from kubernetes.aio.client import AppsV1Api
+from operator_figures.watching import heard
 from real_pool import Lives, Place, place, until
 
 NOWHERE = {"spec": {"nodeSelector": {"bullpen.dev/no-such-node": "true"}}}
@@ -90,21 +89,13 @@ async def numbers(at: Place) -> AsyncIterator[dict[str, list[int]]]:
     """Every number of replicas that each Deployment had, in order."""
     seen: dict[str, list[int]] = {}
 
-    async def follow() -> None:
-        stream: Any = watch.Watch  # untyped
-        deployments = AppsV1Api(at.client).list_namespaced_deployment
-        async for event in stream().stream(deployments, at.site.kubectl.namespace):
-            raw = event["raw_object"]
-            known, number = seen.setdefault(raw["metadata"]["name"], []), raw["spec"].get("replicas", 1)
-            if known[-1:] != [number]:
-                known.append(number)
+    async def hear(kind: str, gone: bool, raw: dict[str, Any]) -> None:
+        known, number = seen.setdefault(raw["metadata"]["name"], []), raw["spec"].get("replicas", 1)
+        if known[-1:] != [number]:
+            known.append(number)
 
-    task = asyncio.create_task(follow())
-    try:
+    async with heard(at.transport, ["deployments"], at.site.kubectl.namespace, hear):
         yield seen
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def wake(at: Place, seen: dict[str, list[int]], number: int, chance: random.Random) -> Wake:

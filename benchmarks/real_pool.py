@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +14,12 @@ from typing import Any
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
-from drain import Operator
-from kubernetes.aio import watch
-from kubernetes.aio.client import ApiClient, CoreV1Api
+from operator_figures.process import Operator
+from operator_figures.watching import heard, transport
 
 from bullpen import App, NewJob
-from bullpen_operator.cluster.access import access
+from bullpen_operator.api.pods import POOL_LABEL
+from bullpen_operator.cluster.transport import Transport
 from hack.stage.kubectl import ROOT, Kubectl, harness
 from hack.stage.site import APP_IMAGE, Site
 
@@ -37,13 +37,13 @@ class Lives:
     ready: dict[str, float] = field(default_factory=dict)
     gone: dict[str, float] = field(default_factory=dict)
 
-    def hear(self, kind: str, pod: dict[str, Any]) -> None:
+    def hear(self, gone: bool, pod: dict[str, Any]) -> None:
         name, now = pod["metadata"]["name"], time.time()
         self.created.setdefault(name, now)
         conditions = pod.get("status", {}).get("conditions") or []
         if any(each["type"] == "Ready" and each["status"] == "True" for each in conditions):
             self.ready.setdefault(name, now)
-        if kind == "DELETED":
+        if gone:
             self.gone.setdefault(name, now)
 
     @property
@@ -66,7 +66,7 @@ class Place:
     """A namespace with Redis, and the operator of this checkout at work on it."""
 
     site: Site
-    client: ApiClient
+    transport: Transport
     url: str
     """Redis, for the operator on this machine and for the pods alike."""
 
@@ -89,23 +89,15 @@ class Place:
 
     @asynccontextmanager
     async def followed(self, pool: str) -> AsyncIterator[Lives]:
-        """The lives of its pods, for as long as the block lasts. Raises whatever ended the watch too early."""
+        """The lives of its pods, for as long as the block lasts."""
         lives = Lives()
 
-        async def follow() -> None:
-            pods = CoreV1Api(self.client).list_namespaced_pod
-            selector = f"bullpen.dev/pool={pool}"
-            stream: Any = watch.Watch  # untyped
-            async for event in stream().stream(pods, self.site.kubectl.namespace, label_selector=selector):
-                lives.hear(event["type"], event["raw_object"])
+        async def hear(kind: str, gone: bool, pod: dict[str, Any]) -> None:
+            if pod["metadata"].get("labels", {}).get(POOL_LABEL) == pool:
+                lives.hear(gone, pod)
 
-        task = asyncio.create_task(follow())
-        try:
+        async with heard(self.transport, ["pods"], self.site.kubectl.namespace, hear):
             yield lives
-        finally:
-            if not task.cancel():
-                await task
-            await asyncio.wait([task])
 
     async def add(self, prefix: str, jobs: Jobs) -> None:
         """Each at its time, those of one moment in one call."""
@@ -146,18 +138,19 @@ async def place(namespace: str, log: Path) -> AsyncIterator[Place]:
     site.kubectl("patch", "service", "redis", '--patch={"spec":{"type":"NodePort"}}')
     url = site.redis.url.replace("redis:6379", harness("address", "-n", namespace, "redis"))
     site.redis.flush()
-    operator = Operator(site.kubectl.kubeconfig, namespace, log)
-    await operator.start()
+    kubeconfig = Path(site.kubectl.kubeconfig)
+    operator = Operator(kubeconfig, namespace, log)
     try:
-        async with ApiClient(await access(Path(site.kubectl.kubeconfig))) as client:
-            yield Place(site, client, url)
+        operator.await_ready()
+        async with transport(kubeconfig) as opened:
+            yield Place(site, opened, url)
     finally:
         site.kubectl("delete", "workerpools", "--all", "--timeout=60s")
-        await operator.stop()
+        operator.stop()
         site.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
-async def until(true: Any, what: str, *, within: float) -> None:
+async def until(true: Callable[[], bool], what: str, *, within: float) -> None:
     """Poll a condition four times a second. Raises SystemExit when it does not come true."""
     deadline = time.monotonic() + within
     while not true():

@@ -18,7 +18,7 @@ from typing import Any
 from bullpen_operator.api.pods import POOL_LABEL
 from bullpen_operator.cluster.port import FIELD_MANAGER
 from operator_figures.pools import is_active, name_of, number_of
-from operator_figures.watching import KINDS, events, transport
+from operator_figures.watching import KINDS, heard, transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +130,9 @@ class Changes:
 @asynccontextmanager
 async def changes(kubeconfig: Path, namespace: str) -> AsyncIterator[Changes]:
     """Watch the namespace for as long as the block lasts."""
-    heard = Changes()
-    async with transport(kubeconfig) as opened:
-
-        async def follow(kind: str) -> None:
-            async for gone, raw in events(opened, kind, namespace):
-                await heard.hear(kind, gone, raw)
-
-        tasks = [asyncio.create_task(follow(kind)) for kind in KINDS]
-        try:
-            yield heard
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+    found = Changes()
+    async with transport(kubeconfig) as opened, heard(opened, KINDS, namespace, found.hear):
+        yield found
 
 
 def _pool(kind: str, raw: dict[str, Any]) -> int | None:

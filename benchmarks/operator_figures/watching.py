@@ -1,9 +1,9 @@
-"""A watch on one kind of object in a namespace, begun again whenever the API server ends it."""
+"""Watches on kinds of objects in a namespace, begun again whenever the API server ends them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -45,3 +45,25 @@ async def events(opened: Transport, kind: str, namespace: str) -> AsyncIterator[
                     yield event["type"] == "DELETED", event["object"]
         except ClusterError:
             await asyncio.sleep(_PAUSE_SECONDS)  # the API server is busy, or was away
+
+
+@asynccontextmanager
+async def heard(
+    opened: Transport,
+    kinds: Iterable[str],
+    namespace: str,
+    hear: Callable[[str, bool, dict[str, Any]], Awaitable[None]],
+) -> AsyncIterator[None]:
+    """`hear(kind, gone, object)` is called for as long as the block lasts."""
+
+    async def follow(kind: str) -> None:
+        async for gone, raw in events(opened, kind, namespace):
+            await hear(kind, gone, raw)
+
+    tasks = [asyncio.create_task(follow(kind)) for kind in kinds]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
